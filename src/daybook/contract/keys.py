@@ -1,0 +1,136 @@
+"""Every name that goes outside Daybook is minted here and nowhere else.
+
+Names are pure functions of what they name. Where a readable part had to be shortened or changed, a digest of the
+whole original keeps two different originals from meeting in one name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+RUN_ID_PATTERN = r"^\d{8}T\d{6}Z-[a-z0-9-]{1,32}-[0-9a-f]{10}$"
+"""A run id: when the run was asked for (UTC), its notebook for the reader, a digest that makes it unique."""
+
+POD_NAME_LENGTH = 63
+"""Pods are named as DNS labels, since the name also serves as the pod's host name."""
+
+LABEL_VALUE_LENGTH = 63
+_SLUG_LENGTH = 32
+_DIGEST_LENGTH = 10  # 40 bits: a chance of one in 10^6 of one collision among 1500 runs of the same second
+
+LABEL_PREFIX = "daybook.dev"
+RUN_LABEL = f"{LABEL_PREFIX}/run"
+ATTEMPT_LABEL = f"{LABEL_PREFIX}/attempt"
+NOTEBOOK_LABEL = f"{LABEL_PREFIX}/notebook"
+WORKSPACE_LABEL = f"{LABEL_PREFIX}/workspace"
+USER_LABEL = f"{LABEL_PREFIX}/user"
+
+MANIFEST = "manifest.json"
+NOTEBOOK_FILE = "notebook.ipynb"
+HTML_FILE = "notebook.html"
+LOG_FILE = "log.txt"
+SOURCE_FILE = "source.ipynb"
+OUTPUTS = "outputs"
+ATTEMPTS = "attempts"
+RUNS = "runs"
+
+
+def digest(*parts: str, length: int = _DIGEST_LENGTH) -> str:
+    """Hex digest of a tuple of strings; the lengths are hashed too, so ("ab", "c") and ("a", "bc") differ."""
+    framed = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(framed.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def slug(text: str, length: int = _SLUG_LENGTH) -> str:
+    """Lower-case letters, digits and single dashes out of any text, never empty; for reading, not unique."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    dashed = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+    return dashed[:length].rstrip("-") or "x"
+
+
+def run_id(notebook: str, asked_at: datetime, *identity: str) -> str:
+    """The id of a run.
+
+    Args:
+        notebook: the notebook's id, for the reader.
+        asked_at: when the run was asked for, with a time zone; the same at every attempt.
+        identity: what makes the run this run and no other (for Airflow: DAG, DAG run, task, map index).
+    """
+    if asked_at.tzinfo is None:
+        raise ValueError("asked_at needs a time zone")
+    moment = asked_at.astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%S}Z-{slug(notebook)}-{digest(notebook, moment.isoformat(), *identity)}"
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a string has the form of a run id; whatever came from outside is asked this before it becomes a key."""
+    return re.fullmatch(RUN_ID_PATTERN, text) is not None and "--" not in text
+
+
+def run_prefix(run: str) -> str:
+    """The prefix of a run in its workspace's bucket, `runs/<yyyy>/<mm>/<dd>/<run_id>`, without a slash at the end."""
+    if not is_run_id(run):
+        raise ValueError(f"not a run id: {run!r}")
+    return f"{RUNS}/{run[:4]}/{run[4:6]}/{run[6:8]}/{run}"
+
+
+def attempt_prefix(attempt: int) -> str:
+    """Where an attempt's files lie, relative to the run's prefix: the first at the top, later ones on their own.
+
+    No attempt ever writes where another one writes, so a late older attempt can spoil nothing; only the manifest is
+    shared, and writing it is fenced by the attempt's number.
+    """
+    if attempt < 1:
+        raise ValueError(f"attempts count from 1, not {attempt}")
+    return "" if attempt == 1 else f"{ATTEMPTS}/{attempt}/"
+
+
+def pod_name(run: str, attempt: int) -> str:
+    """The pod of an attempt: `daybook-<notebook>-<digest>-<attempt>`, a DNS label."""
+    if not is_run_id(run):
+        raise ValueError(f"not a run id: {run!r}")
+    tail = f"{run.rsplit('-', 1)[1]}-{attempt}"
+    readable = run.split("-", 1)[1].rsplit("-", 1)[0]
+    return f"daybook-{readable[: POD_NAME_LENGTH - len(tail) - len('daybook--')].rstrip('-')}-{tail}"
+
+
+def label_value(text: str) -> str:
+    """A Kubernetes label value for any text: the text itself where it is one, else a slug with a digest."""
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", text):
+        return text
+    return f"{slug(text, LABEL_VALUE_LENGTH - _DIGEST_LENGTH - 1)}-{digest(text)}"
+
+
+@dataclass(frozen=True)
+class AttemptKeys:
+    """The keys of one attempt's files, relative to the run's prefix."""
+
+    attempt: int
+
+    @property
+    def prefix(self) -> str:
+        """Empty for the first attempt, `attempts/<n>/` for later ones."""
+        return attempt_prefix(self.attempt)
+
+    @property
+    def notebook(self) -> str:
+        """The executed notebook."""
+        return self.prefix + NOTEBOOK_FILE
+
+    @property
+    def html(self) -> str:
+        """The executed notebook, rendered."""
+        return self.prefix + HTML_FILE
+
+    @property
+    def log(self) -> str:
+        """The runner's log."""
+        return self.prefix + LOG_FILE
+
+    def output(self, path: str) -> str:
+        """An output, by its path below the outputs folder (POSIX, relative, already checked)."""
+        return f"{self.prefix}{OUTPUTS}/{path}"

@@ -1,0 +1,218 @@
+"""The manifest: the JSON record of a run. The run is what its manifest says."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue
+
+from daybook.contract.errors import ExitCode
+from daybook.contract.request import AirflowCoordinates, Frozen
+
+MANIFEST_VERSION = 1
+TRACEBACK_TAIL_CHARACTERS = 8_000
+"""How much of a traceback the manifest holds; the executed notebook has all of it."""
+
+
+class State(StrEnum):
+    """The state of a run."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+
+
+FINAL_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.INTERRUPTED, State.LOST})
+
+
+class Reason(StrEnum):
+    """Why a run did not succeed."""
+
+    # What the runner sees.
+    CELL_ERROR = "cell_error"
+    CELL_TIMEOUT = "cell_timeout"
+    RUN_TIMEOUT = "run_timeout"
+    EARLY_EXIT = "early_exit"
+    KERNEL_DIED = "kernel_died"
+    OUT_OF_MEMORY = "out_of_memory"
+    KERNEL_UNAVAILABLE = "kernel_unavailable"
+    INVALID_REQUEST = "invalid_request"
+    STORE_FAILED = "store_failed"
+    TERMINATED = "terminated"
+    INTERNAL_ERROR = "internal_error"
+    # What the operator sees of a pod whose runner could not say it.
+    CANCELLED = "cancelled"
+    IMAGE_UNAVAILABLE = "image_unavailable"
+    UNSCHEDULABLE = "unschedulable"
+    EVICTED = "evicted"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    POD_GONE = "pod_gone"
+    POD_FAILED = "pod_failed"
+    NEVER_SEALED = "never_sealed"
+
+
+class CellState(StrEnum):
+    """What became of a code cell."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    SKIPPED = "skipped"
+    NOT_RUN = "not_run"
+    RUNNING = "running"
+
+
+class CellCounts(Frozen):
+    """How many code cells there are and what became of them; `current` is the index of the running one."""
+
+    total: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    interrupted: int = 0
+    skipped: int = 0
+    not_run: int = 0
+    current: int | None = Field(default=None, description="index in the notebook, from 0, of the cell that runs now")
+
+
+class CellError(Frozen):
+    """The cell that ended the run."""
+
+    cell: int | None = Field(default=None, description="index in the notebook, from 0; None when no cell was at fault")
+    name: str = Field(description="exception class, or the reason where there is no exception")
+    value: str = ""
+    source: str = Field(default="", description="the cell's source")
+    traceback: str = Field(default="", description="the traceback's tail, without terminal colours")
+
+
+class Timings(Frozen):
+    """When things happened: ISO 8601, UTC."""
+
+    queued_at: str | None = None
+    started_at: str | None = None
+    updated_at: str | None = None
+    finished_at: str | None = None
+    duration_seconds: float | None = Field(default=None, description="from start to finish of the attempt")
+
+
+class NotebookRecord(Frozen):
+    """The notebook as it was fetched."""
+
+    id: str
+    title: str | None = None
+    source: str
+    sha256: str | None = None
+
+
+class KernelRecord(Frozen):
+    """The kernel that executed the cells."""
+
+    name: str
+    language: str | None = None
+    language_version: str | None = None
+
+
+class SparkRecord(Frozen):
+    """The Spark application the notebook used."""
+
+    remote: str | None = Field(default=None, description="the Connect server's address, without token")
+    application_id: str | None = None
+    version: str | None = None
+    ui: str | None = None
+
+
+class Output(Frozen):
+    """A file that the notebook wrote into its outputs folder."""
+
+    path: str = Field(description="relative to the outputs folder, POSIX")
+    key: str = Field(description="relative to the run's prefix")
+    size: int = Field(description="bytes")
+    sha256: str
+    media_type: str
+
+
+class Files(Frozen):
+    """The newest attempt's files, relative to the run's prefix; None for one that is not there."""
+
+    notebook: str | None = None
+    html: str | None = None
+    log: str | None = None
+    source: str | None = None
+
+
+class Manifest(Frozen):
+    """The record of a run, as of its newest attempt."""
+
+    schema_version: Literal[1] = MANIFEST_VERSION
+    run_id: str
+    attempt: int = 1
+    state: State
+    reason: Reason | None = None
+    message: str | None = Field(default=None, description="one clear sentence for whoever must act")
+    sealed: bool = Field(default=False, description="once true, nothing of this attempt changes any more")
+    sealed_by: Literal["runner", "operator", "sweeper"] | None = None
+    exit_code: int | None = None
+    notebook: NotebookRecord
+    workspace: str
+    user: str | None = None
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(default_factory=dict)
+    timings: Timings = Timings()
+    cells: CellCounts = CellCounts()
+    error: CellError | None = None
+    image: str | None = None
+    kernel: KernelRecord | None = None
+    packages: dict[str, str] = Field(default_factory=dict)
+    spark: SparkRecord | None = None
+    outputs: tuple[Output, ...] = ()
+    results: dict[str, JsonValue] = Field(default_factory=dict)
+    files: Files = Files()
+    airflow: AirflowCoordinates | None = None
+
+    def to_json(self) -> str:
+        """The document as it is stored: indented, for people read it too."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Manifest:
+        """Reads a stored document back.
+
+        Raises:
+            pydantic.ValidationError: it is not a manifest of this version.
+        """
+        return cls.model_validate_json(text)
+
+    @property
+    def succeeded(self) -> bool:
+        """A run succeeded only if its sealed manifest says so."""
+        return self.sealed and self.state is State.SUCCEEDED
+
+
+EXIT_CODES: dict[State, ExitCode] = {
+    State.SUCCEEDED: ExitCode.SUCCEEDED,
+    State.FAILED: ExitCode.NOTEBOOK_FAILED,
+    State.INTERRUPTED: ExitCode.INTERRUPTED,
+    State.LOST: ExitCode.INFRASTRUCTURE_FAILED,
+}
+
+_EXIT_CODES_BY_REASON: dict[Reason, ExitCode] = {
+    Reason.INVALID_REQUEST: ExitCode.INVALID_REQUEST,
+    Reason.STORE_FAILED: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.KERNEL_UNAVAILABLE: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.INTERNAL_ERROR: ExitCode.INFRASTRUCTURE_FAILED,
+}
+
+
+def exit_code_for(state: State, reason: Reason | None) -> ExitCode:
+    """The exit code that goes with a final state; state, reason and exit code always agree."""
+    if state is State.FAILED and reason in _EXIT_CODES_BY_REASON:
+        return _EXIT_CODES_BY_REASON[reason]
+    return EXIT_CODES[state]
+
+
+def manifest_schema() -> dict[str, Any]:
+    """JSON Schema of the manifest document."""
+    return Manifest.model_json_schema()

@@ -1,0 +1,105 @@
+"""The `RunRequest`: what Airflow asks a pod to do, as one JSON document without a secret in it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+REQUEST_VERSION = 1
+REQUEST_VARIABLE = "DAYBOOK_REQUEST"
+"""The pod's environment variable that holds the request."""
+
+MAX_REQUEST_BYTES = 96 * 1024
+"""Linux takes at most 128 KiB for one environment variable; the rest is room for its name and escapes."""
+
+DEFAULT_TIMEOUT_SECONDS = 3600.0
+
+RESULTS_VARIABLE = "DAYBOOK_RESULTS"
+"""In the kernel: the file that `daybook.notebook.record` appends to, one JSON object a line."""
+OUTPUTS_VARIABLE = "DAYBOOK_OUTPUTS"
+"""In the kernel: the folder whose files become the run's outputs."""
+WORKSPACE_VARIABLE = "DAYBOOK_WORKSPACE"
+RUN_VARIABLE = "DAYBOOK_RUN"
+NOTEBOOK_VARIABLE = "DAYBOOK_NOTEBOOK"
+USER_VARIABLE = "DAYBOOK_USER"
+SPARK_REMOTE_VARIABLE = "SPARK_REMOTE"
+"""pyspark's own variable for the address of a Spark Connect server."""
+SPARK_TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105 - the variable's name, pyspark's own
+SECRET_VARIABLE_PREFIX = "DAYBOOK_SECRET_"  # noqa: S105 - the prefix of a variable's name
+"""A secret input `token` reaches the kernel as `DAYBOOK_SECRET_token`, filled in by Kubernetes."""
+
+
+class Frozen(BaseModel):
+    """Base of the contract's models: immutable, and strict about unknown fields so that versions cannot drift apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class NotebookSource(Frozen):
+    """Which notebook to run and where its bytes lie."""
+
+    id: str
+    source: str = Field(description="path, file://, http(s):// or s3:// URL of the .ipynb file")
+    sha256: str | None = Field(default=None, description="hex digest that the fetched bytes must have")
+    title: str | None = None
+    kernel: str | None = Field(default=None, description="kernel name that overrides the notebook's own")
+
+
+class Limits(Frozen):
+    """How long things may take, in seconds; None means no limit of its own."""
+
+    timeout_seconds: float | None = Field(default=DEFAULT_TIMEOUT_SECONDS, gt=0)
+    cell_timeout_seconds: float | None = Field(default=None, gt=0)
+
+
+class AirflowCoordinates(Frozen):
+    """Where a run stands in Airflow."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+    try_number: int = 1
+    run_type: str | None = None
+    logical_date: str | None = None
+    data_interval_start: str | None = None
+    data_interval_end: str | None = None
+
+
+class RunRequest(Frozen):
+    """One request to execute a notebook with parameters in a workspace on behalf of a user."""
+
+    version: Literal[1] = REQUEST_VERSION
+    run_id: str
+    attempt: int = Field(default=1, ge=1)
+    notebook: NotebookSource
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(
+        default_factory=dict, description="secret inputs: name to key in the workspace's Secret, never a value"
+    )
+    workspace: str = "local"
+    user: str | None = None
+    output: str = Field(description="URL of the run's prefix: everything about the run is written below it")
+    limits: Limits = Limits()
+    image: str | None = None
+    asked_at: str | None = Field(default=None, description="ISO 8601, UTC")
+    airflow: AirflowCoordinates | None = None
+
+    def to_json(self) -> str:
+        """The document that travels; compact, and the same for equal requests."""
+        return self.model_dump_json(exclude_none=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> RunRequest:
+        """Reads a document back.
+
+        Raises:
+            pydantic.ValidationError: it is not a request of this version.
+        """
+        return cls.model_validate_json(text)
+
+
+def request_schema() -> dict[str, Any]:
+    """JSON Schema of the request document."""
+    return RunRequest.model_json_schema()

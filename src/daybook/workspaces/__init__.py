@@ -1,0 +1,12 @@
+"""Workspaces: who may run what where, and with which bucket, Spark and limits."""
+
+from daybook.workspaces.access import require_access
+from daybook.workspaces.workspace import (
+    SecretReference,
+    SparkSettings,
+    Workspace,
+    Workspaces,
+    load_workspaces,
+)
+
+__all__ = ["SecretReference", "SparkSettings", "Workspace", "Workspaces", "load_workspaces", "require_access"]
