@@ -7,7 +7,7 @@ Each class says who must act and whether trying again helps; `exit_code` is what
     │   └── NotAllowed          user      no retry  exit 2   this user may not do this in this workspace
     ├── NotebookFailed          user      no retry  exit 1   a cell raised, ran too long or ended the kernel
     ├── RunInterrupted          user      no retry  exit 143 somebody or something ended the run from outside
-    ├── InvalidSettings         operator  no retry  exit 2   workspaces, catalogue or environment are not as they must be
+    ├── InvalidSettings         operator  no retry  exit 2   workspaces, catalogue or environment are wrong
     └── InfrastructureFailed    operator  retry     exit 3   the world around the notebook
         ├── StoreFailed         operator  retry     exit 3   the bucket could not be read or written
         └── KernelUnavailable   operator  retry     exit 3   the kernel did not start or stopped answering
@@ -60,7 +60,7 @@ class DaybookError(Exception):
 class InvalidRequest(DaybookError):
     """What was asked for cannot be done as asked. Carries every fault, not only the first."""
 
-    actor = "user"
+    actor: ClassVar[Actor] = "user"
     exit_code = ExitCode.INVALID_REQUEST
 
     def __init__(self, summary: str, faults: Iterable[Fault] = ()) -> None:
@@ -83,20 +83,20 @@ class NotAllowed(InvalidRequest):
 class InvalidSettings(InvalidRequest):
     """A file that an operator wrote (workspaces, catalogue, environment) is not as it must be."""
 
-    actor = "operator"
+    actor: ClassVar[Actor] = "operator"
 
 
 class NotebookFailed(DaybookError):
     """The notebook itself ended the run; the manifest names the cell."""
 
-    actor = "user"
+    actor: ClassVar[Actor] = "user"
     exit_code = ExitCode.NOTEBOOK_FAILED
 
 
 class RunInterrupted(DaybookError):
     """The run was ended from outside before the notebook was through."""
 
-    actor = "user"
+    actor: ClassVar[Actor] = "user"
     exit_code = ExitCode.INTERRUPTED
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 from daybook.contract.errors import ExitCode
 from daybook.contract.request import AirflowCoordinates, Frozen
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION: Literal[1] = 1
 TRACEBACK_TAIL_CHARACTERS = 8_000
 """How much of a traceback the manifest holds; the executed notebook has all of it."""
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-REQUEST_VERSION = 1
+REQUEST_VERSION: Literal[1] = 1
 REQUEST_VARIABLE = "DAYBOOK_REQUEST"
 """The pod's environment variable that holds the request."""
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import obstore
 from obstore import exceptions
 from obstore.store import LocalStore, MemoryStore, from_url
 
@@ -53,11 +52,12 @@ class ObjectInfo:
 
 
 class Store:
-    """Objects below one URL. Keys are relative POSIX paths; all calls raise `StoreFailed` when the bucket does not answer."""
+    """Objects below one URL, by relative POSIX keys; calls raise `StoreFailed` when the bucket does not answer."""
 
-    def __init__(self, url: str, backend: Any) -> None:
+    def __init__(self, url: str, backend: Any, prefix: str = "") -> None:
         self.url = url.rstrip("/")
         self._backend = backend
+        self._prefix = prefix
 
     def read(self, key: str) -> bytes:
         """The bytes of an object.
@@ -66,7 +66,7 @@ class Store:
             ObjectMissing: there is none.
         """
         with self._mapped("read", key):
-            return bytes(self._backend.get(key).bytes())
+            return bytes(self._backend.get(self._prefix + key).bytes())
 
     def stream(self, key: str) -> Iterator[bytes]:
         """The bytes of an object in chunks, for objects that need not fit into memory.
@@ -75,20 +75,20 @@ class Store:
             ObjectMissing: there is none; raised before the first chunk.
         """
         with self._mapped("read", key):
-            response = self._backend.get(key)
+            response = self._backend.get(self._prefix + key)
         return self._chunks(key, response)
 
     def write(self, key: str, data: bytes | Path, media_type: str | None = None) -> None:
         """Writes an object whole, from bytes or from a file that is streamed in parts; the last writer wins."""
         attributes = {"Content-Type": media_type} if media_type and not isinstance(self._backend, LocalStore) else None
         with self._mapped("write", key):
-            self._backend.put(key, data, attributes=attributes)
+            self._backend.put(self._prefix + key, data, attributes=attributes)
 
     def delete(self, key: str) -> None:
         """Deletes an object; one that is not there is fine."""
         try:
             with self._mapped("delete", key):
-                self._backend.delete(key)
+                self._backend.delete(self._prefix + key)
         except ObjectMissing:
             return
 
@@ -99,18 +99,18 @@ class Store:
             ObjectMissing: there is none.
         """
         with self._mapped("look at", key):
-            return _info(self._backend.head(key))
+            return self._info(self._backend.head(self._prefix + key))
 
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Every object below a prefix, in no promised order."""
         with self._mapped("list", prefix):
-            for page in self._backend.list(prefix or None):
-                yield from map(_info, page)
+            for page in self._backend.list(self._prefix + prefix or None):
+                yield from map(self._info, page)
 
     def children(self, prefix: str = "") -> list[str]:
         """Names of the folders directly below a prefix, sorted."""
         with self._mapped("list", prefix):
-            found = self._backend.list_with_delimiter(prefix or None)["common_prefixes"]
+            found = self._backend.list_with_delimiter(self._prefix + prefix or None)["common_prefixes"]
         return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def url_of(self, key: str) -> str:
@@ -119,9 +119,11 @@ class Store:
 
     def below(self, prefix: str) -> Store:
         """A store rooted at a prefix of this one."""
-        from obstore.store import PrefixStore
+        return Store(self.url_of(prefix), self._backend, f"{self._prefix}{prefix}/")
 
-        return Store(self.url_of(prefix), PrefixStore(self._backend, prefix))
+    def _info(self, meta: Mapping[str, Any]) -> ObjectInfo:
+        key = str(meta["path"]).removeprefix(self._prefix)
+        return ObjectInfo(key=key, size=int(meta["size"]), modified=meta["last_modified"])
 
     def _chunks(self, key: str, response: Any) -> Iterator[bytes]:
         with self._mapped("read", key):
@@ -190,7 +192,3 @@ def _options(scheme: str, environment: Mapping[str, str]) -> dict[str, Any]:
     if str(options.get("endpoint", "")).startswith("http://"):
         options["client_options"] = {"allow_http": True}
     return options
-
-
-def _info(meta: Mapping[str, Any]) -> ObjectInfo:
-    return ObjectInfo(key=str(meta["path"]), size=int(meta["size"]), modified=meta["last_modified"])
