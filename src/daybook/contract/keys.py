@@ -66,6 +66,22 @@ def run_id(notebook: str, asked_at: datetime, *identity: str) -> str:
     return f"{moment:%Y%m%dT%H%M%S}Z-{slug(notebook)}-{digest(notebook, moment.isoformat(), *identity)}"
 
 
+def airflow_run_id(
+    notebook: str, run_after: datetime, dag_id: str, dag_run_id: str, task_id: str = "run", map_index: int = -1
+) -> str:
+    """The id of the run that an Airflow task instance stands for; every try of the task is an attempt of this run.
+
+    Args:
+        notebook: the notebook's id.
+        run_after: the DAG run's `run_after`, with a time zone: set once, when the DAG run is made.
+        dag_id: the DAG.
+        dag_run_id: the DAG run's `run_id`.
+        task_id: the task; DAGs that Daybook makes call it `run`.
+        map_index: the task instance's map index, -1 for one that is not mapped.
+    """
+    return run_id(notebook, run_after, dag_id, dag_run_id, task_id, str(map_index))
+
+
 def is_run_id(text: str) -> bool:
     """Whether a string has the form of a run id; whatever came from outside is asked this before it becomes a key."""
     return re.fullmatch(RUN_ID_PATTERN, text) is not None and "--" not in text
