@@ -1,0 +1,25 @@
+"""CPU and memory of a pod, as Kubernetes quantities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daybook.workspaces import Workspace
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a pod asks for.
+
+    Attributes:
+        cpu: Kubernetes quantity; a request, not a limit, since throttled cells only take longer.
+        memory: Kubernetes quantity; request and limit alike, so that a node is never overbooked.
+    """
+
+    cpu: str
+    memory: str
+
+    @classmethod
+    def choose(cls, workspace: Workspace, cpu: str | None, memory: str | None) -> Resources:
+        """The notebook's wish where it has one, else the workspace's default."""
+        return cls(cpu=cpu or workspace.cpu, memory=memory or workspace.memory)
