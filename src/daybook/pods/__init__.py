@@ -1,5 +1,7 @@
 """A `RunRequest` becomes a `V1Pod`: pure functions, no I/O. A pod is a sum of small fragments, one concern each."""
 
-from daybook.pods.build import CONTAINER, GRACE_SECONDS, build_pod
+from daybook.pods.build import CONTAINER, GRACE_SECONDS, build_pod, labels
+from daybook.pods.ending import GONE, Ending, ending_of
+from daybook.pods.resources import Resources
 
-__all__ = ["CONTAINER", "GRACE_SECONDS", "build_pod"]
+__all__ = ["CONTAINER", "GONE", "GRACE_SECONDS", "Ending", "Resources", "build_pod", "ending_of", "labels"]

@@ -1,6 +1,6 @@
 """Workspaces: who may run what where, and with which bucket, Spark and limits."""
 
-from daybook.workspaces.access import require_access
+from daybook.workspaces.access import may_see, require_access
 from daybook.workspaces.workspace import (
     SecretReference,
     SparkSettings,
@@ -9,4 +9,12 @@ from daybook.workspaces.workspace import (
     load_workspaces,
 )
 
-__all__ = ["SecretReference", "SparkSettings", "Workspace", "Workspaces", "load_workspaces", "require_access"]
+__all__ = [
+    "SecretReference",
+    "SparkSettings",
+    "Workspace",
+    "Workspaces",
+    "load_workspaces",
+    "may_see",
+    "require_access",
+]

@@ -21,7 +21,7 @@ def require_access(user: str | None, workspace: Workspace, notebook: str, allowe
         NotAllowed: this user may not run this notebook there.
     """
     faults = []
-    if EVERYBODY not in workspace.members and (user is None or user not in workspace.members):
+    if EVERYBODY not in workspace.members and not (user and may_see(user, workspace)):
         who = f"user {user!r} is" if user else "nobody is named for this run, so nobody is"
         faults.append(
             Fault("workspace", f"{who} not a member of {workspace.name!r}; ask its owner, or choose another workspace")
@@ -31,3 +31,8 @@ def require_access(user: str | None, workspace: Workspace, notebook: str, allowe
         faults.append(Fault("workspace", f"the catalogue lets notebook {notebook!r} run only in: {names}"))
     if faults:
         raise NotAllowed("not allowed", faults)
+
+
+def may_see(user: str, workspace: Workspace) -> bool:
+    """Whether a user may look at the workspace's runs."""
+    return EVERYBODY in workspace.members or user in workspace.members

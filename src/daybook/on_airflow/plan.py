@@ -1,0 +1,115 @@
+"""From an Airflow task instance to a `RunRequest`: typed, allowed, and told where its record lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from daybook.catalogue import Notebook, resolve
+from daybook.contract import keys
+from daybook.contract.request import AirflowCoordinates, Limits, NotebookSource, RunRequest
+from daybook.pods import Resources
+from daybook.workspaces import Workspace, require_access
+
+SECRET_TYPE = "secret"  # noqa: S105 - the name of an input type
+
+UNATTENDED = frozenset({"scheduled", "asset_triggered", "backfill"})
+"""Airflow's types of DAG runs that no person asked for one by one."""
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    """The task instance that stands for a run.
+
+    Attributes:
+        coordinates: where it stands in Airflow.
+        run_after: the DAG run's, which does not change when it is cleared or retried.
+        user: whom Airflow vouches for; None for a run that nobody triggered.
+    """
+
+    coordinates: AirflowCoordinates
+    run_after: datetime
+    user: str | None
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> TaskInstance:
+        """Reads Airflow's task context."""
+        ti, dag_run = context["ti"], context["dag_run"]
+        coordinates = AirflowCoordinates(
+            dag_id=ti.dag_id,
+            run_id=dag_run.run_id,
+            task_id=ti.task_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+            try_number=ti.try_number,
+            run_type=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+            logical_date=_iso(dag_run.logical_date),
+            data_interval_start=_iso(dag_run.data_interval_start),
+            data_interval_end=_iso(dag_run.data_interval_end),
+        )
+        return cls(coordinates, dag_run.run_after, dag_run.triggering_user_name)
+
+    def run_id(self, notebook: str) -> str:
+        """The run that this task instance stands for, the same at every try."""
+        here = self.coordinates
+        return keys.airflow_run_id(notebook, self.run_after, here.dag_id, here.run_id, here.task_id, here.map_index)
+
+
+def plan_run(
+    notebook: Notebook, given: Mapping[str, Any], workspace: Workspace, task: TaskInstance, output: str
+) -> RunRequest:
+    """The first attempt's request.
+
+    Args:
+        notebook: the catalogue's entry.
+        given: the values asked for, not yet typed.
+        workspace: where.
+        task: on whose behalf, and when.
+        output: URL of the run's prefix.
+
+    Raises:
+        InvalidRequest: values are unknown, missing or of the wrong type; every fault is named.
+        NotAllowed: the user may not run this notebook in this workspace.
+    """
+    user = task.user or _owner(notebook, task)
+    require_access(user, workspace, notebook.id, notebook.workspaces)
+    values = resolve(notebook.inputs, given, source="json")
+    secret = {each.name for each in notebook.inputs if each.type == SECRET_TYPE}
+    return RunRequest(
+        run_id=task.run_id(notebook.id),
+        notebook=NotebookSource(
+            id=notebook.id,
+            source=str(notebook.source),
+            sha256=notebook.digest,
+            title=notebook.title,
+            kernel=notebook.run.kernel,
+        ),
+        parameters={name: value for name, value in values.items() if name not in secret},
+        secrets={name: str(value) for name, value in values.items() if name in secret and value is not None},
+        workspace=workspace.name,
+        user=user,
+        output=output,
+        limits=Limits(
+            timeout_seconds=notebook.run.timeout_seconds, cell_timeout_seconds=notebook.run.cell_timeout_seconds
+        ),
+        image=notebook.run.image or workspace.image,
+        asked_at=_iso(task.run_after),
+        airflow=task.coordinates,
+    )
+
+
+def choose_resources(notebook: Notebook, workspace: Workspace) -> Resources:
+    """CPU and memory: the notebook's wish where it has one, else the workspace's default."""
+    return Resources.choose(workspace, notebook.run.cpu, notebook.run.memory)
+
+
+def _owner(notebook: Notebook, task: TaskInstance) -> str | None:
+    """A run that nobody triggered (a schedule, an asset) runs as the owner whom the catalogue names."""
+    if task.coordinates.run_type not in UNATTENDED:
+        return None
+    return (notebook.schedule.owner if notebook.schedule else None) or notebook.owner
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None

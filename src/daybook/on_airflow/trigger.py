@@ -1,0 +1,74 @@
+"""Waits for a run's pod in the triggerer, and ends the run truthfully when somebody cancels it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from typing import Any
+
+from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
+from kubernetes_asyncio.client.exceptions import ApiException
+
+from daybook.contract.manifest import Reason, State
+from daybook.on_airflow.sealing import settle
+from daybook.on_airflow.settings import Settings
+from daybook.pods import GRACE_SECONDS, Ending
+from daybook.storage import StaleAttempt, record_of
+
+log = logging.getLogger(__name__)
+
+CANCELLED = Ending(State.INTERRUPTED, Reason.CANCELLED, "the run was cancelled before its notebook was through")
+
+_GONE_MARGIN_SECONDS = 15
+_POLL_SECONDS = 0.5
+_NOT_FOUND = 404
+
+
+class NotebookTrigger(KubernetesPodTrigger):
+    """A `KubernetesPodTrigger` that knows whose pod it waits for.
+
+    Args:
+        run: workspace, run id and attempt, as `NotebookOperator` hands them on.
+        pod: the arguments of `KubernetesPodTrigger`.
+    """
+
+    def __init__(self, *, run: dict[str, Any], **pod: Any) -> None:
+        super().__init__(**pod)
+        self.run_reference = run
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, for the triggerer's database."""
+        _, arguments = super().serialize()
+        return f"{__name__}.{type(self).__name__}", {**arguments, "run": self.run_reference}
+
+    async def on_kill(self) -> None:
+        """Deletes the pod, gives its runner the grace to seal the manifest, and seals it where the runner could not."""
+        await super().on_kill()
+        if self._fired_event:
+            return
+        await self._wait_until_gone()
+        try:
+            await asyncio.to_thread(self._settle)
+        except StaleAttempt as error:
+            log.info("Nothing to seal: %s", error)
+
+    async def _wait_until_gone(self) -> None:
+        deadline = time.monotonic() + (self.termination_grace_period or GRACE_SECONDS) + _GONE_MARGIN_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                await self.hook.get_pod(name=self.pod_name, namespace=self.pod_namespace)
+            except ApiException as error:
+                if error.status == _NOT_FOUND:
+                    return
+                raise
+            await asyncio.sleep(_POLL_SECONDS)
+        log.warning("Pod %s is still there after its grace period", self.pod_name)
+
+    def _settle(self) -> None:
+        settings = Settings.from_environment(os.environ)
+        workspace = settings.load_workspaces().get(self.run_reference["workspace"])
+        record = record_of(settings.open_bucket(workspace), self.run_reference["run_id"])
+        manifest = settle(record, self.run_reference["attempt"], CANCELLED)
+        log.info("Run %s is %s (%s)", manifest.run_id, manifest.state, manifest.reason)
