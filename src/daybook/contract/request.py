@@ -6,28 +6,46 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-REQUEST_VERSION: Literal[1] = 1
-REQUEST_VARIABLE = "DAYBOOK_REQUEST"
-"""The pod's environment variable that holds the request."""
+from daybook.contract.variables import (
+    NOTEBOOK_VARIABLE,
+    OUTPUTS_VARIABLE,
+    REQUEST_VARIABLE,
+    RESULTS_VARIABLE,
+    RUN_VARIABLE,
+    SECRET_VARIABLE_PREFIX,
+    SPARK_REMOTE_VARIABLE,
+    SPARK_TOKEN_VARIABLE,
+    USER_VARIABLE,
+    WORKSPACE_VARIABLE,
+)
 
+__all__ = [
+    "DEFAULT_TIMEOUT_SECONDS",
+    "MAX_REQUEST_BYTES",
+    "NOTEBOOK_VARIABLE",
+    "OUTPUTS_VARIABLE",
+    "REQUEST_VARIABLE",
+    "REQUEST_VERSION",
+    "RESULTS_VARIABLE",
+    "RUN_VARIABLE",
+    "SECRET_VARIABLE_PREFIX",
+    "SPARK_REMOTE_VARIABLE",
+    "SPARK_TOKEN_VARIABLE",
+    "USER_VARIABLE",
+    "WORKSPACE_VARIABLE",
+    "AirflowCoordinates",
+    "Frozen",
+    "Limits",
+    "NotebookSource",
+    "RunRequest",
+    "request_schema",
+]
+
+REQUEST_VERSION: Literal[1] = 1
 MAX_REQUEST_BYTES = 96 * 1024
 """Linux takes at most 128 KiB for one environment variable; the rest is room for its name and escapes."""
 
 DEFAULT_TIMEOUT_SECONDS = 3600.0
-
-RESULTS_VARIABLE = "DAYBOOK_RESULTS"
-"""In the kernel: the file that `daybook.notebook.record` appends to, one JSON object a line."""
-OUTPUTS_VARIABLE = "DAYBOOK_OUTPUTS"
-"""In the kernel: the folder whose files become the run's outputs."""
-WORKSPACE_VARIABLE = "DAYBOOK_WORKSPACE"
-RUN_VARIABLE = "DAYBOOK_RUN"
-NOTEBOOK_VARIABLE = "DAYBOOK_NOTEBOOK"
-USER_VARIABLE = "DAYBOOK_USER"
-SPARK_REMOTE_VARIABLE = "SPARK_REMOTE"
-"""pyspark's own variable for the address of a Spark Connect server."""
-SPARK_TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105 - the variable's name, pyspark's own
-SECRET_VARIABLE_PREFIX = "DAYBOOK_SECRET_"  # noqa: S105 - the prefix of a variable's name
-"""A secret input `token` reaches the kernel as `DAYBOOK_SECRET_token`, filled in by Kubernetes."""
 
 
 class Frozen(BaseModel):

@@ -1,0 +1,26 @@
+"""Names of the environment variables that Airflow, the pod, the runner and the kernel share.
+
+On their own and free of imports, so that what runs in a notebook's kernel need not load the models to know them.
+"""
+
+from __future__ import annotations
+
+REQUEST_VARIABLE = "DAYBOOK_REQUEST"
+"""The pod's environment variable that holds the request."""
+
+RESULTS_VARIABLE = "DAYBOOK_RESULTS"
+"""In the kernel: the file for what the notebook tells the runner, one JSON object a line.
+
+`{"kind": "result", "name": …, "value": …}` is a recorded result, `{"kind": "spark", …}` names the Spark application.
+"""
+OUTPUTS_VARIABLE = "DAYBOOK_OUTPUTS"
+"""In the kernel: the folder whose files become the run's outputs."""
+WORKSPACE_VARIABLE = "DAYBOOK_WORKSPACE"
+RUN_VARIABLE = "DAYBOOK_RUN"
+NOTEBOOK_VARIABLE = "DAYBOOK_NOTEBOOK"
+USER_VARIABLE = "DAYBOOK_USER"
+SPARK_REMOTE_VARIABLE = "SPARK_REMOTE"
+"""pyspark's own variable for the address of a Spark Connect server."""
+SPARK_TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105 - the variable's name, pyspark's own
+SECRET_VARIABLE_PREFIX = "DAYBOOK_SECRET_"  # noqa: S105 - the prefix of a variable's name
+"""A secret input `token` reaches the kernel as `DAYBOOK_SECRET_token`, filled in by Kubernetes."""
