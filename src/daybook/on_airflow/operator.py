@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import Asset, AssetAlias
@@ -23,7 +23,8 @@ from daybook.contract.request import NotebookSource, RunRequest
 from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
 from daybook.on_airflow.errors import as_airflow, describe, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
-from daybook.on_airflow.plan import UNATTENDED, TaskInstance, choose_resources, plan_run
+from daybook.on_airflow.params import WORKSPACE
+from daybook.on_airflow.plan import DIGEST_PREFIX, UNATTENDED, TaskInstance, choose_resources, plan_run
 from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.trigger import CANCELLED, NotebookTrigger
@@ -40,6 +41,8 @@ POLL_SECONDS = 1.0
 MAX_RESULTS_BYTES = 16 * 1024
 """Results larger than this stay in the manifest only; XCom lives in Airflow's database."""
 
+ParametersFrom = Literal["arguments", "form", "request"]
+
 _TERMINAL = ("Succeeded", "Failed")
 _NOT_FOUND = 404
 
@@ -54,8 +57,8 @@ class NotebookOperator(KubernetesPodOperator):
         notebook: the notebook's id in the catalogue (templated), or its entry.
         parameters: values by input name (templated); checked and typed before a pod is made.
         workspace: the workspace's name (templated); None takes the default one.
-        parameters_from_params: take the values from the DAG run's params and conf too; for DAGs whose form is the
-            notebook's inputs.
+        parameters_from: where the values come from: `arguments`, just these here; `form`, the DAG run's params, which
+            are the notebook's inputs, or its schedule; `request`, the params `parameters` and `workspace`.
         deferrable: wait in the triggerer, holding no worker slot.
         startup_timeout_seconds: how long the pod may take until it runs.
         poll_interval: seconds between two looks at the pod.
@@ -74,7 +77,7 @@ class NotebookOperator(KubernetesPodOperator):
         notebook: str | Notebook,
         parameters: Mapping[str, Any] | None = None,
         workspace: str | None = None,
-        parameters_from_params: bool = False,
+        parameters_from: ParametersFrom = "arguments",
         deferrable: bool = True,
         startup_timeout_seconds: int = STARTUP_TIMEOUT_SECONDS,
         poll_interval: float = POLL_SECONDS,
@@ -106,7 +109,7 @@ class NotebookOperator(KubernetesPodOperator):
         self._entry = None if isinstance(notebook, str) else notebook
         self.parameters = dict(parameters or {})
         self.workspace = workspace
-        self.parameters_from_params = parameters_from_params
+        self.parameters_from = parameters_from
         self.run_page: str | None = None
         self._request: RunRequest | None = None
         self._workspace: Workspace | None = None
@@ -159,18 +162,20 @@ class NotebookOperator(KubernetesPodOperator):
         self.trigger_kwargs = {"daybook": self._reference()}
 
     def _given(self, context: Any, entry: Notebook) -> tuple[dict[str, Any], str | None]:
-        """The values asked for and the workspace: from the arguments and, if so set, from params and conf."""
-        given = dict(self.parameters)
-        if not self.parameters_from_params:
-            return given, self.workspace
+        """The values asked for, and the workspace if one was named."""
+        if self.parameters_from == "arguments":
+            return dict(self.parameters), self.workspace
         asked = dict(context["params"])
-        if str(getattr(run_type := context["dag_run"].run_type, "value", run_type)) in UNATTENDED:
-            # A param's default must not win over what the schedule says; what conf says still does.
-            asked = {**{name: asked[name] for name in asked if name not in given}, **(context["dag_run"].conf or {})}
-        workspace = asked.pop("workspace", None)
-        given = {**given, **asked} if asked else given
-        optional = {each.name for each in entry.inputs if not each.required}
-        return {k: v for k, v in given.items() if v is not None or k not in optional}, workspace or self.workspace
+        if self.parameters_from == "request":
+            return asked["parameters"], asked.get(WORKSPACE)
+        run_type = context["dag_run"].run_type
+        if entry.schedule and str(getattr(run_type, "value", run_type)) in UNATTENDED:
+            # The form's defaults must not win over what the schedule says; what a backfill's conf says does.
+            environment = self.get_template_env()
+            scheduled = entry.scheduled_parameters(lambda text: self.render_template(text, context, environment))
+            asked = {**scheduled, **(context["dag_run"].conf or {})}
+        workspace = asked.pop(WORKSPACE, None)
+        return asked, workspace
 
     def _numbered(self, request: RunRequest, record: RunRecord) -> RunRequest:
         """The request with its attempt: that of the pod that still runs, else the one after the last."""
@@ -247,10 +252,12 @@ class NotebookOperator(KubernetesPodOperator):
             return self._pod_to_reattach
         return self.pod_manager.create_pod(pod=pod_request_obj)
 
-    def defer(self, *, trigger: Any, method_name: str, kwargs: Any = None, timeout: timedelta | None = None) -> None:
+    def defer(
+        self, *, trigger: Any, method_name: str, kwargs: Any = None, timeout: timedelta | float | None = None
+    ) -> NoReturn:
         """Defers to a trigger that knows the run, so that a cancelled run is sealed."""
         _, arguments = trigger.serialize()
-        ours = NotebookTrigger(run=self.trigger_kwargs["daybook"], **arguments)
+        ours = NotebookTrigger(run=(self.trigger_kwargs or {})["daybook"], **arguments)
         super().defer(trigger=ours, method_name=method_name, kwargs=kwargs, timeout=timeout)
 
     def cleanup(self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None) -> None:  # noqa: ARG002
@@ -377,7 +384,7 @@ def _is_local(entry: Notebook) -> bool:
 
 
 def _staged(request: RunRequest, entry: Notebook, store: Store) -> RunRequest:
-    """Copies a notebook of the local catalogue next to its record: there the pod can read it, and the record keeps it."""
+    """Copies a notebook of the local catalogue next to its record, where the pod reads it and the record keeps it."""
     if not _is_local(entry):
         return request
     try:
@@ -390,7 +397,11 @@ def _staged(request: RunRequest, entry: Notebook, store: Store) -> RunRequest:
         raise InvalidRequest("the notebook is not the one of the catalogue", [Fault(str(entry.source), message)])
     store.write(keys.SOURCE_FILE, content, "application/x-ipynb+json")
     source = NotebookSource(
-        **{**request.notebook.model_dump(), "source": store.url_of(keys.SOURCE_FILE), "sha256": found}
+        **{
+            **request.notebook.model_dump(),
+            "source": store.url_of(keys.SOURCE_FILE),
+            "sha256": found.removeprefix(DIGEST_PREFIX),
+        }
     )
     return request.model_copy(update={"notebook": source})
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from daybook.catalogue import Notebook, resolve
+from daybook.catalogue import Notebook
 from daybook.contract import keys
 from daybook.contract.request import AirflowCoordinates, Limits, NotebookSource, RunRequest
 from daybook.pods import Resources
 from daybook.workspaces import Workspace, require_access
 
 SECRET_TYPE = "secret"  # noqa: S105 - the name of an input type
+
+DIGEST_PREFIX = "sha256:"
+"""How the catalogue writes a digest; the contract's fields are called `sha256` and hold the hex digits alone."""
 
 UNATTENDED = frozenset({"scheduled", "asset_triggered", "backfill"})
 """Airflow's types of DAG runs that no person asked for one by one."""
@@ -74,14 +77,14 @@ def plan_run(
     """
     user = task.user or _owner(notebook, task)
     require_access(user, workspace, notebook.id, notebook.workspaces)
-    values = resolve(notebook.inputs, given, source="json")
+    values = notebook.resolve(given)
     secret = {each.name for each in notebook.inputs if each.type == SECRET_TYPE}
     return RunRequest(
         run_id=task.run_id(notebook.id),
         notebook=NotebookSource(
             id=notebook.id,
             source=str(notebook.source),
-            sha256=notebook.digest,
+            sha256=notebook.digest.removeprefix(DIGEST_PREFIX) if notebook.digest else None,
             title=notebook.title,
             kernel=notebook.run.kernel,
         ),

@@ -1,0 +1,30 @@
+# Thin names over scripts/. `make demo` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+.PHONY: setup setup-dev demo test check bench up down clean
+
+setup:
+	@$(PYTHON) scripts/setup.py
+
+setup-dev:
+	@$(PYTHON) scripts/setup.py --dev
+
+demo: setup
+	@sh scripts/demo.sh
+
+test: setup-dev
+	@sh scripts/test.sh
+
+check: setup-dev
+	@sh scripts/check.sh
+
+bench: setup-dev
+	@.venv/bin/python benchmarks/run_all.py
+
+up: setup
+	@.venv/bin/daybook up
+
+down:
+	@.venv/bin/daybook down
+
+clean: down
+	rm -rf .venv .venv-notebook .daybook

@@ -1,0 +1,90 @@
+"""Refuses a trigger of a Daybook DAG over REST before a DAG run exists, with every fault at once.
+
+Core checks a conf against the Params, one fault at a time; it lets unknown names pass and cannot know what
+`run_notebook`'s notebook takes. The operator checks again: triggers that come another way never pass here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Larger bodies go to core unread: no request of that size can travel to a pod, and the operator says so."""
+
+_TRIGGER = re.compile(r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns")
+
+
+class Admission:
+    """ASGI middleware around Airflow's API server.
+
+    Args:
+        app: what it stands before.
+        faults_of: what is wrong with a conf for a DAG, or None; gets the dag id, the conf and the scope.
+    """
+
+    def __init__(self, app: App, faults_of: Callable[[str, Any, Scope], Awaitable[str | None]]) -> None:
+        self._app = app
+        self._faults_of = faults_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on that is no trigger of a Daybook DAG with a bad conf."""
+        found = _TRIGGER.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        messages, body = await _read(receive)
+        conf = _conf(body)
+        faults = None if conf is None else await self._faults_of(found["dag"], conf, scope)
+        if faults is None:
+            await self._app(scope, _replay(messages, receive), send)
+        else:
+            await _refuse(send, faults)
+
+
+async def _read(receive: Receive) -> tuple[list[MutableMapping[str, Any]], bytes]:
+    messages: list[MutableMapping[str, Any]] = []
+    body = b""
+    while True:
+        message = await receive()
+        messages.append(message)
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or not message.get("more_body") or len(body) > MAX_BODY_BYTES:
+            return messages, body
+
+
+def _replay(messages: list[MutableMapping[str, Any]], receive: Receive) -> Receive:
+    waiting = iter(messages)
+
+    async def again() -> MutableMapping[str, Any]:
+        return next(waiting, None) or await receive()
+
+    return again
+
+
+def _conf(body: bytes) -> dict[str, Any] | None:
+    """The conf of a trigger's body; None where core will refuse the body anyway."""
+    if len(body) > MAX_BODY_BYTES:
+        return None
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    conf = document.get("conf") if isinstance(document, dict) else None
+    if isinstance(document, dict) and conf is None:
+        return {}
+    return conf if isinstance(conf, dict) else None
+
+
+async def _refuse(send: Send, faults: str) -> None:
+    content = json.dumps({"detail": faults}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

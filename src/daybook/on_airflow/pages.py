@@ -1,0 +1,125 @@
+"""The pages inside Airflow's API server: its users, its login, its links; and the check of triggers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import resolve_user_from_token
+from fastapi import FastAPI, HTTPException
+from starlette.requests import Request
+
+from daybook.catalogue import Catalogue
+from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.manifest import Manifest
+from daybook.on_airflow.dags import RUN_NOTEBOOK
+from daybook.on_airflow.params import WORKSPACE
+from daybook.on_airflow.settings import Settings
+from daybook.web.app import create_app
+from daybook.web.world import NotLoggedIn, World
+from daybook.workspaces import require_access
+
+
+def create_pages(environment: Mapping[str, str]) -> FastAPI:
+    """The app of the pages, for users whom Airflow's auth manager vouches for.
+
+    Raises:
+        InvalidSettings: Daybook's environment is not set up.
+    """
+    settings = Settings.from_environment(environment)
+    world = World(
+        user=_user_name,
+        workspaces=settings.load_workspaces,
+        bucket=settings.open_bucket,
+        login_url=lambda url: get_auth_manager().get_url_login(next_url=url),
+        airflow_url=lambda manifest: _airflow_url(settings.public_url, manifest),
+    )
+    return create_app(world)
+
+
+async def faults_of_trigger(
+    dag_id: str, conf: dict[str, Any], scope: Any, environment: Mapping[str, str]
+) -> str | None:
+    """What is wrong with a conf for a Daybook DAG, for a user who may trigger it; None leaves the answer to core."""
+    settings = Settings.from_environment(environment)
+    catalogue = await asyncio.to_thread(settings.load_catalogue)
+    if dag_id != RUN_NOTEBOOK and dag_id not in catalogue.notebooks:
+        return None
+    user = await _authorised(Request(scope), dag_id)
+    if user is None:
+        return None
+    try:
+        _check(catalogue, settings, dag_id, conf, user)
+    except InvalidRequest as error:
+        return str(error)
+    return None
+
+
+def _check(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], user: str) -> None:
+    given, notebook_id = dict(conf), dag_id
+    workspace_name = given.pop(WORKSPACE, None)
+    if dag_id == RUN_NOTEBOOK:
+        notebook_id, given = _request(given)
+    notebook = catalogue.get(notebook_id)
+    if workspace_name is not None and not isinstance(workspace_name, str):
+        raise InvalidRequest("unknown workspace", [Fault(WORKSPACE, "must be a name")])
+    workspace = settings.load_workspaces().get(workspace_name or next(iter(notebook.workspaces), None))
+    require_access(user, workspace, notebook.id, notebook.workspaces)
+    notebook.resolve(given)
+
+
+def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    faults = [Fault(name, "is not known; give notebook, parameters, workspace") for name in given if name not in _KEYS]
+    notebook, parameters = given.get("notebook"), given.get("parameters", {})
+    if not isinstance(notebook, str) or not notebook:
+        faults.append(Fault("notebook", "must be the id of a notebook"))
+    if not isinstance(parameters, dict):
+        faults.append(Fault("parameters", "must be an object of values by input name"))
+    if faults:
+        raise InvalidRequest("run_notebook cannot run this", faults)
+    return str(notebook), parameters
+
+
+_KEYS = ("notebook", "parameters")
+
+
+async def _user_name(request: Request) -> str:
+    try:
+        user = await resolve_user_from_token(_token(request))
+    except HTTPException as error:
+        raise NotLoggedIn(str(error.detail)) from error
+    return user.get_name()
+
+
+async def _authorised(request: Request, dag_id: str) -> str | None:
+    """The name of a user who may trigger the DAG; anybody else gets core's own answer, and learns nothing of ours."""
+    try:
+        user = await resolve_user_from_token(_token(request))
+    except HTTPException:
+        return None
+    allowed = get_auth_manager().is_authorized_dag(
+        method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
+    )
+    return user.get_name() if allowed else None
+
+
+def _token(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" and token else request.cookies.get(COOKIE_NAME_JWT_TOKEN)
+
+
+def _airflow_url(public_url: str, manifest: Manifest) -> str | None:
+    here = manifest.airflow
+    if here is None:
+        return None
+    task = (
+        f"/tasks/{quote(here.task_id)}"
+        if here.map_index < 0
+        else f"/tasks/{quote(here.task_id)}/mapped/{here.map_index}"
+    )
+    return f"{public_url}/dags/{quote(here.dag_id)}/runs/{quote(here.run_id)}{task}"

@@ -1,0 +1,89 @@
+"""A notebook's inputs as Airflow Params: the trigger form and what core itself refuses come from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow.sdk import Param
+
+from daybook.catalogue import Input, Notebook
+
+WORKSPACE = "workspace"
+"""The one name of a run's settings that stands beside the inputs in the conf; inputs cannot be called so."""
+
+_FORM_TYPES = {"textarea": "multiline"}
+
+
+def params_of(notebook: Notebook, workspaces: Iterable[str]) -> dict[str, Param]:
+    """The Params of a notebook's own DAG: its inputs, then the workspace.
+
+    Args:
+        notebook: the catalogue's entry.
+        workspaces: the names to choose from, the default first.
+    """
+    filled = set(notebook.schedule.parameters) if notebook.schedule else set()
+    params = {item.name: _param(item, filled_by_schedule=item.name in filled) for item in notebook.inputs}
+    allowed = [name for name in workspaces if not notebook.workspaces or name in notebook.workspaces]
+    chosen = notebook.schedule.workspace if notebook.schedule else None
+    return {**params, WORKSPACE: workspace_param(allowed, chosen)}
+
+
+def workspace_param(names: list[str], default: str | None = None) -> Param:
+    """A choice of workspaces; the default is the first unless another one is named."""
+    schema: dict[str, Any] = {"type": "string", "enum": names} if names else {"type": ["string", "null"]}
+    return Param(
+        default or (names[0] if names else None),
+        description="Whose bucket, credentials and Spark the run uses.",
+        title="Workspace",
+        section="Run settings",
+        **schema,
+    )
+
+
+def request_params(notebooks: Iterable[str], workspaces: Iterable[str]) -> dict[str, Param]:
+    """The Params of `run_notebook`: any notebook by its id."""
+    return {
+        "notebook": Param(
+            description="The notebook's id in the catalogue.", title="Notebook", type="string", examples=[*notebooks]
+        ),
+        "parameters": Param({}, description="Values by input name.", title="Parameters", type="object"),
+        WORKSPACE: workspace_param(list(workspaces)),
+    }
+
+
+def _param(item: Input, *, filled_by_schedule: bool) -> Param:
+    schema = {**item.kind.json_schema(item), "title": item.title or item.name}
+    # A scheduled DAG needs a valid default for each Param, also where its schedule fills the value in later.
+    if item.nullable or item.left_to_notebook or (filled_by_schedule and not item.has_default):
+        schema = _or_null(schema)
+    if item.advanced:
+        schema["section"] = "Advanced"
+    if "format" not in schema and item.shown_by in _FORM_TYPES:
+        schema["format"] = _FORM_TYPES[item.shown_by]
+    labels = {str(each.value): each.label for each in item.choices or () if each.label}
+    if labels:
+        schema["values_display"] = labels
+    if item.multiple:
+        schema["examples"] = [each.value for each in item.choices or ()]
+    elif item.example is not None:
+        schema["examples"] = [item.example]
+    description = item.description or None
+    if item.has_default:
+        return Param(item.default, description=description, **schema)
+    if "null" in _types(schema):
+        return Param(None, description=description, **schema)
+    return Param(description=description, **schema)
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema that takes null too; the form reads the type at the top, so it must stay there."""
+    if "type" not in schema:
+        return schema if "enum" not in schema else {**schema, "enum": [*schema["enum"], None]}
+    nullable = {**schema, "type": [*_types(schema), "null"]}
+    return {**nullable, "enum": [*schema["enum"], None]} if "enum" in schema else nullable
+
+
+def _types(schema: dict[str, Any]) -> list[str]:
+    found = schema.get("type", [])
+    return [found] if isinstance(found, str) else list(found)

@@ -1,0 +1,41 @@
+"""What the Airflow plugin mounts. Imports nothing heavy: all Airflow processes load it, only the API server uses it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from daybook.on_airflow.admission import Admission, App, Receive, Scope, Send
+
+URL_PREFIX = "/notebooks"
+
+
+class LazyApp:
+    """The pages' ASGI app, built when the first request comes."""
+
+    def __init__(self) -> None:
+        self._app: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on to the app."""
+        if self._app is None:
+            from daybook.on_airflow.pages import create_pages
+
+            self._app = create_pages(os.environ)
+        await self._app(scope, receive, send)
+
+
+def fastapi_apps() -> list[dict[str, Any]]:
+    """For `AirflowPlugin.fastapi_apps`."""
+    return [{"app": LazyApp(), "url_prefix": URL_PREFIX, "name": "Daybook"}]
+
+
+def fastapi_root_middlewares() -> list[dict[str, Any]]:
+    """For `AirflowPlugin.fastapi_root_middlewares`."""
+    return [{"middleware": Admission, "kwargs": {"faults_of": _faults_of}, "name": "Daybook admission"}]
+
+
+async def _faults_of(dag_id: str, conf: Any, scope: Scope) -> str | None:
+    from daybook.on_airflow.pages import faults_of_trigger
+
+    return await faults_of_trigger(dag_id, conf, scope, os.environ)
