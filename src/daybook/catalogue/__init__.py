@@ -1,1 +1,42 @@
-"""The notebooks that can be run: their typed inputs, run settings and schedules."""
+"""The notebooks that can be run: their typed inputs, run settings and schedules.
+
+`load_catalogue` reads the files, `Notebook.resolve` turns what was given into the parameters of a run. How each input
+type is read and written stands in `daybook.catalogue.types`.
+"""
+
+from daybook.catalogue.broken import BrokenEntry
+from daybook.catalogue.catalogue import Catalogue, load_catalogue
+from daybook.catalogue.folder import spec_schema
+from daybook.catalogue.inputs import Input, input_schema, json_schema, name_fault, resolve, to_query
+from daybook.catalogue.notebook import (
+    Notebook,
+    NotRunnable,
+    RunSettings,
+    Schedule,
+    digest_of,
+    id_fault,
+    is_template,
+)
+from daybook.catalogue.types import TYPES, InputType
+
+__all__ = [
+    "TYPES",
+    "BrokenEntry",
+    "Catalogue",
+    "Input",
+    "InputType",
+    "NotRunnable",
+    "Notebook",
+    "RunSettings",
+    "Schedule",
+    "digest_of",
+    "id_fault",
+    "input_schema",
+    "is_template",
+    "json_schema",
+    "load_catalogue",
+    "name_fault",
+    "resolve",
+    "spec_schema",
+    "to_query",
+]

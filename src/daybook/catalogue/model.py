@@ -58,12 +58,22 @@ def told(error: ValidationError, model_at: Callable[[Path], type[Strict] | None]
 
 
 def _plain(kind: str, message: str) -> str:
-    if kind == "missing":
-        return "is missing"
-    if kind in {"model_type", "dict_type", "model_attributes_type"}:
-        return "must be a mapping of keys to values"
+    if kind in _PLAIN:
+        return _PLAIN[kind]
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     return message[0].lower() + message[1:]
+
+
+_PLAIN = {
+    "missing": "is missing",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "string_type": "must be a text; a number or true needs quotes to be one",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+}
 
 
 def matching(pattern: str, wanted: str) -> AfterValidator:
