@@ -1,0 +1,168 @@
+"""How the local Airflow is set up: its configuration file, its environment, its database's version."""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import importlib.metadata
+import io
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from daybook.cli.stack.files import minted, write_if_changed, write_private
+from daybook.cli.stack.ports import LOOPBACK, Ports
+from daybook.cli.stack.project import Project
+from daybook.contract.errors import Fault, InvalidSettings
+
+ADMIN = "admin"
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+
+PARALLELISM = 4
+"""Tasks that run at the same time; each is a process of about 30 MB that only starts and ends pods."""
+
+PARSE_INTERVAL_SECONDS = 15
+"""How soon a new or changed notebook shows up; a parse costs about a second of one core."""
+
+_PASSED_ON = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
+_HEADER = "# Written by `daybook up` at every start: changes made here do not last.\n"
+
+
+def api_url(ports: Ports) -> str:
+    """Where Airflow's pages and REST API are."""
+    return f"http://{LOOPBACK}:{ports.api}"
+
+
+def base_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the stack's processes get of the caller's environment: little, so that the stack is the same for everyone.
+
+    In particular $KUBECONFIG, which would divert the operator's trigger, AIRFLOW__…, PYTHONPATH and proxies stay out.
+    """
+    return {name: value for name, value in environment.items() if name in _PASSED_ON or name.startswith("LC_")}
+
+
+def airflow_environment(project: Project, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of Airflow's processes; secrets are in the configuration file, not here."""
+    own = {
+        "AIRFLOW_HOME": str(project.airflow_home),
+        "AIRFLOW_CONN_KUBERNETES_DEFAULT": _kubernetes_connection(project),
+        "DAYBOOK_CATALOGUE": ":".join(map(str, project.catalogue)),
+        "DAYBOOK_WORKSPACES": str(project.workspaces),
+        "DAYBOOK_PUBLIC_URL": api_url(ports),
+        # Process titles would overwrite the environment that the stack's processes are recognised by.
+        "SPT_NOENV": "1",
+    }
+    return base_environment(environment) | own
+
+
+def _kubernetes_connection(project: Project) -> str:
+    extra = {"kube_config_path": str(project.kubeconfig), "in_cluster": False, "namespace": "default"}
+    return json.dumps({"conn_type": "kubernetes", "extra": extra})
+
+
+def write_configuration(project: Project, ports: Ports) -> None:
+    """Writes `airflow.cfg`, mode 0600, with the keys minted at the first start."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_dict(_configuration(project, ports))
+    for section in parser.sections():
+        for option, value in parser.items(section):
+            parser.set(section, option, value.replace("%", "%%"))  # Airflow reads the file with interpolation
+    text = io.StringIO(_HEADER)
+    text.seek(0, io.SEEK_END)
+    parser.write(text)
+    write_if_changed(project.airflow_home / "airflow.cfg", text.getvalue())
+
+
+def _configuration(project: Project, ports: Ports) -> dict[str, dict[str, str]]:
+    home = project.airflow_home
+    return {
+        "core": {
+            "dags_folder": str(project.root / "dags"),
+            "plugins_folder": str(project.root / "plugins"),
+            "executor": "LocalExecutor",
+            "parallelism": str(PARALLELISM),
+            "load_examples": "False",
+            "dags_are_paused_at_creation": "False",  # a run of a paused DAG would wait for ever
+            "fernet_key": _fernet_key(project.secrets / "airflow-fernet-key"),
+            "simple_auth_manager_users": f"{ADMIN}:admin",
+            "simple_auth_manager_passwords_file": str(_passwords_file(project)),
+            "execution_api_server_url": f"{api_url(ports)}/execution/",
+            "hostname_callable": "socket.gethostname",  # the default asks the name server, which may be slow or absent
+        },
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        "logging": {
+            "base_log_folder": str(home / "logs"),
+            "dag_processor_child_process_log_directory": str(home / "logs" / "dag_processor"),
+            "colored_console_log": "False",
+        },
+        "api": {
+            "host": LOOPBACK,
+            "port": str(ports.api),
+            "base_url": api_url(ports),
+            "workers": "1",
+            "secret_key": minted(project.secrets / "airflow-secret-key"),
+        },
+        "api_auth": {"jwt_secret": minted(project.secrets / "airflow-jwt-secret")},
+        "scheduler": {"enable_health_check": "False"},  # the API server's health page tells all
+        "dag_processor": {
+            "refresh_interval": str(PARSE_INTERVAL_SECONDS),
+            "min_file_process_interval": str(PARSE_INTERVAL_SECONDS),
+        },
+    }
+
+
+def _fernet_key(path: Path) -> str:
+    if not path.is_file():
+        write_private(path, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n")
+    return path.read_text().strip()
+
+
+def _passwords_file(project: Project) -> Path:
+    return project.airflow_home / "passwords.json"
+
+
+def write_admin_password(project: Project) -> bool:
+    """Mints the password of `admin` when there is none, and gives it to Airflow; true when it is new."""
+    new = not project.admin_password.exists()
+    password = minted(project.admin_password)
+    write_if_changed(_passwords_file(project), json.dumps({ADMIN: password}) + "\n")
+    return new
+
+
+def admin(project: Project) -> tuple[str, str]:
+    """User and password of the administrator."""
+    return ADMIN, project.admin_password.read_text().strip()
+
+
+def installed_version(project: Project) -> str:
+    """The version of Airflow in the project's environment, read from its metadata in a few milliseconds.
+
+    Raises:
+        InvalidSettings: it is not installed.
+    """
+    folders = [str(path) for path in project.airflow_environment.glob("lib/python3*/site-packages")]
+    for distribution in importlib.metadata.distributions(name="apache-airflow-core", path=folders):
+        return distribution.version
+    raise InvalidSettings(
+        "Airflow is not installed", [Fault(str(project.airflow_environment), "holds no Airflow; run `make setup`")]
+    )
+
+
+def needs_migration(project: Project) -> bool:
+    """Whether the database is not there, or was last prepared for another version of Airflow."""
+    if not (project.airflow_home / "airflow.db").is_file():
+        return True
+    try:
+        return _stamp(project).read_text().strip() != installed_version(project)
+    except FileNotFoundError:
+        return True
+
+
+def stamp_migration(project: Project) -> None:
+    """Notes that the database now fits the installed Airflow; saves about 6 s of one core at each later start."""
+    write_private(_stamp(project), installed_version(project) + "\n")
+
+
+def _stamp(project: Project) -> Path:
+    return project.airflow_home / "migrated-to"

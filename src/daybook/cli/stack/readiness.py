@@ -1,0 +1,146 @@
+"""How one sees that a component works: by asking it to do what it is there for, never by waiting a while."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from daybook.cli.stack.ports import LOOPBACK
+from daybook.cli.stack.processes import ProcessRecord
+from daybook.contract.errors import DaybookError, InfrastructureFailed
+
+Probe = Callable[[ProcessRecord], str | None]
+"""Asks a component whether it works: None when it does, else what is still awaited, in a few words."""
+
+RUN_ANY_DAG = "run_notebook"
+"""The DAG that is there whatever the catalogue holds; once it is parsed, DAGs can be triggered."""
+
+_ASK_SECONDS = 5.0
+_CHECK_SECONDS = 60.0
+"""One check of the Spark server starts a Python process and a session."""
+
+_HEALTH_NAMES = {"scheduler": "scheduler", "triggerer": "triggerer", "dag-processor": "dag_processor"}
+
+
+class Readiness:
+    """Makes the probes; holds one HTTP client, and the token of Airflow's REST API once it has one."""
+
+    def __init__(self, api_url: str, credentials: Callable[[], tuple[str, str]], client: httpx.Client) -> None:
+        self._api_url = api_url
+        self._credentials = credentials
+        self._client = client
+        self._token: str | None = None
+
+    def localpods(self, url: str, token_file: Path) -> Probe:
+        """Ready when it answers /readyz to its token."""
+
+        def probe(_: ProcessRecord) -> str | None:
+            headers = {"Authorization": f"Bearer {token_file.read_text().strip()}"}
+            response = self._get(f"{url}/readyz", headers)
+            return None if response is not None and response.status_code == httpx.codes.OK else "no answer yet"
+
+        return probe
+
+    def spark(self, port: int, check: tuple[str, ...], environment: Mapping[str, str]) -> Probe:
+        """Ready when a session can be had: the port is looked at first, since a session costs a process."""
+
+        def probe(_: ProcessRecord) -> str | None:
+            if not answers(port):
+                return "its port is not open yet"
+            try:
+                done = subprocess.run(
+                    check, env=dict(environment), capture_output=True, timeout=_CHECK_SECONDS, check=False
+                )
+            except subprocess.TimeoutExpired:
+                return "it gives no session"
+            return None if done.returncode == 0 else "it gives no session yet"
+
+        return probe
+
+    def airflow(self, component: str) -> Probe:
+        """Ready when Airflow's health page, newer than the component's start, says so; the DAGs must be parsed too."""
+
+        def probe(record: ProcessRecord) -> str | None:
+            health = self._health()
+            if health is None:
+                return "no answer yet" if component == "api-server" else "waiting for the API server"
+            if component == "api-server":
+                return None if _healthy(health, "metadatabase") else "its database is not healthy"
+            name = _HEALTH_NAMES[component]
+            if not _healthy(health, name) or not _since(health[name].get(f"latest_{name}_heartbeat"), record):
+                return "no heartbeat yet"
+            return self._dags_parsed(record) if component == "dag-processor" else None
+
+        return probe
+
+    def _dags_parsed(self, record: ProcessRecord) -> str | None:
+        found = self._api(f"/api/v2/dags/{RUN_ANY_DAG}")
+        if found.status_code == httpx.codes.OK and _since(found.json().get("last_parsed_time"), record):
+            return None
+        broken = self._api("/api/v2/importErrors").json().get("import_errors", [])
+        fresh = [each for each in broken if _since(each.get("timestamp"), record)]
+        if fresh:
+            names = "; ".join(f"{each['filename']}: {_last_line(each['stack_trace'])}" for each in fresh)
+            raise InfrastructureFailed(f"Airflow cannot import the DAGs: {names}")
+        return f"the DAG {RUN_ANY_DAG} is not parsed yet"
+
+    def _health(self) -> Any:
+        response = self._get(f"{self._api_url}/api/v2/monitor/health")
+        return response.json() if response is not None and response.status_code == httpx.codes.OK else None
+
+    def _api(self, path: str) -> httpx.Response:
+        if self._token is None:
+            user, password = self._credentials()
+            body = {"username": user, "password": password}
+            answer = self._client.post(f"{self._api_url}/auth/token", json=body, timeout=_ASK_SECONDS)
+            self._token = answer.raise_for_status().json()["access_token"]
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return self._client.get(f"{self._api_url}{path}", headers=headers, timeout=_ASK_SECONDS)
+
+    def _get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx.Response | None:
+        try:
+            return self._client.get(url, headers=headers, timeout=_ASK_SECONDS)
+        except httpx.HTTPError:
+            return None
+
+
+def asked(probe: Probe, record: ProcessRecord) -> str | None:
+    """A probe's answer; an HTTP error on the way means that it is not ready yet.
+
+    Raises:
+        DaybookError: it will never be ready.
+    """
+    try:
+        return probe(record)
+    except DaybookError:
+        raise
+    except (httpx.HTTPError, OSError, KeyError, ValueError) as error:
+        return f"it does not answer as it must ({type(error).__name__})"
+
+
+def answers(port: int) -> bool:
+    """Whether something listens on a port of loopback."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _healthy(health: Mapping[str, Any], name: str) -> bool:
+    return (health.get(name) or {}).get("status") == "healthy"
+
+
+def _since(moment: str | None, record: ProcessRecord) -> bool:
+    # A component that was killed a moment ago still counts as healthy by its old heartbeat.
+    return moment is not None and datetime.fromisoformat(moment) >= datetime.fromisoformat(record.started_at)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip() or "no reason given").splitlines()[-1]
