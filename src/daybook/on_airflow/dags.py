@@ -47,7 +47,7 @@ def refuse_broken_entries() -> None:
     """
     broken = Settings.from_environment(os.environ).load_catalogue().broken
     if broken:
-        faults = [fault for entry in broken for fault in _told(entry)]
+        faults = [Fault(entry.place, f"{entry.id}: {entry.reason}") for entry in broken]
         raise InvalidSettings("broken catalogue entries (the others can be run)", faults)
 
 
@@ -110,8 +110,3 @@ def _schedule(notebook: Notebook) -> Any:
 def _start(notebook: Notebook) -> datetime | None:
     start = notebook.schedule.start_date if notebook.schedule else None
     return datetime.fromisoformat(start).replace(tzinfo=UTC) if start else None
-
-
-def _told(entry: Any) -> list[Fault]:
-    where = f"{entry.file}:{entry.line}" if entry.line else str(entry.file)
-    return [Fault(f"{entry.id} ({where})", str(fault)) for fault in entry.faults]

@@ -1,0 +1,74 @@
+"""From a task instance to a request."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from daybook.catalogue import Notebook
+from daybook.contract.errors import InvalidRequest, NotAllowed
+from daybook.contract.request import AirflowCoordinates
+from daybook.on_airflow.plan import TaskInstance, plan_run
+from daybook.workspaces import Workspace
+
+HERE = AirflowCoordinates(dag_id="nb", run_id="manual__1", task_id="run", run_type="manual")
+AT = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
+
+
+def a_notebook(**changes):
+    inputs = [
+        {"name": "origin", "type": "enum", "choices": ["JFK", "LGA"], "default": "JFK"},
+        {"name": "token", "type": "secret", "required": False},
+    ]
+    return Notebook.model_validate({"id": "nb", "source": "/nb.ipynb", "inputs": inputs, **changes})
+
+
+def plan(notebook=None, given=None, user="ada", members=("*",), run_type="manual"):
+    task = TaskInstance(HERE.model_copy(update={"run_type": run_type}), AT, user)
+    workspace = Workspace(name="local", bucket="memory:///", members=members)
+    return plan_run(notebook or a_notebook(), given or {}, workspace, task, "memory:///x")
+
+
+def test_request_names_what_when_and_for_whom():
+    request = plan(given={"origin": "LGA"})
+    assert request.parameters == {"origin": "LGA"}
+    assert (request.user, request.workspace, request.notebook.id) == ("ada", "local", "nb")
+    assert request.run_id.startswith("20261123T010203Z-nb-")
+
+
+def test_every_try_is_the_same_run_and_other_task_instances_are_others():
+    again = TaskInstance(HERE.model_copy(update={"try_number": 2}), AT, "ada").run_id("nb")
+    mapped = TaskInstance(HERE.model_copy(update={"map_index": 1}), AT, "ada").run_id("nb")
+    assert again == plan().run_id != mapped
+
+
+def test_secret_inputs_are_references_beside_the_parameters():
+    request = plan(given={"token": "api-key"})
+    assert request.secrets == {"token": "api-key"}
+    assert "token" not in request.parameters
+
+
+def test_every_fault_is_named_at_once():
+    with pytest.raises(InvalidRequest) as caught:
+        plan(given={"origin": "EWR", "orign": "JFK"})
+    assert {fault.where for fault in caught.value.faults} == {"origin", "orign"}
+
+
+def test_stranger_is_refused():
+    with pytest.raises(NotAllowed, match="not a member"):
+        plan(user="eve", members=("ada",))
+
+
+def test_manual_run_of_nobody_is_refused_where_members_are_named():
+    with pytest.raises(NotAllowed, match="nobody"):
+        plan(user=None, members=("ada",))
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "asset_triggered", "backfill"])
+def test_unattended_run_is_its_owners(run_type):
+    request = plan(a_notebook(owner="ada", schedule="@daily"), user=None, members=("ada",), run_type=run_type)
+    assert request.user == "ada"
+
+
+def test_notebook_bound_to_workspaces_runs_nowhere_else():
+    with pytest.raises(NotAllowed, match="only in: blue"):
+        plan(a_notebook(workspaces=["blue"]))
