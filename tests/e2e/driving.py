@@ -1,0 +1,128 @@
+"""Driving the running stack, as a program and as a person."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from e2e_notebooks import write_notebooks
+
+CHECKOUT = Path(__file__).parents[2]
+DAYBOOK = CHECKOUT / ".venv" / "bin" / "daybook"
+RUN_SECONDS = 150
+"""How long a run may take on a busy machine before a test gives up."""
+
+
+@dataclass
+class Stack:
+    """The running stack, as a program that uses it sees it."""
+
+    root: Path
+    url: str
+    client: httpx.Client
+
+    def daybook(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+        """A command, as a person types it."""
+        return subprocess.run(
+            [str(DAYBOOK), *arguments],
+            cwd=self.root,
+            env=clean_environment(),
+            text=True,
+            capture_output=True,
+            timeout=300,
+            check=False,
+            **options,
+        )
+
+    def json(self, *arguments: str):
+        """What a command says with `--json`."""
+        done = self.daybook(*arguments, "--json")
+        assert done.returncode == 0, done.stderr + done.stdout
+        return json.loads(done.stdout)
+
+    def trigger(self, dag: str, conf: dict | None = None, **body) -> httpx.Response:
+        """POST /api/v2/dags/{dag}/dagRuns."""
+        return self.client.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf or {}, **body})
+
+    def dag_run(self, dag: str, run_id: str) -> dict:
+        return self.client.get(f"/api/v2/dags/{dag}/dagRuns/{run_id}").raise_for_status().json()
+
+    def ended(self, dag: str, run_id: str) -> dict:
+        """The DAG run, once it has ended."""
+        return until(lambda: run if (run := self.dag_run(dag, run_id))["state"] in ("success", "failed") else None)
+
+    def xcom(self, dag: str, run_id: str, key: str = "return_value"):
+        entry = self.client.get(f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/run/xcomEntries/{key}")
+        return entry.raise_for_status().json()["value"]
+
+    def run_folder(self, run_id: str) -> Path:
+        """Where a run's record lies in the bucket."""
+        return self.root / ".daybook/bucket/runs" / run_id[:4] / run_id[4:6] / run_id[6:8] / run_id
+
+    def manifest(self, run_id: str) -> dict:
+        return json.loads((self.run_folder(run_id) / "manifest.json").read_text())
+
+    def manifest_of(self, dag: str, dag_run_id: str) -> dict | None:
+        """The manifest of an Airflow run, as soon as there is one."""
+        for path in (self.root / ".daybook/bucket/runs").glob("*/*/*/*/manifest.json"):
+            found = json.loads(path.read_text())
+            if (found["airflow"]["dag_id"], found["airflow"]["run_id"]) == (dag, dag_run_id):
+                return found
+        return None
+
+    def pods(self) -> list[str]:
+        """The names of all pods that localpods knows."""
+        command = ["kubectl", "--kubeconfig", str(self.root / ".daybook/kubeconfig"), "get", "pods", "-A", "-o", "name"]
+        return subprocess.run(command, text=True, capture_output=True, check=True).stdout.split()
+
+    def component(self, name: str) -> dict:
+        """A component as `daybook status` tells it."""
+        return next(
+            each for each in json.loads(self.daybook("status", "--json").stdout)["components"] if each["name"] == name
+        )
+
+
+def until(probe, seconds: float = RUN_SECONDS, what: str = "it"):
+    """Waits for a probe to give something, and returns that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := probe():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"{what} did not happen within {seconds:.0f} s")
+
+
+def clean_environment() -> dict[str, str]:
+    """Next to nothing, as on a new machine."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def make_project(root: Path) -> Path:
+    """A project folder beside the checkout's code: its DAG files, plugin, environments and examples, and our notebooks."""
+    for name in ("dags", "plugins", ".venv", ".venv-notebook", "src", "pyproject.toml", "scripts"):
+        (root / name).symlink_to(CHECKOUT / name)
+    shutil.copytree(CHECKOUT / "include", root / "include")
+    write_notebooks(root / "include" / "notebooks")
+    return root
+
+
+def kill(pid: int) -> None:
+    """As hard as it gets."""
+    os.kill(pid, signal.SIGKILL)
