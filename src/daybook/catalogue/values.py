@@ -71,9 +71,7 @@ def read_integer(text: str) -> int:
     """Read `007` as 7 and refuse `0x7`, `1_000`, ` 5` and everything else that int() would let through."""
     if not _INTEGER.fullmatch(text):
         raise unlike("a whole number", text)
-    if len(text) > MAX_DIGITS:
-        raise refused(f"must have at most {MAX_DIGITS} digits")
-    return int(text)
+    return bounded(int(text[: MAX_DIGITS + 10]))
 
 
 def read_number(text: str) -> float:
@@ -122,6 +120,13 @@ def finite(number: float) -> float:
     return number
 
 
+def bounded(number: int) -> int:
+    """Return the number unless it has too many digits to be read and written again."""
+    if abs(number) >= 10**MAX_DIGITS:
+        raise refused(f"must have at most {MAX_DIGITS} digits")
+    return number
+
+
 def storable(text: str) -> str:
     """Return the text unless it holds what no database or file can: a NUL or half a surrogate pair."""
     if "\0" in text:
@@ -143,14 +148,16 @@ def as_json(value: object) -> JsonValue:
 def _json_faults(value: object, path: str, depth: int) -> list[tuple[str, str]]:
     if depth > MAX_DEPTH:
         return [("", f"is nested more than {MAX_DEPTH} levels deep")]
-    if value is None or isinstance(value, bool | int):
+    if value is None:
         return []
     if isinstance(value, list):
         return [fault for i, item in enumerate(value) for fault in _json_faults(item, f"{path}[{i}]", depth + 1)]
     if isinstance(value, dict):
         return [fault for key, item in value.items() for fault in _member_faults(key, item, path, depth)]
     try:
-        if isinstance(value, float):
+        if isinstance(value, int):
+            bounded(value)
+        elif isinstance(value, float):
             finite(value)
         elif isinstance(value, str):
             storable(value)

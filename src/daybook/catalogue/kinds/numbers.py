@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from daybook.catalogue.constraints import Constraints
 from daybook.catalogue.kinds.common import Schema, refuse_if, schema
-from daybook.catalogue.values import finite, read_boolean, shown, unlike
+from daybook.catalogue.values import bounded, finite, read_boolean, shown, unlike
 
 
 def integer(value: object, c: Constraints) -> int:
@@ -15,7 +15,7 @@ def integer(value: object, c: Constraints) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise unlike("a whole number", value)
-    refuse_if(_range_faults(value, c))
+    refuse_if(_range_faults(bounded(value), c))
     return value
 
 

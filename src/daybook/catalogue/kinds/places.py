@@ -35,6 +35,8 @@ def url(value: object, c: Constraints) -> str:
     # Looked for before parsing: urlsplit drops tabs and line ends silently, and browsers read \ as /.
     if not storable(value).isprintable() or " " in value or "\\" in value:
         raise refused("must be a URL without spaces, backslashes and control characters")
+    if re.match(r"[^/?#]*//[^/?#]*@", value):
+        raise refused("must not hold a user name or password; use a secret")  # before a message repeats them
     scheme = next((scheme for scheme in _schemes(c) if value.startswith(f"{scheme}://")), None)
     if scheme is None:
         raise unlike("a URL that begins with " + ", ".join(f"{scheme}://" for scheme in _schemes(c)), value)
@@ -47,8 +49,6 @@ def _whole_url(value: str, scheme: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise refused(f"is not a URL: {error}") from None
-    if "@" in parts.netloc:
-        raise refused("must not hold a user name or password; use a secret")
     if scheme == "file" and (host not in (None, "localhost") or parts.path in ("", "/")):
         raise unlike("a file's URL such as file:///data/scene.tif", value)
     if scheme != "file" and not host:
