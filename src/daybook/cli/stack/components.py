@@ -33,6 +33,9 @@ AIRFLOW_COMPONENTS = (API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER)
 """In the order in which they are started: the one that takes longest first."""
 ALL_COMPONENTS = (LOCALPODS, SPARK, *AIRFLOW_COMPONENTS)
 
+_SPARK_SECONDS = 600
+"""How long the check waits for the server; `up` itself gives up earlier."""
+
 _SERVED_LOGS = "--skip-serve-logs"
 """Airflow's log servers listen on every interface and cannot be told otherwise. They serve workers on other machines;
 here the API server reads the same files from disk."""
@@ -131,13 +134,18 @@ def _spark(project: Project, ports: Ports, base: Mapping[str, str], readiness: R
         *("--state", str(project.state / "spark")),
         *("--ui-port", str(ports.spark_ui)),
     )
-    check = (python, "-m", "daybook.spark", "check", "--port", str(ports.spark), "--token-file", token_file)
+    check = (
+        *(python, "-m", "daybook.spark", "check"),
+        *("--remote", local_workspace.spark_remote(ports)),
+        *("--token-file", token_file),
+        *("--timeout", str(_SPARK_SECONDS)),
+    )
     return Component(
         name=SPARK,
         command=command,
         environment=_marked(base, project, SPARK),
         log=_log(project, SPARK),
-        ready=readiness.spark(ports.spark, check, base),
+        ready=readiness.spark(check, _marked(base, project, SPARK)),
         ports={"spark": ports.spark, "spark_ui": ports.spark_ui},
         url=local_workspace.spark_remote(ports),
     )

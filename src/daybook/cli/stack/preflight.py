@@ -11,6 +11,15 @@ from daybook.contract.errors import Fault, InvalidSettings
 
 OLDEST_PYTHON = (3, 11)
 _JAVA_SECONDS = 60.0
+_FIND_JAVA = """\
+import os, sys
+from daybook.contract.errors import DaybookError
+from daybook.spark.java import find_java
+try:
+    find_java(os.environ)
+except DaybookError as error:
+    sys.exit(str(error))
+"""
 
 
 def require_environments(project: Project) -> None:
@@ -38,7 +47,7 @@ def _environment_faults(project: Project) -> Iterator[Fault]:
 
 
 def require_java(project: Project, environment: Mapping[str, str]) -> None:
-    """Lets pass when Spark finds a Java that it can run on; `daybook.spark java` knows where to look.
+    """Lets pass when Spark finds a Java that it can run on; one may lie in the notebooks' environment itself.
 
     Raises:
         InvalidSettings: there is none.
@@ -46,7 +55,7 @@ def require_java(project: Project, environment: Mapping[str, str]) -> None:
     python = str(project.notebook_environment / "bin" / "python")
     try:
         done = subprocess.run(
-            (python, "-m", "daybook.spark", "java"),
+            (python, "-c", _FIND_JAVA),
             env=dict(environment),
             capture_output=True,
             text=True,
@@ -56,5 +65,4 @@ def require_java(project: Project, environment: Mapping[str, str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InvalidSettings("cannot start the stack", [Fault("Java", f"looking for it failed: {error}")]) from error
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip()).removeprefix("error: ")
-        raise InvalidSettings("cannot start the stack", [Fault("Java", said or "none was found that Spark can run on")])
+        raise InvalidSettings("cannot start the stack", [Fault("Java", done.stderr.strip() or "the search failed")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,29 @@ Probe = Callable[[ProcessRecord], str | None]
 
 RUN_ANY_DAG = "run_notebook"
 """The DAG that is there whatever the catalogue holds; once it is parsed, DAGs can be triggered."""
+RUN_ANY_FILE = "notebooks.py"
+"""The DAG file that makes it. The other one fails on purpose where the catalogue has broken entries."""
 
 _ASK_SECONDS = 5.0
-_CHECK_SECONDS = 60.0
-"""One check of the Spark server starts a Python process and a session."""
 
 _HEALTH_NAMES = {"scheduler": "scheduler", "triggerer": "triggerer", "dag-processor": "dag_processor"}
 
 
 class Readiness:
-    """Makes the probes; holds one HTTP client, and the token of Airflow's REST API once it has one."""
+    """Makes the probes; holds one HTTP client, and the token of Airflow's REST API once it has one.
+
+    Args:
+        api_url: Airflow's address.
+        credentials: gives the user and password of somebody who may see the DAGs, when they are needed.
+        client: is not closed here.
+    """
 
     def __init__(self, api_url: str, credentials: Callable[[], tuple[str, str]], client: httpx.Client) -> None:
         self._api_url = api_url
         self._credentials = credentials
         self._client = client
         self._token: str | None = None
+        self._checks: list[subprocess.Popen[str]] = []
 
     def localpods(self, url: str, token_file: Path) -> Probe:
         """Ready when it answers /readyz to its token."""
@@ -47,21 +54,42 @@ class Readiness:
 
         return probe
 
-    def spark(self, port: int, check: tuple[str, ...], environment: Mapping[str, str]) -> Probe:
-        """Ready when a session can be had: the port is looked at first, since a session costs a process."""
+    def spark(self, check: Sequence[str], environment: Mapping[str, str]) -> Probe:
+        """Ready when a session answers a query. The check itself waits for the server, so it is started once."""
+        running: list[subprocess.Popen[str]] = []
 
         def probe(_: ProcessRecord) -> str | None:
-            if not answers(port):
-                return "its port is not open yet"
-            try:
-                done = subprocess.run(
-                    check, env=dict(environment), capture_output=True, timeout=_CHECK_SECONDS, check=False
-                )
-            except subprocess.TimeoutExpired:
-                return "it gives no session"
-            return None if done.returncode == 0 else "it gives no session yet"
+            if not running:
+                running.append(self._start_check(check, environment))
+            code = running[0].poll()
+            if code is None:
+                return "no session yet"
+            if code != 0:
+                said = running[0].communicate()[1].strip().splitlines()
+                raise InfrastructureFailed(f"the Spark server gives no session: {said[-1] if said else code}")
+            return None
 
         return probe
+
+    def _start_check(self, check: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            check,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._checks.append(process)
+        return process
+
+    def close(self) -> None:
+        """Ends checks that still run; twice is fine."""
+        while self._checks:
+            process = self._checks.pop()
+            process.kill()
+            process.communicate()
 
     def airflow(self, component: str) -> Probe:
         """Ready when Airflow's health page, newer than the component's start, says so; the DAGs must be parsed too."""
@@ -84,7 +112,11 @@ class Readiness:
         if found.status_code == httpx.codes.OK and _since(found.json().get("last_parsed_time"), record):
             return None
         broken = self._api("/api/v2/importErrors").json().get("import_errors", [])
-        fresh = [each for each in broken if _since(each.get("timestamp"), record)]
+        fresh = [
+            each
+            for each in broken
+            if _since(each.get("timestamp"), record) and Path(each["filename"]).name == RUN_ANY_FILE
+        ]
         if fresh:
             names = "; ".join(f"{each['filename']}: {_last_line(each['stack_trace'])}" for each in fresh)
             raise InfrastructureFailed(f"Airflow cannot import the DAGs: {names}")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,10 +84,12 @@ def up(
     """
     began = time.monotonic()
     project.make_folders()
-    with exclusive(project.lock, watch.say), httpx.Client(trust_env=False) as client:
+    with exclusive(project.lock, watch.say), httpx.Client(trust_env=False) as client, ExitStack() as on_exit:
         running = state.alive(project)
         ports = _ports(project, given_ports, running)
-        readiness = Readiness(airflow.api_url(ports), lambda: airflow.admin(project), client)
+        readiness = on_exit.enter_context(
+            closing(Readiness(airflow.api_url(ports), lambda: airflow.admin(project), client))
+        )
         parts = components(project, ports, environment, readiness)
         missing = tuple(part for part in parts if part.name not in running)
         new_password = False

@@ -1,0 +1,105 @@
+"""The Typer application: its commands, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from daybook.cli.commands import catalogue, execute, history, run, stack
+from daybook.cli.terminal import Terminal, usage_document
+from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
+
+INTERRUPTED_BY_KEYBOARD = 130
+_JSON_FLAG = "--json"
+
+EPILOG = """
+**Exit codes:** 0 done · 1 the notebook failed, or the stack is not up (`status`) · 2 the request, a setting or the
+command line is at fault · 3 the world around the notebook failed, worth a retry · 130 Ctrl-C · 143 the run was
+interrupted.
+
+**Examples:** `daybook up` · `daybook notebooks` · `daybook run flights_delays -p origin=JFK` · `daybook runs` ·
+`daybook show` RUN · `daybook down`
+"""
+
+
+def make_app() -> typer.Typer:
+    """The command line, put together."""
+    app = typer.Typer(
+        name="daybook",
+        help="Run parameterised Jupyter notebooks as Airflow runs: one pod, one record you can trust.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_common)
+    for panel, module in (
+        ("The local stack", stack),
+        ("Running notebooks", run),
+        ("Running notebooks", execute),
+        ("Runs", history),
+        ("The catalogue", catalogue),
+    ):
+        module.add_to(app, panel)
+    return app
+
+
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Print Daybook's version and end.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        sys.stdout.write(f"daybook {installed('daybook')}\n")
+        raise typer.Exit
+
+
+def run_app(arguments: Sequence[str]) -> int:
+    """Runs a command line; whatever goes wrong in it becomes one message and an exit code."""
+    terminal = Terminal(as_json=_JSON_FLAG in arguments)
+    try:
+        code = make_app()(args=list(arguments), prog_name="daybook", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        return _usage(terminal, error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED_BY_KEYBOARD
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except DaybookError as error:
+        terminal.error(error)
+        return int(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the process's edge: a bug must say that it is one
+        return _bug(terminal, error)
+
+
+def _usage(terminal: Terminal, error: typer.TyperException) -> int:
+    message = error.format_message()
+    if not message:  # no arguments at all: the help has been shown
+        return int(ExitCode.INVALID_REQUEST)
+    if terminal.as_json:
+        terminal.document(usage_document(message))
+    else:
+        command = getattr(getattr(error, "ctx", None), "command_path", "daybook")
+        terminal.err.print(f"error: {message}", markup=False, style="red")
+        terminal.err.print(f"Try '{command} --help'.", markup=False)
+    return int(ExitCode.INVALID_REQUEST)
+
+
+def _bug(terminal: Terminal, error: Exception) -> int:
+    descriptor, path = tempfile.mkstemp(prefix="daybook-bug-", suffix=".txt")
+    with os.fdopen(descriptor, "w") as file:
+        traceback.print_exception(error, file=file)
+    said = f"{type(error).__name__}: {error}".splitlines()[0]
+    terminal.error(InfrastructureFailed(f"this is a bug in Daybook ({said}); please report it with the file {path}"))
+    return int(ExitCode.INFRASTRUCTURE_FAILED)

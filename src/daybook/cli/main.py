@@ -1,0 +1,31 @@
+"""The entry point `daybook`. What a pod runs, `daybook execute` with its request in the environment, skips Typer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from daybook.contract.variables import REQUEST_VARIABLE
+
+
+def main() -> NoReturn:
+    """Runs the command line and ends the process with its exit code."""
+    sys.exit(run(sys.argv[1:], os.environ))
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs one command.
+
+    Returns:
+        The exit code: 0 done, 1 the notebook failed or the stack is not up, 2 the request or a setting is at fault,
+        3 the world around it failed, 130 ended by Ctrl-C, 143 the run was interrupted.
+    """
+    if list(arguments) == ["execute"] and environment.get(REQUEST_VARIABLE):
+        from daybook.cli.executing import execute_request
+
+        return execute_request(environment)
+    from daybook.cli.app import run_app
+
+    return run_app(arguments)
