@@ -106,6 +106,8 @@ class _Builder:
         self.lines.setdefault(path, line)
         if self.nodes > MAX_NODES or len(path) > 50:
             raise Unreadable("holds too much, or refers to itself", line)
+        if not isinstance(node, yaml.ScalarNode) and str(node.tag).removeprefix(_TAG) not in {"map", "seq"}:
+            raise Unreadable(f"uses the tag {node.tag}, which is not plain data", line)
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
