@@ -59,3 +59,6 @@ VERSION_BLOCK: Final = 1000
 
 SHUTDOWN_SECONDS: Final = 3
 """How long an ending server waits for open answers, seconds. Running pods are left alone."""
+
+HANDSHAKE_SECONDS: Final = 10.0
+"""How long a client may take to say its first byte and finish its TLS handshake, seconds."""

@@ -130,7 +130,10 @@ class PodsApi:
         events = self._node.events.collection
         if flag(request.query_params, "watch"):
             return watch(request, "events", events, selection, self._closing)
-        return list_answer(request, "events", _sorted(one for one in events if one in selection), str(events.version))
+        found = sorted(
+            (one for one in events if one in selection), key=lambda one: int(one["metadata"]["resourceVersion"])
+        )
+        return list_answer(request, "events", found, str(events.version))
 
     async def get_event(self, request: Request) -> Response:
         """GET one event."""

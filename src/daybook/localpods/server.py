@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.localpods.api import discovery
 from daybook.localpods.api.errors import ApiError, internal, no_such_path, not_allowed, unauthorized
+from daybook.localpods.door import door
 from daybook.localpods.events import Events
 from daybook.localpods.files import write_atomically
 from daybook.localpods.images import load_images
@@ -37,6 +38,7 @@ from daybook.localpods.secrets import Secrets
 from daybook.localpods.state import StateFolder
 from daybook.localpods.store import Collection
 from daybook.localpods.supervisor import Supervisor
+from daybook.localpods.tls import authority_file, server_context
 from daybook.localpods.versions import Versions
 from daybook.localpods.worker import Node
 
@@ -80,6 +82,7 @@ def serve(settings: Settings) -> None:
         application = build_app(settings, state, closing)
         config = uvicorn.Config(
             application,
+            http=door(server_context(state.root)),
             loop="asyncio",
             lifespan="on",
             access_log=False,
@@ -223,6 +226,11 @@ def _listener(port: int) -> socket.socket:
 
 def _announce(folder: Path, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
-    found = {"pid": os.getpid(), "port": port, "server": f"http://{HOST}:{port}"}
+    found = {
+        "pid": os.getpid(),
+        "port": port,
+        "server": f"https://{HOST}:{port}",
+        "authority": str(authority_file(folder)),
+    }
     write_atomically(folder / "server.json", json.dumps(found).encode())
     logging.getLogger(__name__).info("localpods serves %s from %s", found["server"], folder)
