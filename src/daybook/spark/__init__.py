@@ -1,0 +1,1 @@
+"""Spark for runs: the Java it needs, a Connect server on loopback, and the session that a notebook gets."""

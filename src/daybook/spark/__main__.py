@@ -1,0 +1,61 @@
+"""`python -m daybook.spark serve|check`: the two commands that the local stack calls with this environment's Python."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from daybook.contract.errors import DaybookError, ExitCode
+from daybook.spark.process import DEFAULT_MEMORY
+from daybook.spark.server import ServerOptions, read_token, serve
+from daybook.spark.session import READY_LIMIT_SECONDS
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
+    """Runs one command; an error is one message on stderr and the exit code that goes with it."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        if chosen.command == "serve":
+            serve(
+                ServerOptions(chosen.port, chosen.token_file, chosen.state, chosen.ui_port, chosen.memory), environment
+            )
+        else:
+            _check(chosen.remote, chosen.token_file, chosen.timeout)
+    except DaybookError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a command speaks here
+        return error.exit_code
+    return ExitCode.SUCCEEDED
+
+
+def _check(remote: str, token_file: Path | None, limit_seconds: float) -> None:
+    token = read_token(token_file) if token_file else None
+    from daybook.spark.connect import check
+
+    found = check(remote, token, limit_seconds=limit_seconds, say=lambda text: print(text, file=sys.stderr))  # noqa: T201
+    print(json.dumps(found))  # noqa: T201
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m daybook.spark", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    starts = commands.add_parser("serve", help="become a Spark Connect server on loopback, until SIGTERM")
+    starts.add_argument("--port", type=int, required=True, help="port of the Connect service")
+    starts.add_argument("--token-file", type=Path, required=True, help="file with the pre-shared key")
+    starts.add_argument("--state", type=Path, required=True, help="folder for warehouse, temporary files, settings")
+    starts.add_argument("--ui-port", type=int, help="port of Spark's pages; none without it")
+    starts.add_argument("--memory", default=DEFAULT_MEMORY, help="Java heap, as 1g or 512m (default: %(default)s)")
+    checks = commands.add_parser("check", help="wait until a server answers a real query; prints its application")
+    checks.add_argument("--remote", required=True, help="sc://host:port")
+    checks.add_argument("--token-file", type=Path, help="file with the pre-shared key")
+    checks.add_argument(
+        "--timeout", type=float, default=READY_LIMIT_SECONDS, help="seconds to wait (default: %(default)s)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,146 @@
+"""Attaching to a Spark Connect server: the channel with its pre-shared key, and readiness that is a real answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from pyspark.errors import PySparkException
+from pyspark.sql.connect.client.core import DefaultChannelBuilder
+from pyspark.sql.connect.session import SparkSession
+
+from daybook.contract.errors import Fault, InfrastructureFailed, InvalidRequest
+
+QUIET_SECONDS = 2.0
+"""A wait shorter than this is not worth a word to the person who waits."""
+
+RECONNECT_MILLISECONDS = 500
+"""How long gRPC pauses at most between tries to connect; its own two minutes would outsleep a server's start."""
+
+
+class SparkUnavailable(InfrastructureFailed):
+    """The Spark Connect server cannot be reached, is not ready in time, or refuses this run."""
+
+
+class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspark is not checked
+    """A channel that sends the pre-shared key as the server expects it, also without TLS.
+
+    pyspark's own builder insists on TLS for every host but `localhost`, while the server itself speaks none: it is
+    meant for loopback and for networks where only the workspace's pods reach it.
+    """
+
+    def __init__(self, remote: str, token: str | None, user: str | None) -> None:
+        self._key = token
+        try:
+            super().__init__(remote, channelOptions=[("grpc.max_reconnect_backoff_ms", RECONNECT_MILLISECONDS)])
+        except (PySparkException, ValueError) as error:
+            fault = Fault(without_token(remote), first_line(error))
+            raise InvalidRequest("not an address of a Spark Connect server", [fault]) from error
+        if user:
+            self.set("user_id", user)
+
+    @property
+    def token(self) -> str | None:
+        """None for a key of ours, since it travels as metadata; else the one in the address."""
+        return None if self._key else super().token
+
+    def metadata(self) -> Any:
+        """What goes with every call."""
+        keyed = [("authorization", f"Bearer {self._key}")] if self._key else []
+        return [*super().metadata(), *keyed]
+
+
+def attach(
+    remote: str, token: str | None, *, user: str | None, limit_seconds: float, say: Callable[[str], None]
+) -> SparkSession:
+    """A new session of one's own on a server, once the server answers.
+
+    Args:
+        remote: `sc://host:port`.
+        token: the pre-shared key, or None for a server that wants none.
+        user: whom Spark notes as the session's user.
+        limit_seconds: how long to wait for the server.
+        say: told what is being waited for, when it takes long enough to wonder.
+
+    Raises:
+        InvalidRequest: the address is none.
+        SparkUnavailable: the server cannot be reached in time, or refuses the key.
+    """
+    builder = KeyedChannelBuilder(remote, token, user)
+    where = without_token(remote)
+    _wait_for_channel(builder, where, limit_seconds, say)
+    session = SparkSession.builder.channelBuilder(builder).create()
+    retries = session.client.get_retry_policies()
+    try:
+        # The channel stands, so what fails now is an answer, not the weather: no ten minutes of retries.
+        session.client.set_retry_policies([])
+        session.version  # noqa: B018 - a property that asks the server
+    except (PySparkException, grpc.RpcError) as error:
+        session.client.close()
+        raise SparkUnavailable(_refusal(where, error)) from error
+    session.client.set_retry_policies(retries)
+    return session
+
+
+def _wait_for_channel(
+    builder: KeyedChannelBuilder, where: str, limit_seconds: float, say: Callable[[str], None]
+) -> None:
+    channel = builder.toChannel()
+    ready = grpc.channel_ready_future(channel)
+    try:
+        ready.result(min(QUIET_SECONDS, limit_seconds))
+    except grpc.FutureTimeoutError:
+        say(f"Waiting up to {limit_seconds:.0f} s for the Spark Connect server at {where}: it does not answer yet")
+        try:
+            ready.result(max(0.0, limit_seconds - QUIET_SECONDS))
+        except grpc.FutureTimeoutError as error:
+            raise SparkUnavailable(
+                f"the Spark Connect server at {where} did not answer within {limit_seconds:.0f} s; see whether it runs "
+                "(`daybook status` on one machine), or use get_spark_session(local=True)"
+            ) from error
+    finally:
+        ready.cancel()
+        channel.close()
+
+
+def _refusal(where: str, error: Exception) -> str:
+    if "UNAUTHENTICATED" in str(error):
+        return f"the Spark Connect server at {where} refuses the key of this run; ask the workspace's operator"
+    return f"the Spark Connect server at {where} gave no usable answer: {first_line(error)}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; gRPC appends a page."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def without_token(remote: str) -> str:
+    """An address as it may be shown and kept: host and port, without parameters."""
+    return remote.split("/;", 1)[0].split(";", 1)[0].rstrip("/")
+
+
+def application(session: SparkSession, remote: str) -> dict[str, str | None]:
+    """The Spark application behind a session, for the record: address, id, version, pages."""
+    return {
+        "remote": without_token(remote),
+        "application_id": session.conf.get("spark.app.id", None),
+        "version": session.version,
+        "ui": session.conf.get("spark.daybook.ui", None),
+    }
+
+
+def check(remote: str, token: str | None, *, limit_seconds: float, say: Callable[[str], None]) -> dict[str, str | None]:
+    """Waits until a server answers a real query, and tells the application behind it.
+
+    Raises:
+        SparkUnavailable: it did not in time, or it refuses the key.
+    """
+    session = attach(remote, token, user="daybook-check", limit_seconds=limit_seconds, say=say)
+    try:
+        session.sql("SELECT 1").collect()
+        return application(session, remote)
+    except (PySparkException, grpc.RpcError) as error:
+        raise SparkUnavailable(_refusal(without_token(remote), error)) from error
+    finally:
+        session.stop()
