@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema, model_validator
 
@@ -44,6 +44,7 @@ class Choice(Strict):
 
     value: Annotated[Any, PlainValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
     label: str | None = Field(None, description="What people read in place of the value.")
+    short_form: ClassVar[dict[str, Any] | None] = {"type": ["string", "number", "boolean"]}
 
     @model_validator(mode="before")
     @classmethod
@@ -86,6 +87,7 @@ class Items(Constraints):
     """What each item of a list is."""
 
     type: str
+    short_form: ClassVar[dict[str, Any] | None] = {"type": "string"}
 
     @model_validator(mode="before")
     @classmethod

@@ -38,7 +38,13 @@ class Spec(NotebookSettings):
 
 def spec_schema() -> dict[str, Any]:
     """Return the JSON Schema of `spec.yaml`, for editors and other programs."""
-    schema = Spec.model_json_schema(by_alias=True)
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Plain(GenerateJsonSchema):
+        def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+            return False  # "Minlength" tells no more than minLength
+
+    schema = Spec.model_json_schema(by_alias=True, schema_generator=Plain)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "spec.yaml of a notebook"}
 
 

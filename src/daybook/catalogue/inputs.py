@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from enum import Enum
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, StrictBool, model_validator
 
@@ -70,6 +70,7 @@ class InputSpec(Constraints):
     example: AnyJson = Field(None, description="A value that would do, shown beside an empty field.")
     advanced: StrictBool = Field(False, description="Whether a form hides it at first.")
     widget: str | None = Field(None, description="The form element that shows it, if not the type's usual one.")
+    short_form: ClassVar[dict[str, Any] | None] = {"enum": list(TYPES)}
 
     @model_validator(mode="before")
     @classmethod
@@ -189,6 +190,8 @@ class _Absent(Enum):
 
 def _value_of(item: Input, given: Mapping[str, Any], source: Source) -> JsonValue | _Absent:
     found = _given(given, item.name, source)
+    if found is None and item.is_required and not item.nullable:
+        raise refused(f"is required: {item.kind.noun}")  # a form whose field was left empty
     if found is _Absent.ABSENT or (found is None and item.left_to_notebook):
         if item.is_required:
             raise refused(f"is required: {item.kind.noun}")

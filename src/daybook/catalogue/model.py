@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from daybook.catalogue.suggest import did_you_mean
 
@@ -22,6 +30,20 @@ class Strict(BaseModel):
     """A frozen model that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    short_form: ClassVar[dict[str, Any] | None] = None
+    """JSON Schema of what a file may write in place of the mapping; a `before` validator turns it into one."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Let the published schema take the short form too."""
+        reference = handler(core)
+        if cls.short_form is not None:
+            definition = handler.resolve_ref_schema(reference)
+            full = dict(definition)
+            definition.clear()
+            definition["anyOf"] = [cls.short_form, full]
+        return reference
 
     @classmethod
     def keys(cls) -> list[str]:
@@ -104,7 +126,8 @@ def _texts(value: object) -> object:
 
 
 Number = Annotated[float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+_LIST_OF_TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}}
 Texts = Annotated[
-    tuple[str, ...], PlainValidator(_texts), WithJsonSchema({"type": "array", "items": {"type": "string"}})
+    tuple[str, ...], PlainValidator(_texts), WithJsonSchema({"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]})
 ]
 AnyJson = Annotated[Any, WithJsonSchema({})]

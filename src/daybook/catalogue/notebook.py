@@ -6,9 +6,18 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StrictBool, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+    model_validator,
+)
 
 from daybook.catalogue.cron import PRESETS, cron_fault
 from daybook.catalogue.inputs import Input, Source, resolve
@@ -67,6 +76,9 @@ def is_template(value: object) -> bool:
     return isinstance(value, str) and "{{" in value
 
 
+_QUANTITY_SCHEMA = WithJsonSchema({"type": ["string", "number"]})
+
+
 def _quantity(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
@@ -84,10 +96,10 @@ class RunSettings(Strict):
 
     image: Annotated[str, _IMAGE] | None = Field(None, description="The container image; the default one has Spark.")
     kernel: Annotated[str, _KERNEL] | None = Field(None, description="The kernel; by default the notebook's own.")
-    cpu: Annotated[str, BeforeValidator(_quantity), _CPU] | None = Field(
+    cpu: Annotated[str, BeforeValidator(_quantity), _CPU, _QUANTITY_SCHEMA] | None = Field(
         None, description="Processors, as Kubernetes writes them: 2, 0.5 or 500m."
     )
-    memory: Annotated[str, BeforeValidator(_quantity), _MEMORY] | None = Field(
+    memory: Annotated[str, BeforeValidator(_quantity), _MEMORY, _QUANTITY_SCHEMA] | None = Field(
         None, description="Memory, as Kubernetes writes it: 512Mi or 4Gi."
     )
     timeout_seconds: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_SECONDS)] = Field(
@@ -146,6 +158,7 @@ class Schedule(Strict):
     timezone: Annotated[str, AfterValidator(_timezone)] = Field("UTC", description="The time zone of the cron fields.")
     owner: Annotated[str, _NAME] | None = Field(None, description="The user the runs are on behalf of.")
     workspace: Annotated[str, _NAME] | None = Field(None, description="The workspace the runs are in.")
+    short_form: ClassVar[dict[str, Any] | None] = {"type": "string"}
 
     @model_validator(mode="before")
     @classmethod
