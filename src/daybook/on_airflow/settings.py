@@ -41,7 +41,7 @@ class Settings:
         Raises:
             InvalidSettings: one that is needed is missing.
         """
-        missing = [name for name in (CATALOGUE_VARIABLE, WORKSPACES_VARIABLE) if not environment.get(name)]
+        missing = [name for name in (CATALOGUE_VARIABLE, WORKSPACES_VARIABLE) if name not in environment]
         if missing:
             faults = [Fault(name, "is not set in the environment of Airflow's processes") for name in missing]
             raise InvalidSettings("Daybook is not set up", faults)
