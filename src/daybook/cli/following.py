@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from daybook.cli.airflow_api import AirflowApi, DagRun
 from daybook.contract.errors import ExitCode, InfrastructureFailed
 from daybook.contract.manifest import Manifest, exit_code_for
+from daybook.contract.request import AirflowCoordinates
 from daybook.storage import RunRecord
 
 _LOOK_SECONDS = 0.3
@@ -44,13 +45,15 @@ class Follower:
     """Waits for one run.
 
     Args:
-        api: where its DAG run is asked for; None where there is no Airflow, then the manifest alone counts.
+        record: where its manifest is, or will be.
+        api: where its DAG run is asked for.
+        where: its task; None for a run that no Airflow started, then the manifest alone counts.
     """
 
-    def __init__(self, record: RunRecord, api: AirflowApi | None, dag_id: str, dag_run_id: str, task_id: str) -> None:
+    def __init__(self, record: RunRecord, api: AirflowApi | None, where: AirflowCoordinates | None) -> None:
         self._record = record
-        self._api = api
-        self._dag_id, self._dag_run_id, self._task_id = dag_id, dag_run_id, task_id
+        self._api = api if where is not None else None
+        self._where = where
         self._asked_at = -_ASK_SECONDS
         self._dag_run: DagRun | None = None
 
@@ -75,19 +78,19 @@ class Follower:
 
     def _ask(self) -> DagRun | None:
         """The DAG run, asked for now and then; None while Airflow does not answer."""
-        if self._api is not None and time.monotonic() - self._asked_at >= _ASK_SECONDS:
+        if self._api is not None and self._where is not None and time.monotonic() - self._asked_at >= _ASK_SECONDS:
             try:
-                self._dag_run = self._api.dag_run(self._dag_id, self._dag_run_id)
+                self._dag_run = self._api.dag_run(self._where.dag_id, self._where.run_id)
             except InfrastructureFailed:
                 self._dag_run = None
             self._asked_at = time.monotonic()
         return self._dag_run
 
     def _ended(self, manifest: Manifest | None) -> Ending:
-        if manifest is not None and manifest.sealed:
+        if (manifest is not None and manifest.sealed) or self._api is None or self._where is None:
             return Ending(manifest)
         try:
-            error = self._api.last_error(self._dag_id, self._dag_run_id, self._task_id) if self._api else None
+            error = self._api.last_error(self._where.dag_id, self._where.run_id, self._where.task_id)
         except InfrastructureFailed:
             error = None
         return Ending(manifest, error)

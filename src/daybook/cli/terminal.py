@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from daybook.contract.errors import DaybookError, ExitCode, InvalidRequest
+from daybook.contract.errors import DaybookError, ExitCode, Faulty
 
 
 class Terminal:
@@ -53,11 +53,11 @@ class Terminal:
 
 def error_document(error: DaybookError) -> dict[str, Any]:
     """An error as `--json` shows it; in `docs/cli.md` for those who read it by program."""
-    faults = error.faults if isinstance(error, InvalidRequest) else ()
+    faults = error.faults if isinstance(error, Faulty) else ()
     return {
         "error": {
             "type": type(error).__name__,
-            "message": error.summary if isinstance(error, InvalidRequest) else str(error),
+            "message": error.summary if isinstance(error, Faulty) else str(error),
             "faults": [{"where": fault.where, "message": fault.message} for fault in faults],
             "actor": error.actor,
             "retry_helps": error.retry_helps,

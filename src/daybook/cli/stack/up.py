@@ -43,6 +43,8 @@ START_SECONDS = 300.0
 
 _POLL_SECONDS = 0.1
 _END_SECONDS = 10.0
+_REMAINS_SECONDS = 2.0
+"""What is left of a killed component has nobody to work for; idle Airflow workers do not even heed SIGTERM."""
 _LOG_LINES = 15
 
 
@@ -129,7 +131,7 @@ def _end_remains(project: Project, names: set[str]) -> None:
     sessions = [process.pid for _, process in state.alive(project).values()]
     in_use = {process.pid for session in sessions for process in session_members(session)}
     remains = [each for each in members(project.state, ()) if each.pid not in in_use and component_of(each) in names]
-    end(remains, _END_SECONDS)
+    end(remains, _REMAINS_SECONDS)
 
 
 def _prepare(project: Project, ports: Ports) -> bool:

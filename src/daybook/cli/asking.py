@@ -1,0 +1,78 @@
+"""A request as a command line gives it, checked against catalogue and workspaces before anything is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from daybook.catalogue import Notebook
+from daybook.cli.airflow_api import DagRun
+from daybook.cli.parameters import read_file, read_texts, typed
+from daybook.cli.settings import Settings
+from daybook.contract import keys
+from daybook.contract.errors import Fault, InvalidRequest
+from daybook.workspaces import Workspace
+
+TASK = "run"
+"""The task of a notebook's own DAG."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that passed every check this side of Airflow can make."""
+
+    notebook: Notebook
+    workspace: Workspace
+    parameters: dict[str, JsonValue]
+
+    @property
+    def conf(self) -> dict[str, JsonValue]:
+        """What a DAG run is asked for with."""
+        return {**self.parameters, "workspace": self.workspace.name}
+
+    def run_id(self, dag_run: DagRun) -> str:
+        """The run that a DAG run of this request stands for."""
+        return keys.airflow_run_id(self.notebook.id, dag_run.run_after, dag_run.dag_id, dag_run.run_id, TASK)
+
+
+def ask(
+    settings: Settings, notebook_id: str, texts: Sequence[str], file: Path | None, workspace_name: str | None
+) -> Request:
+    """Checks a request.
+
+    Raises:
+        InvalidRequest: the notebook, its parameters or the workspace will not do; every fault is named at once.
+        InvalidSettings: the workspaces cannot be read.
+    """
+    given, values = read_texts(texts), read_file(file)
+    notebook = settings.load_catalogue().get(notebook_id)
+    faults: list[Fault] = []
+    parameters: dict[str, JsonValue] = {}
+    summary = f"Notebook '{notebook.id}' cannot run like this"
+    try:
+        parameters = typed(notebook, given, values)
+    except InvalidRequest as error:
+        summary = error.summary
+        faults += error.faults
+    workspaces = settings.load_workspaces()
+    workspace = None
+    try:
+        workspace = workspaces.get(workspace_name or _own_workspace(notebook))
+    except InvalidRequest as error:
+        faults += error.faults
+    if workspace is not None and notebook.workspaces and workspace.name not in notebook.workspaces:
+        allowed = ", ".join(notebook.workspaces)
+        faults.append(Fault("workspace", f"the catalogue lets this notebook run only in: {allowed}"))
+    if faults or workspace is None:
+        raise InvalidRequest(summary, faults)
+    return Request(notebook, workspace, parameters)
+
+
+def _own_workspace(notebook: Notebook) -> str | None:
+    """Where a notebook runs when nobody says: what its schedule names, else the first that it is allowed."""
+    if notebook.schedule and notebook.schedule.workspace:
+        return notebook.schedule.workspace
+    return notebook.workspaces[0] if notebook.workspaces else None
