@@ -3,13 +3,16 @@
 Each class says who must act and whether trying again helps; `exit_code` is what a process ends with.
 
     DaybookError
-    ├── InvalidRequest          user      no retry  exit 2   the request, its parameters or its notebook source
-    │   └── NotAllowed          user      no retry  exit 2   this user may not do this in this workspace
+    ├── Faulty                  user      no retry  exit 2   common to the two: a summary and every fault
+    │   ├── InvalidRequest      user      no retry  exit 2   the request, its parameters or its notebook source
+    │   │   └── NotAllowed      user      no retry  exit 2   this user may not do this in this workspace
+    │   └── InvalidSettings     operator  no retry  exit 2   workspaces, catalogue or environment are wrong
     ├── NotebookFailed          user      no retry  exit 1   a cell raised, ran too long or ended the kernel
     ├── RunInterrupted          user      no retry  exit 143 somebody or something ended the run from outside
-    ├── InvalidSettings         operator  no retry  exit 2   workspaces, catalogue or environment are wrong
     └── InfrastructureFailed    operator  retry     exit 3   the world around the notebook
         ├── StoreFailed         operator  retry     exit 3   the bucket could not be read or written
+        │   ├── ObjectMissing   operator  no retry  exit 3   there is no such object (in `storage`)
+        │   └── StaleAttempt    operator  no retry  exit 3   a newer attempt has taken over the record (in `storage`)
         └── KernelUnavailable   operator  retry     exit 3   the kernel did not start or stopped answering
 """
 
@@ -57,8 +60,8 @@ class DaybookError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.INFRASTRUCTURE_FAILED
 
 
-class InvalidRequest(DaybookError):
-    """What was asked for cannot be done as asked. Carries every fault, not only the first."""
+class Faulty(DaybookError):
+    """Something given is not as it must be. Carries every fault, not only the first."""
 
     actor: ClassVar[Actor] = "user"
     exit_code = ExitCode.INVALID_REQUEST
@@ -76,11 +79,15 @@ class InvalidRequest(DaybookError):
         return f"{self.summary}:" + "".join(f"\n  - {fault}" for fault in self.faults)
 
 
+class InvalidRequest(Faulty):
+    """What was asked for cannot be done as asked."""
+
+
 class NotAllowed(InvalidRequest):
     """The user may not run this notebook in this workspace."""
 
 
-class InvalidSettings(InvalidRequest):
+class InvalidSettings(Faulty):
     """A file that an operator wrote (workspaces, catalogue, environment) is not as it must be."""
 
     actor: ClassVar[Actor] = "operator"

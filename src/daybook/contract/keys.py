@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-RUN_ID_PATTERN = r"^\d{8}T\d{6}Z-[a-z0-9-]{1,32}-[0-9a-f]{10}$"
+RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,32}-[0-9a-f]{10}$"
 """A run id: when the run was asked for (UTC), its notebook for the reader, a digest that makes it unique."""
 
 POD_NAME_LENGTH = 63
@@ -63,7 +63,7 @@ def run_id(notebook: str, asked_at: datetime, *identity: str) -> str:
     if asked_at.tzinfo is None:
         raise ValueError("asked_at needs a time zone")
     moment = asked_at.astimezone(UTC)
-    return f"{moment:%Y%m%dT%H%M%S}Z-{slug(notebook)}-{digest(notebook, moment.isoformat(), *identity)}"
+    return f"{moment.year:04}{moment:%m%dT%H%M%S}Z-{slug(notebook)}-{digest(notebook, moment.isoformat(), *identity)}"
 
 
 def airflow_run_id(
@@ -109,6 +109,8 @@ def pod_name(run: str, attempt: int) -> str:
     """The pod of an attempt: `daybook-<notebook>-<digest>-<attempt>`, a DNS label."""
     if not is_run_id(run):
         raise ValueError(f"not a run id: {run!r}")
+    if attempt < 1:
+        raise ValueError(f"attempts count from 1, not {attempt}")
     tail = f"{run.rsplit('-', 1)[1]}-{attempt}"
     readable = run.split("-", 1)[1].rsplit("-", 1)[0]
     return f"daybook-{readable[: POD_NAME_LENGTH - len(tail) - len('daybook--')].rstrip('-')}-{tail}"

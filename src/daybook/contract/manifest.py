@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -173,8 +175,12 @@ class Manifest(Frozen):
     airflow: AirflowCoordinates | None = None
 
     def to_json(self) -> str:
-        """The document as it is stored: indented, for people read it too."""
-        return self.model_dump_json(indent=2) + "\n"
+        """The document as it is stored: indented, for people read it too; always valid JSON, always UTF-8.
+
+        A record must never fail to be written over what a notebook put into it: a number that is not finite becomes
+        null, half a surrogate pair a question mark.
+        """
+        return json.dumps(_storable(self.model_dump()), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:
@@ -203,14 +209,36 @@ _EXIT_CODES_BY_REASON: dict[Reason, ExitCode] = {
     Reason.STORE_FAILED: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.KERNEL_UNAVAILABLE: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.INTERNAL_ERROR: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.IMAGE_UNAVAILABLE: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.UNSCHEDULABLE: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.POD_FAILED: ExitCode.INFRASTRUCTURE_FAILED,
 }
 
 
 def exit_code_for(state: State, reason: Reason | None) -> ExitCode:
-    """The exit code that goes with a final state; state, reason and exit code always agree."""
+    """The exit code that goes with a final state; state, reason and exit code always agree.
+
+    Raises:
+        ValueError: the state is not final.
+    """
+    if state not in EXIT_CODES:
+        raise ValueError(f"a run that is {state} has no exit code yet")
     if state is State.FAILED and reason in _EXIT_CODES_BY_REASON:
         return _EXIT_CODES_BY_REASON[reason]
     return EXIT_CODES[state]
+
+
+def _storable(value: Any) -> Any:
+    """The value, with what JSON or UTF-8 cannot hold replaced."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_storable(key): _storable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(each) for each in value]
+    return value
 
 
 def manifest_schema() -> dict[str, Any]:

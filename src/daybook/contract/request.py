@@ -67,8 +67,8 @@ class NotebookSource(Frozen):
 class Limits(Frozen):
     """How long things may take, in seconds; None means no limit of its own."""
 
-    timeout_seconds: float | None = Field(default=DEFAULT_TIMEOUT_SECONDS, gt=0)
-    cell_timeout_seconds: float | None = Field(default=None, gt=0)
+    timeout_seconds: float | None = Field(default=DEFAULT_TIMEOUT_SECONDS, gt=0, allow_inf_nan=False)
+    cell_timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class AirflowCoordinates(Frozen):
@@ -105,8 +105,11 @@ class RunRequest(Frozen):
     airflow: AirflowCoordinates | None = None
 
     def to_json(self) -> str:
-        """The document that travels; compact, and the same for equal requests."""
-        return self.model_dump_json(exclude_none=True)
+        """The document that travels; compact, and the same for equal requests.
+
+        Null members stay: a limit of None says that there is none, where a missing one would say the default.
+        """
+        return self.model_dump_json()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunRequest:
