@@ -87,4 +87,6 @@ def _unscheduled(status: k8s.V1PodStatus) -> str | None:
 
 
 def _said(state: Any) -> str:
-    return " ".join(part for part in (state.reason, state.message) if part).strip() or "no reason given"
+    """The reason and the last line of the message: for a container that is the end of its log."""
+    last = (state.message or "").strip().rsplit("\n", 1)[-1]
+    return " ".join(part for part in (state.reason, last) if part).strip() or "no reason given"
