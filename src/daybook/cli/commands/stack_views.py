@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from daybook.cli.stack import airflow
+from daybook.cli.stack.launch import Watch
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.status import ComponentState, ComponentStatus, StackStatus
-from daybook.cli.stack.up import Outcome, Watch
+from daybook.cli.stack.up import Outcome
 from daybook.cli.terminal import Terminal
 
 _STYLES = {

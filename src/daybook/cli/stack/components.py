@@ -13,7 +13,6 @@ import psutil
 from daybook.cli.stack import airflow, kubeconfig, local_workspace
 from daybook.cli.stack.ports import Ports
 from daybook.cli.stack.processes import (
-    COMPONENT_VARIABLE,
     STACK_VARIABLE,
     ProcessRecord,
     start,
@@ -46,6 +45,7 @@ class Component:
     """One part of the stack.
 
     Attributes:
+        arguments: of the `airflow` command, for one of Airflow's; its launcher starts it.
         ports: those of `Ports` that it listens on, by name, main one first.
         ready: tells whether it does its work yet.
     """
@@ -57,14 +57,19 @@ class Component:
     ready: Probe
     ports: Mapping[str, int] = field(default_factory=dict)
     url: str | None = None
+    arguments: tuple[str, ...] = ()
 
     def start(self, project: Project) -> tuple[subprocess.Popen[bytes], ProcessRecord]:
         """Starts it, in a session of its own, and keeps its record."""
         popen = start(self.command, self.environment, self.log, project.state)
+        return popen, self.record(project, popen.pid)
+
+    def record(self, project: Project, pid: int) -> ProcessRecord:
+        """Makes and keeps the record of its process."""
         record = ProcessRecord(
             component=self.name,
-            pid=popen.pid,
-            created=psutil.Process(popen.pid).create_time(),
+            pid=pid,
+            created=psutil.Process(pid).create_time(),
             started_at=datetime.now(UTC).isoformat(),
             command=self.command,
             log=str(self.log),
@@ -72,7 +77,7 @@ class Component:
             url=self.url,
         )
         write_record(project.records, record)
-        return popen, record
+        return record
 
 
 def components(
@@ -93,7 +98,7 @@ def migration(project: Project, ports: Ports, environment: Mapping[str, str]) ->
     command = (*_airflow_command(project), "db", "migrate")
     served = airflow.airflow_environment(project, ports, environment)
     name = "airflow-db-migrate"
-    return Component(name, command, _marked(served, project, name), _log(project, name), ready=_never)
+    return Component(name, command, _marked(served, project), _log(project, name), ready=_never)
 
 
 def spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -116,7 +121,7 @@ def _localpods(project: Project, ports: Ports, base: Mapping[str, str], readines
     return Component(
         name=LOCALPODS,
         command=command,
-        environment=_marked(base, project, LOCALPODS),
+        environment=_marked(base, project),
         log=_log(project, LOCALPODS),
         ready=readiness.localpods(url, project.pods_token),
         ports={"pods": ports.pods},
@@ -143,9 +148,9 @@ def _spark(project: Project, ports: Ports, base: Mapping[str, str], readiness: R
     return Component(
         name=SPARK,
         command=command,
-        environment=_marked(base, project, SPARK),
+        environment=_marked(base, project),
         log=_log(project, SPARK),
-        ready=readiness.spark(check, _marked(base, project, SPARK)),
+        ready=readiness.spark(check, _marked(base, project)),
         ports={"spark": ports.spark, "spark_ui": ports.spark_ui},
         url=local_workspace.spark_remote(ports),
     )
@@ -153,12 +158,13 @@ def _spark(project: Project, ports: Ports, base: Mapping[str, str], readiness: R
 
 def _airflow(project: Project, ports: Ports, served: Mapping[str, str], name: str, readiness: Readiness) -> Component:
     what = name.removeprefix("airflow-")
-    options = (_SERVED_LOGS,) if name in (SCHEDULER, TRIGGERER) else ()
+    arguments = (what, _SERVED_LOGS) if name in (SCHEDULER, TRIGGERER) else (what,)
     serves = name == API_SERVER
     return Component(
         name=name,
-        command=(*_airflow_command(project), what, *options),
-        environment=_marked(served, project, name),
+        command=(*_airflow_command(project), *arguments),
+        arguments=arguments,
+        environment=_marked(served, project),
         log=_log(project, name),
         ready=readiness.airflow(what),
         ports={"api": ports.api} if serves else {},
@@ -171,8 +177,8 @@ def _airflow_command(project: Project) -> tuple[str, ...]:
     return (str(project.airflow_environment / "bin" / "python"), "-m", "airflow")
 
 
-def _marked(environment: Mapping[str, str], project: Project, name: str) -> dict[str, str]:
-    return {**environment, STACK_VARIABLE: str(project.state), COMPONENT_VARIABLE: name}
+def _marked(environment: Mapping[str, str], project: Project) -> dict[str, str]:
+    return {**environment, STACK_VARIABLE: str(project.state)}
 
 
 def _log(project: Project, name: str) -> Path:

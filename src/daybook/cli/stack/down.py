@@ -25,8 +25,8 @@ from daybook.cli.stack.ports import choose_ports
 from daybook.cli.stack.processes import (
     delete_record,
     end,
-    members,
-    session_members,
+    family,
+    marked,
 )
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.readiness import Readiness, asked
@@ -80,7 +80,7 @@ def down(project: Project, environment: Mapping[str, str], say: Callable[[str], 
 
 def _end_components(project: Project, names: Sequence[str]) -> int:
     found = state.alive(project)
-    processes = [each for name in names if name in found for each in session_members(found[name][1].pid)]
+    processes = [each for name in names if name in found for each in family(found[name][1])]
     return len(end(processes, _GRACE_SECONDS))
 
 
@@ -118,8 +118,8 @@ def _end_leftovers(project: Project) -> int:
     Raises:
         InfrastructureFailed: something is there even then.
     """
-    killed = len(end([*members(project.state, ()), *pod_processes(project)], _GRACE_SECONDS))
-    left = [*members(project.state, ()), *pod_processes(project)]
+    killed = len(end([*marked(project.state), *pod_processes(project)], _GRACE_SECONDS))
+    left = [*marked(project.state), *pod_processes(project)]
     if left:
         names = ", ".join(str(process.pid) for process in left)
         raise InfrastructureFailed(f"these processes of the stack do not end, even by SIGKILL: {names}")

@@ -18,7 +18,6 @@ from daybook.contract.request import Frozen
 
 STACK_VARIABLE = "DAYBOOK_STACK"
 """In the environment of every process of the stack: the state folder it belongs to."""
-COMPONENT_VARIABLE = "DAYBOOK_COMPONENT"
 
 _SAME_START_SECONDS = 1.0  # the system counts a process's start in hundredths of a second from boot
 _POLL_SECONDS = 0.05
@@ -46,8 +45,7 @@ class ProcessRecord(Frozen):
 
 def start(command: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path) -> subprocess.Popen[bytes]:
     """Starts a command in a session of its own, its output in a log file; the log before is kept as `<log>.1`."""
-    if log.exists():
-        log.replace(log.with_name(log.name + ".1"))
+    kept_log(log)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE)
     with os.fdopen(descriptor, "wb") as output:
         return subprocess.Popen(
@@ -59,6 +57,12 @@ def start(command: Sequence[str], environment: Mapping[str, str], log: Path, cwd
             cwd=cwd,
             start_new_session=True,
         )
+
+
+def kept_log(log: Path) -> None:
+    """Puts the log of the last start aside, as `<log>.1`."""
+    if log.exists():
+        log.replace(log.with_name(log.name + ".1"))
 
 
 def write_record(folder: Path, record: ProcessRecord) -> None:
@@ -92,31 +96,18 @@ def process_of(record: ProcessRecord, state: Path) -> psutil.Process | None:
     return process if same else None
 
 
-def members(state: Path, sessions: Iterable[int]) -> list[psutil.Process]:
-    """The living processes that belong to the stack: those of its sessions, and those that carry its mark.
-
-    Args:
-        state: the state folder; processes that name it in their environment carry the mark.
-        sessions: session ids of components whose record was found true.
-    """
-    wanted = frozenset(sessions)
+def marked(state: Path) -> list[psutil.Process]:
+    """The living processes that carry the stack's mark; this one never counts."""
     own = os.getpid()
-    found = []
-    for process in psutil.process_iter():
-        if process.pid == own:
-            continue
-        with suppress(psutil.Error, ProcessLookupError, PermissionError):
-            belongs = os.getsid(process.pid) in wanted or _marked(process, state)
-            if belongs and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+    return [each for each in psutil.process_iter() if each.pid != own and _marked(each, state) and _alive(each)]
 
 
-def component_of(process: psutil.Process) -> str | None:
-    """Which component a process was started for, by the mark in its environment."""
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """A component's own process, its descendants, and what shares its session."""
+    found = {each.pid: each for each in session_members(process.pid)}
     with suppress(psutil.Error):
-        return process.environ().get(COMPONENT_VARIABLE)
-    return None
+        found |= {each.pid: each for each in (process, *process.children(recursive=True))}
+    return list(found.values())
 
 
 def session_members(session: int) -> list[psutil.Process]:
@@ -129,10 +120,10 @@ def session_members(session: int) -> list[psutil.Process]:
     return found
 
 
-def memory_bytes(session: int) -> int:
-    """Memory of a component and its children, shared pages divided among those that share them where known."""
+def memory_bytes(processes: Iterable[psutil.Process]) -> int:
+    """Memory of processes together; pages they share are divided among them where the system tells that."""
     total = 0
-    for process in session_members(session):
+    for process in processes:
         with suppress(psutil.Error):
             total += _memory(process)
     return total

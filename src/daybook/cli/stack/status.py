@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import httpx
+import psutil
 
 from daybook.cli.stack import airflow, state
 from daybook.cli.stack.components import SPARK, Component, components
 from daybook.cli.stack.ports import choose_ports
-from daybook.cli.stack.processes import ProcessRecord, memory_bytes, read_record
+from daybook.cli.stack.processes import ProcessRecord, family, memory_bytes, read_record
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.readiness import Readiness, answers, asked
 from daybook.contract.errors import DaybookError
@@ -70,22 +71,23 @@ def status(project: Project, environment: Mapping[str, str]) -> StackStatus:
     with httpx.Client(trust_env=False) as client:
         readiness = Readiness(airflow.api_url(ports), lambda: airflow.admin(project), client)
         parts = components(project, ports, environment, readiness)
-        living = {name: record for name, (record, _) in state.alive(project).items()}
+        living = state.alive(project)
         return StackStatus(tuple(_look(project, part, living.get(part.name)) for part in parts), airflow.api_url(ports))
 
 
-def _look(project: Project, part: Component, record: ProcessRecord | None) -> ComponentStatus:
+def _look(project: Project, part: Component, found: tuple[ProcessRecord, psutil.Process] | None) -> ComponentStatus:
     log = str(part.log)
-    if record is None:
+    if found is None:
         crashed = read_record(project.records, part.name) is not None
         return ComponentStatus(part.name, ComponentState.CRASHED if crashed else ComponentState.DOWN, log)
+    record, process = found
     missing = _missing(part, record)
     return ComponentStatus(
         name=part.name,
         state=ComponentState.UP if missing is None else ComponentState.NOT_READY,
         log=log,
         pid=record.pid,
-        memory=memory_bytes(record.pid),
+        memory=memory_bytes(family(process)),
         port=record.port,
         url=record.url,
         started_at=record.started_at,
