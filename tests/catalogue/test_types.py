@@ -135,6 +135,7 @@ JSON_TABLE = [
     (URL, "https:///path", REFUSED),
     (URL, "https://user:pw@a.example/", REFUSED),
     (URL, "https://a.example\\@b.example/", REFUSED),
+    (URL, "https://a.example\\b", REFUSED),
     (URL, "https://a.example/\n", REFUSED),
     (URL, "https://a.exam\tple/", REFUSED),
     (URL, "https://a.example/\u2028", REFUSED),
