@@ -15,11 +15,10 @@ from daybook.contract.errors import (
     InvalidSettings,
     NotAllowed,
 )
-from daybook.storage import ObjectMissing, StaleAttempt
+from daybook.storage import ObjectChanged, ObjectMissing, StaleAttempt, UnreadableManifest
 
-CLASSES = {
-    each.__name__: each for each in (*vars(errors).values(), ObjectMissing, StaleAttempt) if isinstance(each, type)
-}
+STORAGE = (ObjectChanged, ObjectMissing, StaleAttempt, UnreadableManifest)
+CLASSES = {each.__name__: each for each in (*vars(errors).values(), *STORAGE) if isinstance(each, type)}
 LINE = re.compile(
     r"^ {4}(?P<branch>[ │├└─]*)(?P<name>\w+) +(?P<actor>\w+) +(?P<retry>(?:no )?retry) +exit (?P<exit>\d+) "
 )

@@ -11,8 +11,11 @@ Each class says who must act and whether trying again helps; `exit_code` is what
     ├── RunInterrupted          user      no retry  exit 143 somebody or something ended the run from outside
     └── InfrastructureFailed    operator  retry     exit 3   the world around the notebook
         ├── StoreFailed         operator  retry     exit 3   the bucket could not be read or written
-        │   ├── ObjectMissing   operator  no retry  exit 3   there is no such object (in `storage`)
-        │   └── StaleAttempt    operator  no retry  exit 3   a newer attempt has taken over the record (in `storage`)
+        │   │                                                (the rest of this branch stands in `storage`)
+        │   ├── ObjectMissing   operator  no retry  exit 3   there is no such object
+        │   ├── ObjectChanged   operator  retry     exit 3   somebody else has written the object meanwhile
+        │   ├── UnreadableManifest operator no retry exit 3  what lies there is no manifest of this version
+        │   └── StaleAttempt    operator  no retry  exit 3   a newer attempt has taken over the record
         └── KernelUnavailable   operator  retry     exit 3   the kernel did not start or stopped answering
 """
 

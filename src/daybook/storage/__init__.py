@@ -1,15 +1,17 @@
 """Buckets: a few verbs over obstore, and the records of runs that lie in them."""
 
-from daybook.storage.records import RunRecord, StaleAttempt, newest, record_of, run_ids
-from daybook.storage.store import ObjectInfo, ObjectMissing, Store, open_store
+from daybook.storage.mapping import ObjectChanged, ObjectMissing
+from daybook.storage.records import RunRecord, StaleAttempt, UnreadableManifest, record_of, run_ids
+from daybook.storage.store import ObjectInfo, Store, open_store
 
 __all__ = [
+    "ObjectChanged",
     "ObjectInfo",
     "ObjectMissing",
     "RunRecord",
     "StaleAttempt",
     "Store",
-    "newest",
+    "UnreadableManifest",
     "open_store",
     "record_of",
     "run_ids",

@@ -1,39 +1,38 @@
 """One bucket, or a prefix of one, behind a few verbs: a folder, S3, GCS, Azure or memory.
 
-Foreign errors are mapped here, at the one edge, to `StoreFailed` and `ObjectMissing`.
+Foreign errors are mapped at the one edge, in `mapping`, to `StoreFailed` and its kinds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from obstore import exceptions
 from obstore.store import LocalStore, MemoryStore, from_url
 
 from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
+from daybook.storage.folder import locked
+from daybook.storage.mapping import FOREIGN, ObjectChanged, ObjectMissing, mapped, reason
+
+CHUNK_BYTES = 1024 * 1024
+"""How much of a stream is held at a time; a download begins with its first chunk."""
 
 SCHEMES = ("file", "s3", "s3a", "gs", "az", "abfs", "abfss", "memory")
 _S3_FROM_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "access_key_id",
     "AWS_SECRET_ACCESS_KEY": "secret_access_key",
     "AWS_SESSION_TOKEN": "session_token",
-    "AWS_REGION": "region",
+    # Of two names for one thing the later one counts, as in the AWS SDKs.
     "AWS_DEFAULT_REGION": "region",
+    "AWS_REGION": "region",
     "AWS_ENDPOINT_URL": "endpoint",
     "AWS_ENDPOINT_URL_S3": "endpoint",
 }
-
-
-class ObjectMissing(StoreFailed):
-    """There is no object of that key."""
-
-    retry_helps = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ class Store:
     """Objects below one URL, by relative POSIX keys; calls raise `StoreFailed` when the bucket does not answer."""
 
     def __init__(self, url: str, backend: Any, prefix: str = "") -> None:
-        self.url = url.rstrip("/")
+        scheme, _, place = url.partition("://")
+        self.url = f"{scheme}://{place.rstrip('/')}"
         self._backend = backend
         self._prefix = prefix
 
@@ -84,13 +84,48 @@ class Store:
         with self._mapped("write", key):
             self._backend.put(self._prefix + key, data, attributes=attributes)
 
+    def read_tagged(self, key: str) -> tuple[bytes, str | None]:
+        """The bytes of an object, and a tag that changes whenever it is written; for `replace`.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        with self._mapped("read", key):
+            found = self._backend.get(self._prefix + key)
+            return bytes(found.bytes()), found.meta["e_tag"]
+
+    def replace(self, key: str, data: bytes, tag: str | None, media_type: str | None = None) -> None:
+        """Writes an object only if it is still the one that was read.
+
+        Args:
+            key: which.
+            data: the new bytes.
+            tag: as `read_tagged` gave it; None if there was no such object.
+            media_type: of the new bytes.
+
+        Raises:
+            ObjectChanged: somebody else has written it in between.
+        """
+        path = self._prefix + key
+        with self._mapped("write", key):
+            if isinstance(self._backend, LocalStore):
+                with locked(Path(str(self._backend.prefix), path).parent):
+                    if self._tag(key) != tag:
+                        raise ObjectChanged(f"{self.url_of(key)} was written by somebody else")
+                    self._backend.put(path, data)
+                return
+            attributes = {"Content-Type": media_type} if media_type else None
+            mode = {"e_tag": tag} if tag else "create"
+            self._backend.put(path, data, mode=mode, attributes=attributes)
+
     def delete(self, key: str) -> None:
         """Deletes an object; one that is not there is fine."""
-        try:
-            with self._mapped("delete", key):
+        with suppress(ObjectMissing), self._mapped("delete", key):
+            try:
                 self._backend.delete(self._prefix + key)
-        except ObjectMissing:
-            return
+            except TypeError as error:
+                # What obstore says, of this verb alone, where no object can have such a key.
+                raise ValueError("it cannot be parsed") from error
 
     def info(self, key: str) -> ObjectInfo:
         """Size and date of an object.
@@ -114,8 +149,12 @@ class Store:
         return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def url_of(self, key: str) -> str:
-        """The URL of an object, as a manifest or a person names it."""
-        return f"{self.url}/{key}" if key else self.url
+        """The URL of an object, as a manifest or a person names it.
+
+        In `file:` URLs what is special in a URL is escaped; the tools of the other schemes take keys as they are.
+        """
+        shown = quote(key) if self.url.startswith("file:") else key
+        return f"{self.url}/{shown}" if key else self.url
 
     def below(self, prefix: str) -> Store:
         """A store rooted at a prefix of this one."""
@@ -127,22 +166,18 @@ class Store:
 
     def _chunks(self, key: str, response: Any) -> Iterator[bytes]:
         with self._mapped("read", key):
-            for chunk in response.stream():
+            for chunk in response.stream(min_chunk_size=CHUNK_BYTES):
                 yield bytes(chunk)
 
-    @contextmanager
-    def _mapped(self, verb: str, key: str) -> Iterator[None]:
+    def _tag(self, key: str) -> str | None:
         try:
-            yield
-        except (exceptions.NotFoundError, FileNotFoundError) as error:
-            raise ObjectMissing(f"cannot {verb} {self.url_of(key)}: there is no such object") from error
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as error:
-            raise StoreFailed(
-                f"cannot {verb} {self.url_of(key)}: the bucket denies it ({first_line(error)}); "
-                "give the workspace's credentials this right"
-            ) from error
-        except (exceptions.BaseError, OSError) as error:
-            raise StoreFailed(f"cannot {verb} {self.url_of(key)}: {first_line(error)}") from error
+            with self._mapped("look at", key):
+                return str(self._backend.head(self._prefix + key)["e_tag"])
+        except ObjectMissing:
+            return None
+
+    def _mapped(self, verb: str, key: str) -> AbstractContextManager[None]:
+        return mapped(verb, self.url_of(key))
 
 
 def open_store(url: str, environment: Mapping[str, str] | None = None) -> Store:
@@ -150,28 +185,37 @@ def open_store(url: str, environment: Mapping[str, str] | None = None) -> Store:
 
     Args:
         url: `file:///…`, a path, `s3://…`, `gs://…`, `az://…` or `memory:///`.
-        environment: where credentials and endpoint come from (`AWS_*`); the process's own is never read here.
+        environment: `AWS_*` variables that say with which credentials and at which endpoint. What they leave open,
+            the S3 client looks for itself where the AWS SDKs do: in the process's environment, the pod's role.
 
     Raises:
-        InvalidSettings: the URL is of no scheme that Daybook knows.
+        InvalidSettings: the URL is none that Daybook knows.
         StoreFailed: the folder cannot be made.
     """
-    scheme = urlsplit(url).scheme
-    if scheme == "memory":
-        return Store(url, MemoryStore())
-    if scheme in ("", "file"):
-        return _folder_store(Path(unquote(urlsplit(url).path)) if scheme else Path(url))
-    if scheme not in SCHEMES:
-        raise InvalidSettings("cannot open a bucket", [Fault(url, f"the scheme must be one of {', '.join(SCHEMES)}")])
     try:
+        scheme = urlsplit(url).scheme
+        if scheme == "memory":
+            return Store("memory://", MemoryStore())
+        if scheme in ("", "file"):
+            return _folder_store(_folder(url))
+        if scheme not in SCHEMES:
+            raise ValueError(f"the scheme must be one of {', '.join(SCHEMES)}")
         return Store(url, from_url(url, **_options(scheme, environment or {})))
-    except exceptions.BaseError as error:
-        raise StoreFailed(f"cannot open {url}: {first_line(error)}") from error
+    except FOREIGN as error:
+        # Nothing has been asked over the network yet: what is wrong is what was written.
+        raise InvalidSettings("cannot open a bucket", [Fault(url, reason(error))]) from error
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text; some libraries append a page of debug output."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _folder(url: str) -> Path:
+    """The folder that a path or `file:` URL names."""
+    if not url.startswith("file:"):
+        if not url:
+            raise ValueError("give the URL or the path of a bucket")
+        return Path(url)
+    path = url.removeprefix("file:").removeprefix("//localhost").removeprefix("//")
+    if not path.startswith("/"):
+        raise ValueError("a file URL must be absolute and name no other machine: file:///folder")
+    return Path(unquote(path))
 
 
 def _folder_store(folder: Path) -> Store:
