@@ -28,7 +28,8 @@ HAND_WRITTEN = """
 from airflow.sdk import DAG, Param
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 for i in range({count}):
-    with DAG(f"dag_{{i}}", params={{"a": Param(1, type="integer"), "b": Param("x", type="string")}}, schedule=None) as dag:
+    params = {{"a": Param(1, type="integer"), "b": Param("x", type="string")}}
+    with DAG(f"dag_{{i}}", params=params, schedule=None) as dag:
         KubernetesPodOperator(task_id="run", image="x", name="x", deferrable=True)
     globals()[f"dag_{{i}}"] = dag
 """
