@@ -16,6 +16,7 @@ from typing import Any, Final
 from daybook.contract.errors import Fault, InvalidSettings
 
 _SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+_REGISTRY: Final = re.compile(r"[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?(:\d+)?", re.ASCII)
 _REFERENCE: Final = re.compile(
     r"(?P<name>[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[A-Za-z0-9_+.-]+:[0-9a-fA-F]{32,}))?",
@@ -67,7 +68,7 @@ def repository(reference: str) -> str:
     first, slash, rest = reference.partition("/")
     has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
     match = _REFERENCE.fullmatch(rest if has_registry else reference)
-    if match is None:
+    if match is None or (has_registry and _REGISTRY.fullmatch(first) is None):
         raise ImageProblem("InvalidImageName", f'couldn\'t parse image name "{reference}": invalid reference format')
     return match["name"]
 

@@ -64,10 +64,11 @@ class StateFolder:
         """Makes a pod's folders, and leads from its home to its volumes; again is fine."""
         uid, spec = pod["metadata"]["uid"], pod["spec"]
         containers = [*spec["containers"], *(spec.get("initContainers") or ())]
-        folders = [self.home(uid), *(self.container(uid, one["name"]) for one in containers)]
+        folders = [self._pod(uid), self.home(uid), *(self.container(uid, one["name"]) for one in containers)]
         folders += [self.volume(uid, one["name"]) for one in spec.get("volumes") or ()]
         for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.parent.mkdir(exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
         for mount in (mount for one in containers for mount in one.get("volumeMounts") or ()):
             _lead(self.home(uid), mount["mountPath"], self.volume(uid, mount["name"]))
 

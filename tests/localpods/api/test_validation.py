@@ -1,0 +1,226 @@
+"""What is refused of a pod, each with the field to look at; names and quantities by table."""
+
+from __future__ import annotations
+
+import copy
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from daybook.localpods.api.names import (
+    is_data_key,
+    is_dns_label,
+    is_dns_subdomain,
+    is_label_value,
+    is_qualified_name,
+    is_variable_name,
+)
+from daybook.localpods.api.quantities import quantity, whole
+from daybook.localpods.api.validation import pod_faults, with_defaults
+
+GOOD: dict[str, Any] = {
+    "metadata": {"name": "good", "labels": {"a": "b"}, "annotations": {"x/y": "anything at all"}},
+    "spec": {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": 5,
+        "terminationGracePeriodSeconds": 0,
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"operator": "Exists"}],
+        "serviceAccountName": "someone",
+        "securityContext": {"runAsUser": 1000},
+        "volumes": [
+            {"name": "work", "emptyDir": {}},
+            {"name": "maybe", "secret": {"secretName": "s", "optional": True}},
+        ],
+        "initContainers": [{"name": "first", "image": "x"}],
+        "containers": [
+            {
+                "name": "base",
+                "image": "daybook/notebook:1",
+                "command": ["a"],
+                "args": [""],
+                "env": [
+                    {"name": "A", "value": ""},
+                    {"name": "lower.dotted-too"},
+                    {"name": "F", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['a']"}}},
+                    {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                ],
+                "envFrom": [{"secretRef": {"name": "s"}}],
+                "resources": {"limits": {"memory": "1Gi", "cpu": "2"}, "requests": {"memory": "512Mi"}},
+                "securityContext": {"readOnlyRootFilesystem": True},
+                "livenessProbe": {"exec": {"command": ["true"]}},
+                "volumeMounts": [{"name": "work", "mountPath": "/work"}],
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+            }
+        ],
+    },
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """GOOD with one thing replaced; `containers.0.env.0.name` leads to it."""
+    pod = copy.deepcopy(GOOD)
+    target: Any = pod
+    *steps, last = path.split(".")
+    for step in steps:
+        target = target[int(step)] if isinstance(target, list) else target[step]
+    if isinstance(target, list):
+        target[int(last)] = value
+    else:
+        target[last] = value
+    return pod
+
+
+def test_a_good_pod_has_no_faults() -> None:
+    assert pod_faults(GOOD) == []
+
+
+BASE = "spec.containers.0"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        *((("metadata", bad, "metadata")) for bad in (None, [], "x")),
+        *((("spec", bad, "spec")) for bad in (None, [], "x")),
+        *(
+            ("metadata.name", bad, "metadata.name")
+            for bad in ("", "A", "a_b", "-a", "a-", "..", "a/b", "a" * 254, 7, "é")
+        ),
+        ("metadata.labels", ["x"], "metadata.labels"),
+        ("metadata.labels", {"a": 1}, "metadata.labels"),
+        ("metadata.labels", {"": "x"}, "metadata.labels"),
+        ("metadata.annotations", {"a": 1}, "metadata.annotations"),
+        ("metadata.annotations", {"a": "x" * 300_000}, "metadata.annotations"),
+        *(("spec.containers", bad, "spec.containers") for bad in (None, [], {}, "x")),
+        ("spec.containers", ["x"], "spec.containers[0]"),
+        ("spec.initContainers", {}, "spec.initContainers"),
+        ("spec.initContainers.0.name", "base", "spec.containers[0].name"),
+        ("spec.initContainers.0.restartPolicy", "Always", "spec.initContainers[0].restartPolicy"),
+        *(("spec.restartPolicy", bad, "spec.restartPolicy") for bad in ("Always", "OnFailure", "never", 1)),
+        *(("spec.activeDeadlineSeconds", bad, "spec.activeDeadlineSeconds") for bad in (0, -1, 1.5, "5", True, 2**31)),
+        ("spec.terminationGracePeriodSeconds", -1, "spec.terminationGracePeriodSeconds"),
+        ("spec.volumes.0.name", "a/../b", "spec.volumes[0].name"),
+        ("spec.volumes.1.name", "work", "spec.volumes[1].name"),
+        ("spec.volumes.0", {"name": "work", "emptyDir": {}, "secret": {}}, "spec.volumes[0]"),
+        *(
+            ("spec.volumes.0", {"name": "work", kind: {}}, f"spec.volumes[0].{kind}")
+            for kind in ("hostPath", "persistentVolumeClaim", "secret", "configMap", "nfs", "csi", "projected")
+        ),
+        *((f"{BASE}.name", bad, "spec.containers[0].name") for bad in (None, "", "A", "a.b", "../x", "a" * 64, [])),
+        *((f"{BASE}.image", bad, "spec.containers[0].image") for bad in (None, "", " ", 1)),
+        *((f"{BASE}.command", bad, "spec.containers[0].command") for bad in ("x", [1], {})),
+        (f"{BASE}.args", "x", "spec.containers[0].args"),
+        (f"{BASE}.args.0", "a\0b", "spec.containers[0].args[0]"),
+        (f"{BASE}.args.0", "\ud800", "spec.containers[0].args[0]"),
+        (f"{BASE}.workingDir", 1, "spec.containers[0].workingDir"),
+        (f"{BASE}.terminationMessagePolicy", "x", "spec.containers[0].terminationMessagePolicy"),
+        (f"{BASE}.env", {}, "spec.containers[0].env"),
+        *((f"{BASE}.env.0.name", bad, "spec.containers[0].env[0].name") for bad in (None, "", "a=b", "a b", "é", 1)),
+        (f"{BASE}.env.0.value", 1, "spec.containers[0].env[0].value"),
+        (f"{BASE}.env.2.value", "x", "spec.containers[0].env[2].valueFrom"),
+        (f"{BASE}.env.2.valueFrom", {}, "spec.containers[0].env[2].valueFrom"),
+        (f"{BASE}.env.2.valueFrom", "x", "spec.containers[0].env[2].valueFrom"),
+        (f"{BASE}.env.2.valueFrom", {"fileRef": {}}, "spec.containers[0].env[2].valueFrom"),
+        (f"{BASE}.env.2.valueFrom.fieldRef", {}, "spec.containers[0].env[2].valueFrom.fieldRef.fieldPath"),
+        (
+            f"{BASE}.env.2.valueFrom.fieldRef.fieldPath",
+            "status.nothing",
+            "spec.containers[0].env[2].valueFrom.fieldRef.fieldPath",
+        ),
+        *(
+            (f"{BASE}.env.3.valueFrom.secretKeyRef.key", bad, "spec.containers[0].env[3].valueFrom.secretKeyRef.key")
+            for bad in (None, "", "..", "../x", "a/b", ".")
+        ),
+        (
+            f"{BASE}.env.3.valueFrom.secretKeyRef.name",
+            "../x",
+            "spec.containers[0].env[3].valueFrom.secretKeyRef.name",
+        ),
+        (f"{BASE}.envFrom.0", {}, "spec.containers[0].envFrom[0]"),
+        (f"{BASE}.envFrom.0.secretRef", {"name": ".."}, "spec.containers[0].envFrom[0].secretRef.name"),
+        (f"{BASE}.envFrom.0.prefix", "a=", "spec.containers[0].envFrom[0].prefix"),
+        (f"{BASE}.resources", [], "spec.containers[0].resources"),
+        (f"{BASE}.resources.limits.memory", "lots", "spec.containers[0].resources.limits[memory]"),
+        (f"{BASE}.resources.limits.memory", "0", "spec.containers[0].resources.limits[memory]"),
+        (f"{BASE}.resources.limits.memory", "-1", "spec.containers[0].resources.limits[memory]"),
+        (f"{BASE}.resources.requests.memory", "2Gi", "spec.containers[0].resources.requests"),
+        (f"{BASE}.volumeMounts.0.name", "other", "spec.containers[0].volumeMounts[0].name"),
+        (f"{BASE}.volumeMounts.0.mountPath", "", "spec.containers[0].volumeMounts[0].mountPath"),
+    ],
+)
+def test_each_fault_is_named_with_its_field(path: str, value: Any, where: str) -> None:
+    assert where in [fault.where for fault in pod_faults(changed(path, value))]
+
+
+def test_a_pod_may_leave_its_name_to_the_server() -> None:
+    pod = copy.deepcopy(GOOD)
+    pod["metadata"] = {"generateName": "run-"}
+    assert pod_faults(pod) == []
+    pod["metadata"] = {"generateName": "Run "}
+    assert [fault.where for fault in pod_faults(pod)] == ["metadata.generateName"]
+    pod["metadata"] = {}
+    assert [fault.where for fault in pod_faults(pod)] == ["metadata.name"]
+
+
+def test_what_is_missing_is_filled_in_as_kubernetes_does() -> None:
+    pod = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "image": "c"}]}}
+    filled = with_defaults(pod)
+    assert (filled["spec"]["restartPolicy"], filled["spec"]["terminationGracePeriodSeconds"]) == ("Never", 30)
+    assert filled["spec"]["containers"][0]["terminationMessagePolicy"] == "File"
+    assert "restartPolicy" not in pod["spec"]
+    limited = with_defaults(GOOD)["spec"]["containers"][0]["resources"]
+    assert limited["requests"] == {"cpu": "2", "memory": "512Mi"}
+
+
+@pytest.mark.parametrize(
+    ("check", "good", "bad"),
+    [
+        (is_dns_label, ["a", "0", "a-b", "a" * 63], ["", "a" * 64, "A", "-", "a-", "a.b", "..", "a\n", "é", None, 1]),
+        (is_dns_subdomain, ["a", "a.b-c.d", "a" * 253], ["", "a" * 254, "a..b", ".a", "a.", "..", "a/b", "A", "a\n"]),
+        (
+            is_qualified_name,
+            ["a", "A_b.c-d", "x.y/Z", "a" * 63],
+            ["", "a" * 64, "/a", "a/", "X/a", "a/b/c", "-a", None],
+        ),
+        (is_label_value, ["", "a", "A_b.c-d", "a" * 63], ["a" * 64, "-a", "a ", "é", "a\n", None, 1]),
+        (is_data_key, ["a", ".a", "A_b-c.d", "a" * 253], ["", ".", "..", "..a", "a/b", "a" * 254, "a\0", "é", None]),
+        (is_variable_name, ["A", "a.b", "1", "a-b"], ["", "a=b", "a b", "é", "a\n", "a\0", None]),
+    ],
+)
+def test_names(check: Any, good: list[Any], bad: list[Any]) -> None:
+    assert [name for name in good if not check(name)] == []
+    assert [name for name in bad if check(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("1", 1), ("1.5", Decimal("1.5")), (".5", Decimal("0.5")), ("1.", 1), (0, 0), (2.5, Decimal("2.5"))),
+        *(("1Ki", 1024), ("512Mi", 512 * 2**20), ("1.5Gi", 3 * 2**29), ("1Ei", 2**60)),
+        *(
+            ("1k", 1000),
+            ("3M", 3_000_000),
+            ("1E", 10**18),
+            ("250m", Decimal("0.25")),
+            ("1e3", 1000),
+            ("1E-2", Decimal("0.01")),
+        ),
+        *(("100u", Decimal("0.0001")), ("5n", Decimal("5e-9")), ("-1", -1), ("+2", 2)),
+    ],
+)
+def test_quantities(text: Any, number: Any) -> None:
+    assert quantity(text) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1 Gi", "1gi", "1KiB", "Mi", ".", "nan", "inf", "1e", "1e9999", True, None, [], "9" * 65]
+)
+def test_what_is_no_quantity(text: Any) -> None:
+    with pytest.raises(ValueError, match="must be a quantity"):
+        quantity(text)
+
+
+def test_whole_numbers_are_rounded_up() -> None:
+    assert (whole(Decimal("1.0001")), whole(Decimal(3)), whole(quantity("100m"))) == (2, 3, 1)
