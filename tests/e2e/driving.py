@@ -15,6 +15,16 @@ from e2e_notebooks import write_notebooks
 
 CHECKOUT = Path(__file__).parents[2]
 DAYBOOK = CHECKOUT / ".venv" / "bin" / "daybook"
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",  # CI is root in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 RUN_SECONDS = 150
 """How long a run may take on a busy machine before a test gives up."""
 
