@@ -125,7 +125,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def make_project(root: Path) -> Path:
-    """A project folder beside the checkout's code: its DAG files, plugin, environments and examples, and our notebooks."""
+    """A project folder around the checkout's code, environments and examples, with our notebooks added."""
     for name in ("dags", "plugins", ".venv", ".venv-notebook", "src", "pyproject.toml", "scripts"):
         (root / name).symlink_to(CHECKOUT / name)
     shutil.copytree(CHECKOUT / "include", root / "include")

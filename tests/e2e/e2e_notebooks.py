@@ -16,7 +16,8 @@ NOTEBOOKS = {
         },
     ),
     "failing": (
-        'from daybook.notebook import outputs\noutputs("before.txt").write_text("kept")\nraise ValueError("no such luck")',
+        'from daybook.notebook import outputs\noutputs("before.txt").write_text("kept")\n'
+        'raise ValueError("no such luck")',
         None,
     ),
     "sleeper": (
