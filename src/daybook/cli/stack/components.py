@@ -111,7 +111,7 @@ def _localpods(project: Project, ports: Ports, base: Mapping[str, str], readines
     command = (
         str(project.airflow_environment / "bin" / "python"),
         *("-m", "daybook.localpods"),
-        *("--state", str(project.state / "localpods")),
+        *("--state", str(project.pods_state)),
         *("--port", str(ports.pods)),
         *("--images", str(project.images)),
         *("--token-file", str(project.pods_token)),

@@ -19,8 +19,8 @@ from daybook.cli.stack.components import (
     TRIGGERER,
     components,
 )
-from daybook.cli.stack.ending_pods import PodsApi, end_pods, pod_processes, token_of
 from daybook.cli.stack.lock import exclusive
+from daybook.cli.stack.pod_processes import pod_processes
 from daybook.cli.stack.ports import choose_ports
 from daybook.cli.stack.processes import (
     delete_record,
@@ -31,10 +31,13 @@ from daybook.cli.stack.processes import (
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.readiness import Readiness, asked
 from daybook.contract.errors import InfrastructureFailed
+from daybook.localpods.client import end_all, unfinished_pods
 
 _GRACE_SECONDS = 10.0
 """Airflow's API server would wait two minutes for browsers that keep their connections open."""
 _ADOPT_SECONDS = 30.0
+_PODS_SECONDS = 90.0
+"""Longer than the grace that pods of notebooks are given to save what they have."""
 _POLL_SECONDS = 0.1
 
 _FIRST = (SCHEDULER, TRIGGERER, DAG_PROCESSOR)
@@ -90,8 +93,10 @@ def _interrupt_pods(project: Project, environment: Mapping[str, str], say: Calla
         return 0
     with httpx.Client(trust_env=False) as client:
         try:
-            url = _localpods_up(project, environment, client)
-            return end_pods(PodsApi(client, url, token_of(project.pods_token)), say)
+            url, token = _localpods_up(project, environment, client), project.pods_token.read_text().strip()
+            if running := unfinished_pods(url, token):
+                say(f"interrupting {', '.join(running)}: each saves what it has, and its run is sealed as interrupted")
+            return len(end_all(url, token, _PODS_SECONDS))
         except (InfrastructureFailed, OSError) as error:
             # Not a reason to leave anything running; whoever reads the runs next sees that they were never sealed.
             say(f"the pods are killed, for they cannot be ended in order: {error}")

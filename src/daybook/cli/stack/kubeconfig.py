@@ -1,36 +1,28 @@
-"""What localpods and its clients read: kubeconfig, image names, secrets of pods."""
+"""What localpods and its clients read: kubeconfig and image names."""
 
 from __future__ import annotations
 
 import json
-
-import yaml
+from pathlib import Path
 
 from daybook.cli.stack.files import minted, write_if_changed
 from daybook.cli.stack.ports import LOOPBACK, Ports
 from daybook.cli.stack.project import Project
+from daybook.localpods.kubeconfig import write_kubeconfig as write_for_localpods
 
 NOTEBOOK_IMAGE = "daybook/notebook"
-_NAME = "daybook-local"
+_AUTHORITY = Path("tls") / "ca.crt"
+"""Where localpods keeps the certificate to trust, below its state folder. Its module for it loads cryptography."""
 
 
 def pods_url(ports: Ports) -> str:
-    """Where localpods answers."""
+    """Where localpods answers this machine's own commands; kubectl and Airflow speak TLS on the same port."""
     return f"http://{LOOPBACK}:{ports.pods}"
 
 
 def write_kubeconfig(project: Project, ports: Ports) -> None:
     """Writes the kubeconfig of localpods, mode 0600, for it holds the token."""
-    token = minted(project.pods_token)
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": _NAME,
-        "clusters": [{"name": _NAME, "cluster": {"server": pods_url(ports)}}],
-        "users": [{"name": _NAME, "user": {"token": token}}],
-        "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME, "namespace": "default"}}],
-    }
-    write_if_changed(project.kubeconfig, yaml.safe_dump(document, sort_keys=False))
+    write_for_localpods(project.kubeconfig, ports.pods, minted(project.pods_token), project.pods_state / _AUTHORITY)
 
 
 def write_images(project: Project) -> None:

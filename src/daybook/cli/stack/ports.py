@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -93,21 +93,24 @@ def _why_not_free(port: int) -> str | None:
 
 def holder_of(port: int) -> str:
     """Who listens on a port, as a person can find it: pid and command line where the system tells."""
-    for connection in _listening():
-        if connection.laddr and connection.laddr.port == port and connection.pid:
-            try:
-                command = " ".join(psutil.Process(connection.pid).cmdline())
-            except psutil.Error:
-                command = "its command line is not ours to see"
-            return f"process {connection.pid} ({_shortened(command)})"
+    try:
+        listening = [each for each in psutil.net_connections(kind="tcp") if each.status == psutil.CONN_LISTEN]
+    except psutil.AccessDenied:  # macOS shows this to root alone
+        return "a process that the system does not name to you"
+    holders = [each for each in listening if each.laddr and each.laddr.port == port]
+    if not holders:
+        return "connections that are just ending (they are gone in a minute)"
+    for holder in holders:
+        if holder.pid:
+            return f"process {holder.pid} ({_shortened(_command(holder.pid))})"
     return "a process of another user"
 
 
-def _listening() -> Iterable[Any]:
+def _command(pid: int) -> str:
     try:
-        return [each for each in psutil.net_connections(kind="tcp") if each.status == psutil.CONN_LISTEN]
-    except psutil.AccessDenied:  # macOS shows a user only root's view or none
-        return []
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return "its command line is not ours to see"
 
 
 def _shortened(text: str, length: int = 120) -> str:

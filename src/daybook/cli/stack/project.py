@@ -49,6 +49,11 @@ class Project:
         return self.secrets / "pods"
 
     @property
+    def pods_state(self) -> Path:
+        """The folder of localpods."""
+        return self.state / "localpods"
+
+    @property
     def pods_token(self) -> Path:
         """The bearer token of localpods."""
         return self.secrets / "localpods-token"

@@ -14,6 +14,7 @@ import httpx
 from daybook.cli.stack.ports import LOOPBACK
 from daybook.cli.stack.processes import ProcessRecord
 from daybook.contract.errors import DaybookError, InfrastructureFailed
+from daybook.localpods.client import is_ready, unfinished_pods
 
 Probe = Callable[[ProcessRecord], str | None]
 """Asks a component whether it works: None when it does, else what is still awaited, in a few words."""
@@ -45,12 +46,13 @@ class Readiness:
         self._checks: list[subprocess.Popen[str]] = []
 
     def localpods(self, url: str, token_file: Path) -> Probe:
-        """Ready when it answers /readyz to its token."""
+        """Ready when it answers, and takes our token: then it is ours and not another project's."""
 
         def probe(_: ProcessRecord) -> str | None:
-            headers = {"Authorization": f"Bearer {token_file.read_text().strip()}"}
-            response = self._get(f"{url}/readyz", headers)
-            return None if response is not None and response.status_code == httpx.codes.OK else "no answer yet"
+            if not is_ready(url):
+                return "no answer yet"
+            unfinished_pods(url, token_file.read_text().strip())
+            return None
 
         return probe
 
