@@ -1,13 +1,8 @@
 """Workspaces: who may run what where, and with which bucket, Spark and limits."""
 
 from daybook.workspaces.access import may_see, require_access
-from daybook.workspaces.workspace import (
-    SecretReference,
-    SparkSettings,
-    Workspace,
-    Workspaces,
-    load_workspaces,
-)
+from daybook.workspaces.file import load_workspaces
+from daybook.workspaces.workspace import SecretReference, SparkSettings, Workspace, Workspaces
 
 __all__ = [
     "SecretReference",

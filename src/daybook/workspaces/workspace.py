@@ -1,24 +1,22 @@
-"""The `Workspace` model and the file that lists workspaces."""
+"""The `Workspace` model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings
+from daybook.contract.errors import Fault, InvalidRequest
 from daybook.storage import Store, open_store
+from daybook.workspaces.fields import DnsLabel, DnsName, PageUrl, Quantity, Remote, SecretKey, VariableName
 
 DEFAULT_IMAGE = "daybook/notebook:latest"
 DEFAULT_CPU = "1"
 DEFAULT_MEMORY = "2Gi"
 EVERYBODY = "*"
-
-WorkspaceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
 class _Model(BaseModel):
@@ -28,38 +26,36 @@ class _Model(BaseModel):
 class SecretReference(_Model):
     """A key of a Kubernetes Secret in the workspace's namespace; never the value."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
-    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]{1,253}$")]
+    name: DnsName
+    key: SecretKey
 
 
 class SparkSettings(_Model):
     """The workspace's Spark Connect server."""
 
-    remote: Annotated[str, StringConstraints(pattern=r"^sc://[^/;\s]+(/;?[^\s]*)?$")] = Field(
-        description="address as pyspark takes it, without a token: sc://host:port"
-    )
+    remote: Remote = Field(description="address as pyspark takes it, without a token: sc://host:port")
     token: SecretReference | None = Field(default=None, description="pre-shared key of the server")
-    ui: str | None = Field(default=None, description="where people see the server's pages")
+    ui: PageUrl | None = Field(default=None, description="where people see the server's pages")
 
 
 class Workspace(_Model):
     """A team's or person's isolated area: its members, its bucket, its Spark, its limits."""
 
-    name: WorkspaceName
-    bucket: str = Field(description="URL of the bucket or prefix that holds the workspace's runs")
+    name: DnsLabel
+    bucket: str = Field(min_length=1, description="URL of the bucket or prefix that holds the workspace's runs")
     members: tuple[str, ...] = Field(default=(EVERYBODY,), description="user names; * is everybody Airflow lets in")
-    namespace: str = "default"
-    service_account: str | None = None
+    namespace: DnsLabel = "default"
+    service_account: DnsName | None = None
     image: str = DEFAULT_IMAGE
-    cpu: str = DEFAULT_CPU
-    memory: str = DEFAULT_MEMORY
-    secret: str = Field(
+    cpu: Quantity = DEFAULT_CPU
+    memory: Quantity = DEFAULT_MEMORY
+    secret: DnsName = Field(
         default="daybook-secrets", description="the one Kubernetes Secret whose keys secret inputs may name"
     )
-    environment_secret: str | None = Field(
+    environment_secret: DnsName | None = Field(
         default=None, description="a Kubernetes Secret whose keys become the pod's environment (AWS_ACCESS_KEY_ID …)"
     )
-    environment: dict[str, str] = Field(
+    environment: dict[VariableName, str] = Field(
         default_factory=dict, description="environment of the pod that is no secret (AWS_REGION, AWS_ENDPOINT_URL …)"
     )
     spark: SparkSettings | None = None
@@ -73,10 +69,20 @@ class Workspace(_Model):
         return open_store(self.bucket, {**environment, **self.environment})
 
 
+def _some_each_once(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
+    counts = Counter(workspace.name for workspace in workspaces)
+    if not workspaces:
+        raise ValueError("there must be at least one")
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise ValueError(f"each name may stand once only: {', '.join(twice)}")
+    return workspaces
+
+
 class Workspaces(_Model):
     """All workspaces of an installation; the first is the default."""
 
-    workspaces: tuple[Workspace, ...] = Field(min_length=1)
+    workspaces: Annotated[tuple[Workspace, ...], AfterValidator(_some_each_once)]
 
     def get(self, name: str | None) -> Workspace:
         """A workspace by name; None gives the default one.
@@ -94,31 +100,5 @@ class Workspaces(_Model):
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
         raise InvalidRequest("unknown workspace", [Fault("workspace", f"there is no workspace {name!r}; {hint}")])
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Workspace]:  # type: ignore[override]  # a list of workspaces, not of fields
         return iter(self.workspaces)
-
-
-def load_workspaces(path: Path) -> Workspaces:
-    """Reads and checks `workspaces.yaml`.
-
-    Raises:
-        InvalidSettings: the file is not there or not as it must be; every fault is named.
-    """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise InvalidSettings("cannot read the workspaces", [Fault(str(path), str(error.strerror))]) from error
-    except yaml.YAMLError as error:
-        raise InvalidSettings(
-            "the workspaces are not YAML", [Fault(str(path), " ".join(str(error).split()))]
-        ) from error
-    try:
-        found = Workspaces.model_validate(content)
-    except ValidationError as error:
-        faults = [Fault(f"{path}: {'.'.join(map(str, each['loc']))}", each["msg"]) for each in error.errors()]
-        raise InvalidSettings("the workspaces are not as they must be", faults) from error
-    names = [workspace.name for workspace in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidSettings("the workspaces are not as they must be", [Fault(str(path), f"{n} twice") for n in twice])
-    return found

@@ -1,0 +1,63 @@
+"""What the fields of a workspace may hold, and the words for what they may not.
+
+Most are Kubernetes' own kinds of names, so that a slip shows when the file is read and not when a pod is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+from daybook.contract import variables
+
+_OURS = ("DAYBOOK_", variables.SPARK_REMOTE_VARIABLE, variables.SPARK_TOKEN_VARIABLE)
+
+
+def _no_token(remote: str) -> str:
+    if "token=" in remote:
+        raise ValueError("holds a token, which is no place for a secret; name the Secret it lies in under `token`")
+    return remote
+
+
+def _not_ours(name: str) -> str:
+    if name.startswith(_OURS):
+        raise ValueError("is a variable that Daybook itself sets")
+    return name
+
+
+def _like(pattern: str, meaning: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is not {meaning}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if type(value) in (int, float) else value
+
+
+DnsLabel = Annotated[
+    str, _like(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a name of lower-case letters, digits and dashes, 63 at most")
+]
+DnsName = Annotated[
+    str, _like(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "a name of lower-case letters, digits, dashes and dots")
+]
+SecretKey = Annotated[str, _like(r"[-._a-zA-Z0-9]{1,253}", "a key of letters, digits, dashes, dots and underscores")]
+Quantity = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    _like(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a quantity as Kubernetes writes it: 500m, 2, 512Mi, 2Gi"),
+]
+VariableName = Annotated[
+    str, _like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"), AfterValidator(_not_ours)
+]
+Remote = Annotated[
+    str,
+    _like(r"sc://[^/;\s]+(/;?[^\s]*)?", "an address as pyspark takes it: sc://host:port"),
+    AfterValidator(_no_token),
+]
+PageUrl = Annotated[str, _like(r"https?://\S+", "the URL of a page")]

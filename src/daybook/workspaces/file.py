@@ -1,0 +1,72 @@
+"""The file that lists workspaces: YAML, read and checked whole, with every fault named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from daybook.contract.errors import Fault, InvalidSettings
+from daybook.workspaces.workspace import Workspaces
+
+
+def load_workspaces(path: Path) -> Workspaces:
+    """Reads and checks `workspaces.yaml`.
+
+    Raises:
+        InvalidSettings: the file is not there or not as it must be; every fault is named.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise InvalidSettings("cannot read the workspaces", [Fault(str(path), str(error.strerror))]) from error
+    except UnicodeDecodeError as error:
+        raise InvalidSettings("cannot read the workspaces", [Fault(str(path), "is not UTF-8 text")]) from error
+    except yaml.YAMLError as error:
+        raise InvalidSettings("the workspaces are not YAML", [_syntax_fault(path, error)]) from error
+    try:
+        return Workspaces.model_validate(content)
+    except ValidationError as error:
+        raise InvalidSettings("the workspaces are not as they must be", _faults(path, content, error)) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which would let the second of two equal keys win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node, whose keys must be different."""
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _syntax_fault(path: Path, error: yaml.YAMLError) -> Fault:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    where = str(path) if mark is None else f"{path}, line {mark.line + 1}"
+    return Fault(where, " ".join(str(problem).split()))
+
+
+def _faults(path: Path, content: Any, error: ValidationError) -> Iterator[Fault]:
+    for each in error.errors(include_url=False):
+        place = ".".join(str(part) for part in each["loc"] if part != "[key]")
+        name = _name_at(content, each["loc"])
+        where = ": ".join(part for part in (str(path), place and f"{place}{name}") if part)
+        if not isinstance(content, dict):
+            yield Fault(where, "must hold `workspaces:` with a list of workspaces below it")
+        else:
+            yield Fault(where, each["msg"].removeprefix("Value error, "))
+
+
+def _name_at(content: Any, place: tuple[int | str, ...]) -> str:
+    """The name of the workspace that a place lies in, since nobody counts list items."""
+    if len(place) < 2 or not isinstance(place[1], int):
+        return ""
+    entry = content["workspaces"][place[1]]
+    return f" (workspace {entry['name']!r})" if isinstance(entry, dict) and isinstance(entry.get("name"), str) else ""
