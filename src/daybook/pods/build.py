@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from kubernetes.client import models as k8s
 
 from daybook.contract import keys
@@ -25,6 +27,9 @@ GRACE_SECONDS = 60
 DEADLINE_MARGIN_SECONDS = 300
 """The pod's deadline lies this much behind the run's own time limit, so that the runner ends the run, not Kubernetes:
 kernel start, upload and seal fit into it."""
+
+MAX_DEADLINE_SECONDS = 2**31 - 1
+"""Kubernetes refuses a longer deadline."""
 
 WORKING_VOLUME = "work"
 WORKING_FOLDER = "/home/daybook/work"
@@ -113,18 +118,17 @@ def _request(request: RunRequest) -> list[k8s.V1EnvVar]:
             "put large values into a file and pass its URL"
         )
         raise InvalidRequest("the request is too large", [Fault("parameters", message)])
-    # Kubernetes expands $(NAME) in values; $$ is its escape for a dollar sign.
-    return [k8s.V1EnvVar(name=REQUEST_VARIABLE, value=document.replace("$(", "$$("))]
+    return [_variable(REQUEST_VARIABLE, document)]
 
 
 def _plain(workspace: Workspace) -> list[k8s.V1EnvVar]:
-    return [k8s.V1EnvVar(name=name, value=value) for name, value in sorted(workspace.environment.items())]
+    return [_variable(name, value) for name, value in sorted(workspace.environment.items())]
 
 
 def _spark(workspace: Workspace) -> list[k8s.V1EnvVar]:
     if workspace.spark is None:
         return []
-    variables = [k8s.V1EnvVar(name=SPARK_REMOTE_VARIABLE, value=workspace.spark.remote)]
+    variables = [_variable(SPARK_REMOTE_VARIABLE, workspace.spark.remote)]
     if workspace.spark.token:
         token = workspace.spark.token
         variables.append(_from_secret(SPARK_TOKEN_VARIABLE, token.name, token.key))
@@ -136,6 +140,15 @@ def _secrets(request: RunRequest, workspace: Workspace) -> list[k8s.V1EnvVar]:
         _from_secret(SECRET_VARIABLE_PREFIX + name, workspace.secret, key)
         for name, key in sorted(request.secrets.items())
     ]
+
+
+def _variable(name: str, value: str) -> k8s.V1EnvVar:
+    """A variable that reaches the container exactly as it is given.
+
+    Kubernetes expands `$(NAME)` in values, makes one dollar sign of two, and garbles what is not ASCII after one
+    (third_party/forked/golang/expansion): so every dollar sign is doubled.
+    """
+    return k8s.V1EnvVar(name=name, value=value.replace("$", "$$"))
 
 
 def _from_secret(variable: str, secret: str, key: str) -> k8s.V1EnvVar:
@@ -155,4 +168,4 @@ def _pod_security() -> k8s.V1PodSecurityContext:
 
 def _deadline(request: RunRequest) -> int | None:
     timeout = request.limits.timeout_seconds
-    return None if timeout is None else int(timeout) + DEADLINE_MARGIN_SECONDS
+    return None if timeout is None else min(ceil(timeout) + DEADLINE_MARGIN_SECONDS, MAX_DEADLINE_SECONDS)

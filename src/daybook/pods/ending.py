@@ -11,7 +11,8 @@ from daybook.contract.errors import ExitCode
 from daybook.contract.manifest import Reason, State
 
 _IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
-_CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
+_CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+_START_REASONS = {"StartError", "ContainerCannotRun"}
 _SIGKILL = 137
 
 
@@ -49,6 +50,8 @@ def ending_of(pod: k8s.V1Pod | None, container: str) -> Ending:
         return Ending(State.FAILED, Reason.IMAGE_UNAVAILABLE, f"the image cannot be had: {_said(waiting)}")
     if waiting is not None and waiting.reason in _CONFIG_REASONS:
         return Ending(State.FAILED, Reason.POD_FAILED, f"the container cannot start: {_said(waiting)}")
+    if terminated is not None and terminated.reason in _START_REASONS:
+        return Ending(State.FAILED, Reason.POD_FAILED, f"the container cannot start: {_said(terminated)}")
     unscheduled = _unscheduled(status)
     if unscheduled:
         return Ending(State.FAILED, Reason.UNSCHEDULABLE, f"no node takes the pod: {unscheduled}")

@@ -1,0 +1,262 @@
+"""The pod of an attempt: its request arrives intact, it holds no secret, and Kubernetes' strictest policy takes it."""
+
+import json
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from kubernetes.client import ApiClient
+
+from builders import RUN_ID, a_request, a_workspace
+from daybook.contract.errors import InvalidRequest
+from daybook.contract.request import MAX_REQUEST_BYTES, Limits, NotebookSource, RunRequest
+from daybook.pods import CONTAINER, GRACE_SECONDS, Resources, build_pod
+from daybook.pods.build import MAX_DEADLINE_SECONDS
+from daybook.workspaces import SecretReference, SparkSettings
+
+RESOURCES = Resources(cpu="500m", memory="2Gi")
+DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+
+texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+def a_pod(request=None, **workspace):
+    """The pod as it is sent to Kubernetes."""
+    pod = build_pod(request or a_request(), a_workspace(**workspace), RESOURCES)
+    return ApiClient().sanitize_for_serialization(pod)
+
+
+def container_of(pod):
+    (container,) = pod["spec"]["containers"]
+    return container
+
+
+def environment_of(pod):
+    return {variable["name"]: variable for variable in container_of(pod)["env"]}
+
+
+def expand(value, variables):
+    """What Kubernetes makes of a variable's value, byte by byte as its `expansion.Expand` does."""
+    data, out, at = value.encode(), bytearray(), 0
+    while at < len(data):
+        rest = data[at + 1 :]
+        if data[at : at + 1] != b"$" or not rest:
+            out += data[at : at + 1]
+            at += 1
+        elif rest.startswith(b"$"):
+            out += b"$"
+            at += 2
+        elif rest.startswith(b"(") and b")" in rest:
+            name, _, _ = rest[1:].partition(b")")
+            out += variables.get(name.decode(), f"$({name.decode()})").encode()
+            at += len(name) + 3
+        else:
+            out += b"$" + chr(rest[0]).encode()  # one byte taken for a character
+            at += 2
+    return out.decode()
+
+
+def test_the_expansion_rule_is_kubernetes_own():
+    """The table is from Kubernetes' own expand_test.go."""
+    variables = {"VAR_A": "A", "VAR_B": "B", "VAR_REF": "$(VAR_A)", "VAR_EMPTY": ""}
+    table = {
+        "$(VAR_A)": "A",
+        "___$(VAR_B)___": "___B___",
+        "$(VAR_A)$(VAR_B)": "AB",
+        "$(VAR_REF)": "$(VAR_A)",
+        "$$(VAR_A)": "$(VAR_A)",
+        "$$$(VAR_A)": "$A",
+        "$$$$(VAR_A)": "$$(VAR_A)",
+        "f000-$$VAR_A": "f000-$VAR_A",
+        "foo\\$(VAR_A)bar": "foo\\Abar",
+        "$(VAR_DNE)": "$(VAR_DNE)",
+        "foo$(VAR_EMPTY)bar": "foobar",
+        "$(VAR_A": "$(VAR_A",
+        "$VAR_A": "$VAR_A",
+        "$": "$",
+        "$$": "$",
+        "a$": "a$",
+    }
+    assert {value: expand(value, variables) for value in table} == table
+
+
+@given(
+    st.dictionaries(
+        texts, texts | st.lists(st.sampled_from(["$", "(", ")", "HOME", "é", "a"])).map("".join), max_size=3
+    )
+)
+@example({"x": "$(HOME)"})
+@example({"x": "$$(HOME)"})
+@example({"x": "$$$(HOME)"})
+@example({"x": "100 $"})
+@example({"x": "$é"})
+def test_a_request_arrives_exactly_as_it_was_sent(parameters):
+    request = a_request(parameters=parameters)
+    sent = environment_of(a_pod(request))["DAYBOOK_REQUEST"]["value"]
+    arrived = expand(sent, {"HOME": "/root", "DAYBOOK_REQUEST": "x"})
+    assert arrived == request.to_json()
+    assert RunRequest.from_json(arrived) == request
+
+
+def test_what_a_workspace_sets_arrives_exactly_as_it_is_written():
+    spark = SparkSettings(remote="sc://host:1/;user_id=$(HOME)")
+    found = environment_of(a_pod(environment={"B": "pa$$w$(HOME)", "A": "1"}, spark=spark))
+    assert expand(found["B"]["value"], {"HOME": "x"}) == "pa$$w$(HOME)"
+    assert expand(found["SPARK_REMOTE"]["value"], {"HOME": "x"}) == "sc://host:1/;user_id=$(HOME)"
+
+
+def test_secrets_are_named_and_never_written():
+    pod = a_pod(
+        a_request(secrets={"token": "service-token"}),
+        secret="team-secrets",
+        environment_secret="team-s3",
+        spark=SparkSettings(remote="sc://host:15002", token=SecretReference(name="spark", key="psk")),
+    )
+    found = environment_of(pod)
+    assert found["DAYBOOK_SECRET_token"] == {
+        "name": "DAYBOOK_SECRET_token",
+        "valueFrom": {"secretKeyRef": {"name": "team-secrets", "key": "service-token"}},
+    }
+    assert found["SPARK_CONNECT_AUTHENTICATE_TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "spark", "key": "psk"}}
+    assert container_of(pod)["envFrom"] == [{"secretRef": {"name": "team-s3"}}]
+    with_values = {name for name, variable in found.items() if "value" in variable}
+    assert with_values == {"DAYBOOK_REQUEST", "SPARK_REMOTE"}
+
+
+def test_a_workspace_without_spark_and_secrets_adds_nothing():
+    pod = a_pod()
+    assert list(environment_of(pod)) == ["DAYBOOK_REQUEST"]
+    assert "envFrom" not in container_of(pod)
+
+
+def request_of(size):
+    """A request whose document has so many bytes."""
+    base = len(a_request(parameters={"x": ""}).to_json().encode())
+    return a_request(parameters={"x": "x" * (size - base)})
+
+
+def test_a_request_may_be_as_large_as_an_environment_variable_can_be():
+    pod = a_pod(request_of(MAX_REQUEST_BYTES))
+    assert len(environment_of(pod)["DAYBOOK_REQUEST"]["value"]) == MAX_REQUEST_BYTES
+    assert len("DAYBOOK_REQUEST=") + MAX_REQUEST_BYTES < 128 * 1024
+
+
+def test_a_larger_request_is_refused_with_its_size_and_the_way_out():
+    with pytest.raises(
+        InvalidRequest, match=rf"too large: parameters: .* {MAX_REQUEST_BYTES + 1} bytes, .* pass its URL"
+    ):
+        a_pod(request_of(MAX_REQUEST_BYTES + 1))
+
+
+def test_size_is_counted_in_bytes_not_in_characters():
+    with pytest.raises(InvalidRequest, match="too large"):
+        a_pod(a_request(parameters={"x": "é" * (MAX_REQUEST_BYTES // 2)}))
+
+
+@pytest.mark.parametrize(
+    ("timeout", "deadline"),
+    [(0.5, 301), (3600, 3900), (3600.2, 3901), (1e300, MAX_DEADLINE_SECONDS), (2**31 - 1, MAX_DEADLINE_SECONDS)],
+)
+def test_the_runner_ends_a_run_that_takes_too_long_before_kubernetes_does(timeout, deadline):
+    pod = a_pod(a_request(limits=Limits(timeout_seconds=timeout)))
+    assert pod["spec"]["activeDeadlineSeconds"] == deadline
+
+
+def test_no_time_limit_means_no_deadline():
+    assert "activeDeadlineSeconds" not in a_pod(a_request(limits=Limits(timeout_seconds=None)))["spec"]
+
+
+def test_the_pod_fits_kubernetes_restricted_policy():
+    """Pod Security Standards, level restricted, field by field."""
+    pod = a_pod()
+    spec, container = pod["spec"], container_of(pod)
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"} & spec.keys()
+    assert [set(volume) for volume in spec["volumes"]] == [{"name", "emptyDir"}]
+    assert not {"ports", "lifecycle", "volumeDevices"} & container.keys()
+
+
+def test_the_pod_has_no_right_in_the_cluster():
+    assert a_pod(service_account="notebooks")["spec"]["automountServiceAccountToken"] is False
+
+
+def test_the_whole_pod():
+    pod = a_pod(a_request(attempt=2, image="own/image:1"), namespace="team", service_account="notebooks")
+    environment = container_of(pod).pop("env")
+    assert [variable["name"] for variable in environment] == ["DAYBOOK_REQUEST"]
+    assert pod == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "daybook-flights-delays-d7edbf7512-2",
+            "namespace": "team",
+            "labels": {
+                "app.kubernetes.io/name": "daybook",
+                "app.kubernetes.io/component": "run",
+                "daybook.dev/run": RUN_ID,
+                "daybook.dev/attempt": "2",
+                "daybook.dev/notebook": "flights_delays",
+                "daybook.dev/workspace": "local",
+                "daybook.dev/user": "alice",
+            },
+            "annotations": {"daybook.dev/notebook": "flights_delays", "daybook.dev/run": RUN_ID},
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "serviceAccountName": "notebooks",
+            "automountServiceAccountToken": False,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "activeDeadlineSeconds": 3900,
+            "volumes": [{"name": "work", "emptyDir": {}}],
+            "containers": [
+                {
+                    "name": CONTAINER,
+                    "image": "own/image:1",
+                    "args": ["execute"],
+                    "workingDir": "/home/daybook/work",
+                    "resources": {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"memory": "2Gi"}},
+                    "volumeMounts": [{"name": "work", "mountPath": "/home/daybook/work"}],
+                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
+                }
+            ],
+        },
+    }
+
+
+def test_a_workspace_gives_the_image_where_the_notebook_wants_none():
+    assert container_of(a_pod(image="team/image:2"))["image"] == "team/image:2"
+
+
+def test_a_run_of_nobody_has_no_users_label():
+    assert "daybook.dev/user" not in a_pod(a_request(user=None))["metadata"]["labels"]
+
+
+@given(notebook=texts, user=st.none() | texts, workspace=texts, attempt=st.integers(1, 10**6))
+def test_any_request_makes_a_pod_with_valid_names(notebook, user, workspace, attempt):
+    source = NotebookSource(id=notebook, source="file:///n.ipynb")
+    pod = a_pod(a_request(notebook=source, user=user, workspace=workspace, attempt=attempt))
+    assert DNS_LABEL.fullmatch(pod["metadata"]["name"])
+    assert all(LABEL_VALUE.fullmatch(value) for value in pod["metadata"]["labels"].values())
+    assert json.loads(json.dumps(pod)) == pod
+
+
+def test_equal_requests_make_equal_pods():
+    assert a_pod() == a_pod()
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "expected"),
+    [
+        (None, None, Resources("1", "2Gi")),
+        ("4", None, Resources("4", "2Gi")),
+        (None, "8Gi", Resources("1", "8Gi")),
+        ("4", "8Gi", Resources("4", "8Gi")),
+    ],
+)
+def test_a_notebooks_wish_counts_before_the_workspaces_default(cpu, memory, expected):
+    assert Resources.choose(a_workspace(), cpu, memory) == expected
