@@ -17,8 +17,7 @@ import psutil
 from kubernetes import client, config
 
 from daybook.localpods.client import is_ready
-from daybook.localpods.kubeconfig import write_kubeconfig
-from daybook.localpods.tls import authority_file
+from daybook.localpods.kubeconfig import authority_file, write_kubeconfig
 
 TOKEN = "a-token-of-the-tests"
 IMAGE = "registry.example:5000/daybook/test:1.2"

@@ -17,8 +17,8 @@ import pytest
 from kubernetes import client, watch
 from kubernetes.client.exceptions import ApiException
 
+from daybook.localpods.kubeconfig import authority_file
 from daybook.localpods.limits import MAX_BODY_BYTES
-from daybook.localpods.tls import authority_file
 from localpods.really_started import IMAGE, TOKEN, Localpods, wait_until
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -136,6 +136,10 @@ def test_what_is_not_there_or_not_understood(
         (b"{}", {"content-type": "application/vnd.kubernetes.protobuf"}, (415, "UnsupportedMediaType")),
         (b"{}", {}, (422, "Invalid")),
         (b"[" * 100_000, {}, (400, "BadRequest")),
+        (b'{"a":' * 150 + b"1" + b"}" * 150, {}, (400, "BadRequest")),
+        (b'{"metadata": {"name": NaN}}', {}, (400, "BadRequest")),
+        (b'{"metadata": {"name": 1e999}}', {}, (400, "BadRequest")),
+        (b'{"metadata": {"\\ud800": 1}}', {}, (400, "BadRequest")),
         (b'{"metadata": "' + b"x" * (MAX_BODY_BYTES + 1) + b'"}', {}, (413, "RequestEntityTooLarge")),
     ],
 )
@@ -174,6 +178,12 @@ def test_an_invalid_pod_is_refused_with_every_fault_and_nothing_starts(http: htt
     }
     assert all(field in answer.json()["message"] for field in fields)
     assert http.get(f"{PODS}/bad").status_code == 404
+
+
+def test_what_has_no_effect_is_said_on_the_pod(http: httpx.Client, localpods: Localpods) -> None:
+    name = localpods.run("true", spec={"nodeSelector": {"a": "b"}}, resources={"limits": {"cpu": "1", "memory": "1Gi"}})
+    annotations = localpods.get(name)["metadata"]["annotations"]
+    assert annotations == {"localpods/unheeded": "nodeSelector, base.resources.limits[cpu]"}
 
 
 def test_the_refusals_of_create(http: httpx.Client) -> None:

@@ -310,6 +310,18 @@ def test_a_working_folder_that_exists_is_used_and_another_falls_back_to_home(loc
         assert localpods.log(name).strip() == (expected or str(home))
 
 
+def test_a_working_folder_in_a_volume_is_the_volume_even_where_the_machine_has_such_a_folder(
+    localpods: Localpods,
+) -> None:
+    volume = {"volumes": [{"name": "work", "emptyDir": {}}]}
+    mounts = [{"name": "work", "mountPath": "/usr/lib"}]
+    name = shell(localpods, "pwd; touch mine", spec=volume, workingDir="/usr/lib", volumeMounts=mounts)
+    localpods.finished(name)
+    folder = localpods.state / "pods" / localpods.get(name)["metadata"]["uid"]
+    assert (folder / "volumes" / "work" / "mine").exists()
+    assert (folder / "home" / "usr" / "lib" / "mine").exists()
+
+
 def test_each_pod_has_a_home_of_its_own_that_goes_with_it(localpods: Localpods) -> None:
     script = "mkdir -p $HOME/sealed/in && touch $HOME/sealed/in/a && chmod -R a-w $HOME/sealed; pwd"
     name = shell(localpods, script)

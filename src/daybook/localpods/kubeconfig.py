@@ -12,6 +12,11 @@ from daybook.localpods.files import write_atomically
 _NAME: Final = "localpods"
 
 
+def authority_file(state: Path) -> Path:
+    """The certificate that clients are to trust, below a state folder; there once localpods has started."""
+    return state / "tls" / "ca.crt"
+
+
 def write_kubeconfig(path: Path, port: int, token: str, authority: Path, namespace: str = "default") -> None:
     """Writes a kubeconfig that only its owner can read.
 
@@ -21,7 +26,7 @@ def write_kubeconfig(path: Path, port: int, token: str, authority: Path, namespa
         path: the file; its folder must exist.
         port: of localpods, on 127.0.0.1.
         token: the bearer token.
-        authority: the certificate to trust, `tls.authority_file` of the state folder. It need not exist yet.
+        authority: the certificate to trust, `authority_file` of the state folder. It need not exist yet.
         namespace: where commands act that name none.
     """
     cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(authority.absolute())}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from daybook.localpods.api.quantities import quantity, whole
@@ -43,7 +43,7 @@ def launch_of(pod: Json, container: Json, image: Image, home: Path, secrets: Sec
     return Launch(
         argv=_command(container, image, named),
         env={**image.environment(), "HOME": str(home), "HOSTNAME": pod["metadata"]["name"], **named},
-        cwd=str(_working_folder(container.get("workingDir"), home)),
+        cwd=str(_working_folder(container, home)),
         memory_limit_bytes=None if limit is None else whole(quantity(limit)),
         deadline=deadline_of(pod),
         grace_seconds=float(pod["spec"]["terminationGracePeriodSeconds"]),
@@ -131,11 +131,10 @@ def _missing(kind: str, name: str) -> str:
     return f'{kind} "{name}" not found'
 
 
-def _working_folder(wanted: str | None, home: Path) -> Path:
-    """The folder asked for where it exists; a mount's path as it lies below `home`; else `home`."""
-    if not wanted:
-        return home
-    for candidate in (home / wanted, home / wanted.lstrip("/")):
-        if candidate.is_dir():
-            return candidate
-    return home
+def _working_folder(container: Json, home: Path) -> Path:
+    """The folder asked for: in a volume as it lies below `home`, or as it is on this machine; else `home`."""
+    wanted = PurePosixPath(container.get("workingDir") or ".")
+    mounts = [mount["mountPath"] for mount in container.get("volumeMounts") or ()]
+    mounted = any(wanted.is_relative_to(mount) for mount in mounts)
+    folder = home / wanted.relative_to("/") if mounted and wanted.is_absolute() else home / wanted
+    return folder if folder.is_dir() else home

@@ -10,6 +10,9 @@ KEEP_FINISHED_PODS: Final = 200
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 """Largest request body, bytes: what a Kubernetes API server takes."""
 
+MAX_BODY_DEPTH: Final = 100
+"""Levels of nesting in a body: no pod has a third of that, and it bounds every recursion over one."""
+
 MAX_ANNOTATION_BYTES: Final = 256 * 1024
 """Sum of a pod's annotation keys and values, bytes: Kubernetes' own limit."""
 

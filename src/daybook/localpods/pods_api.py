@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daybook.contract.errors import Fault
-from daybook.localpods.api.errors import bad_request, conflict, invalid, not_found
+from daybook.localpods.api.errors import bad_request, conflict, invalid, not_allowed, not_found
 from daybook.localpods.api.patches import apply_patch
 from daybook.localpods.api.selectors import EVENT_FIELDS, NAMESPACE_FIELDS, POD_FIELDS
 from daybook.localpods.api.validation import pod_faults
@@ -145,6 +145,8 @@ class PodsApi:
 
     async def list_namespaces(self, request: Request) -> Response:
         """GET namespaces: `default` and those that pods are in. Any other valid name can be used all the same."""
+        if flag(request.query_params, "watch"):
+            raise not_allowed("localpods does not support watching namespaces")
         selection = selection_of(request, NAMESPACE_FIELDS)
         names = sorted({"default", *(one["metadata"]["namespace"] for one in self._node.pods)})
         found = [one for one in map(_namespace, names) if selection.matches(one)]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -19,13 +20,28 @@ from daybook.localpods.record import ProcessId
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _KILL_PAUSE_SECONDS: Final = 0.01
-_SAME_START_SECONDS: Final = 0.05
-"""psutil computes start times from the boot time: two readings of one process may differ by a clock tick."""
+_STARTTIME: Final = 19
+"""Where the start time is in `/proc/<pid>/stat`, counted after the command's name."""
 
 
 def identity(pid: int) -> ProcessId:
-    """The process that has this number now."""
-    return ProcessId(pid, psutil.Process(pid).create_time())
+    """The process that has this number now.
+
+    Raises:
+        psutil.NoSuchProcess: none has.
+    """
+    return ProcessId(pid, _began(pid))
+
+
+def _began(pid: int) -> float:
+    """When a process began: on Linux since boot, which setting the clock does not change; elsewhere since the epoch."""
+    if sys.platform != "linux":
+        return float(psutil.Process(pid).create_time())
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(pid) from None
+    return int(fields[_STARTTIME]) / os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(process: ProcessId) -> bool:
@@ -38,7 +54,7 @@ def is_alive(process: ProcessId) -> bool:
 
 def _is_same(process: ProcessId) -> bool:
     try:
-        return abs(psutil.Process(process.pid).create_time() - process.created) <= _SAME_START_SECONDS
+        return _began(process.pid) == process.created
     except psutil.NoSuchProcess:
         return False
 

@@ -59,7 +59,7 @@ class ProcessId:
 
     Attributes:
         pid: the number.
-        created: when the process began, seconds since the epoch.
+        created: when the process began, seconds; since boot on Linux, since the epoch elsewhere.
     """
 
     pid: int

@@ -32,13 +32,14 @@ from daybook.localpods.door import door
 from daybook.localpods.events import Events
 from daybook.localpods.files import write_atomically
 from daybook.localpods.images import load_images
+from daybook.localpods.kubeconfig import authority_file
 from daybook.localpods.limits import KEEP_FINISHED_PODS, SHUTDOWN_SECONDS
 from daybook.localpods.pods_api import PodsApi
 from daybook.localpods.secrets import Secrets
 from daybook.localpods.state import StateFolder
 from daybook.localpods.store import Collection
 from daybook.localpods.supervisor import Supervisor
-from daybook.localpods.tls import authority_file, server_context
+from daybook.localpods.tls import server_context
 from daybook.localpods.versions import Versions
 from daybook.localpods.worker import Node
 

@@ -14,7 +14,7 @@ from daybook.localpods.api.errors import bad_request, not_found, too_large, unsu
 from daybook.localpods.api.names import is_dns_label
 from daybook.localpods.api.selectors import Test, field_selector, label_selector
 from daybook.localpods.api.tables import VIEWS, table
-from daybook.localpods.limits import MAX_BODY_BYTES
+from daybook.localpods.limits import MAX_BODY_BYTES, MAX_BODY_DEPTH
 
 Json = dict[str, Any]
 _TRUE: Final = ("true", "1", "t", "True", "TRUE")
@@ -50,11 +50,22 @@ async def json_of(request: Request) -> Any:
     if kind in ("application/vnd.kubernetes.protobuf", "application/yaml", "application/cbor"):
         raise unsupported_media_type(kind, ["application/json"])
     try:
-        return json.loads(content)
+        found = json.loads(content)
+        # What cannot be written as JSON again, such as NaN or half a surrogate pair, could not be answered with either.
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as problem:
-        raise bad_request(f"the body is not JSON: {problem}") from problem
+        reason = "it is not Unicode text" if isinstance(problem, UnicodeError) else problem
+        raise bad_request(f"the body is not JSON: {reason}") from problem
     except RecursionError:
         raise bad_request("the body is nested too deeply") from None
+    if _is_deeper(found, MAX_BODY_DEPTH):
+        raise bad_request(f"the body is nested more than {MAX_BODY_DEPTH} levels deep")
+    return found
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _is_deeper(one, levels - 1) for one in inner)
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:

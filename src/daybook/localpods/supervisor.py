@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from daybook.localpods.api.errors import already_exists
 from daybook.localpods.api.names import MAX_SUBDOMAIN
+from daybook.localpods.api.unheeded import ANNOTATION, unheeded
 from daybook.localpods.api.validation import NODE_NAME, with_defaults
 from daybook.localpods.clock import kubernetes_time, seconds_of
 from daybook.localpods.handle import Pulse
@@ -154,6 +155,9 @@ def _new_pod(namespace: str, sent: Json) -> Json:
     name = given.get("name") or _generated(given["generateName"])
     own = {"name": name, "namespace": namespace, "uid": str(uuid.uuid4()), "creationTimestamp": now}
     pod["spec"]["nodeName"] = NODE_NAME
+    ignored = unheeded(sent["spec"])
+    if ignored:
+        kept["annotations"] = {**(kept.get("annotations") or {}), ANNOTATION: ", ".join(ignored)}
     return {
         "kind": "Pod",
         "apiVersion": "v1",

@@ -18,16 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from daybook.localpods.files import write_atomically
+from daybook.localpods.kubeconfig import authority_file
 
 _DAYS: Final = 3650
 """How long a certificate holds: longer than a state folder lives."""
 _SKEW: Final = timedelta(hours=1)
 _ADDRESS: Final = ipaddress.IPv4Address("127.0.0.1")
-
-
-def authority_file(state: Path) -> Path:
-    """The certificate that clients are to trust, below a state folder; there once localpods has started."""
-    return state / "tls" / "ca.crt"
 
 
 def server_context(state: Path) -> ssl.SSLContext:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from daybook.localpods.api.names import (
     is_data_key,
@@ -17,7 +21,12 @@ from daybook.localpods.api.names import (
     is_variable_name,
 )
 from daybook.localpods.api.quantities import quantity, whole
+from daybook.localpods.api.unheeded import unheeded
 from daybook.localpods.api.validation import pod_faults, with_defaults
+from daybook.localpods.images import Image
+from daybook.localpods.launching import ConfigProblem, launch_of
+from daybook.localpods.secrets import Secrets
+from daybook.localpods.status import Waiting, pod_status
 
 GOOD: dict[str, Any] = {
     "metadata": {"name": "good", "labels": {"a": "b"}, "annotations": {"x/y": "anything at all"}},
@@ -162,6 +171,50 @@ def test_a_pod_may_leave_its_name_to_the_server() -> None:
     assert [fault.where for fault in pod_faults(pod)] == ["metadata.generateName"]
     pod["metadata"] = {}
     assert [fault.where for fault in pod_faults(pod)] == ["metadata.name"]
+
+
+IMAGE = Image("x", Path("/x"), ("/x/bin/python",))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "a", "x", "Never", "1Gi", "../x", "\0"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "a", "secretKeyRef"]), inner),
+    max_leaves=6,
+)
+
+
+def places(value: Any, path: str = "") -> list[str]:
+    """The path of everything in a document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = [f"{path}.{key}".removeprefix(".") for key, _ in inner if "." not in str(key)]
+    deeper = [
+        (one, value[int(last) if isinstance(value, list) else last]) for one in found for last in [one.split(".")[-1]]
+    ]
+    return found + [place for one, child in deeper for place in places(child, one)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(path=st.sampled_from(places(GOOD)), value=JSON)
+def test_any_json_in_any_place_is_a_pod_that_can_be_shown_or_has_faults(path: str, value: Any) -> None:
+    pod = changed(path, value)
+    if pod_faults(pod):
+        return
+    spec = with_defaults(pod)["spec"]
+    unheeded(pod["spec"])
+    names = [one["name"] for one in [*spec["containers"], *(spec.get("initContainers") or ())]]
+    metadata = {**pod["metadata"], "uid": "u", "name": "n", "namespace": "default"}
+    made = {"metadata": metadata, "spec": {**spec, "nodeName": "x"}, "status": {"startTime": "2026-01-01T00:00:00Z"}}
+    for container in [*spec["containers"], *(spec.get("initContainers") or ())]:
+        with contextlib.suppress(ConfigProblem):
+            launch = launch_of(made, container, IMAGE, Path("/nowhere"), Secrets(None))
+            assert all(isinstance(text, str) for text in [*launch.argv, *launch.env, *launch.env.values(), launch.cwd])
+    assert pod_status(made, {name: Waiting("x") for name in names}, None)["phase"] == "Pending"
+
+
+def test_what_has_no_effect_is_named() -> None:
+    assert unheeded(GOOD["spec"]) == [
+        *("nodeSelector", "securityContext", "serviceAccountName", "tolerations"),
+        *("base.livenessProbe", "base.securityContext", "base.resources.limits[cpu]"),
+        "base.volumeMounts[/work] (it is ~/work)",
+    ]
 
 
 def test_what_is_missing_is_filled_in_as_kubernetes_does() -> None:

@@ -153,7 +153,7 @@ def _check_env_from(check: Check, at: str, source: Json) -> None:
 
 
 def _check_mount(check: Check, at: str, mount: Json, volumes: set[str]) -> None:
-    if mount.get("name") not in volumes:
+    if not isinstance(mount.get("name"), str) or mount["name"] not in volumes:
         check.fault(f"{at}.name", f"not found: {mount.get('name')!r}")
     if not isinstance(mount.get("mountPath"), str) or not mount["mountPath"]:
         check.fault(f"{at}.mountPath", "required value")
