@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from daybook.cli.stack import airflow
+from daybook.cli.stack import airflow, state
 from daybook.cli.stack.airflow_launcher import AirflowLauncher
 from daybook.cli.stack.components import Component
 from daybook.cli.stack.processes import ProcessRecord, delete_record, end, family, start
@@ -43,11 +43,14 @@ class Started:
 
 
 class Launch:
-    """Starts what is missing of the stack; use it with `with`, and what was started ends when the body fails.
+    """Starts what is missing of the stack, or nothing of it: what was started ends again when something fails.
 
     Args:
         watch: hears how it goes.
         start_seconds: how long all of it may take.
+
+    Attributes:
+        started: the processes of this start, by component.
     """
 
     def __init__(self, project: Project, watch: Watch, start_seconds: float) -> None:
@@ -55,7 +58,7 @@ class Launch:
         self._watch = watch
         self._seconds = start_seconds
         self._until = time.monotonic() + start_seconds
-        self._started: dict[str, Started] = {}
+        self.started: dict[str, Started] = {}
         self._stop = threading.Event()
         self._waiting: list[Future[None]] = []
 
@@ -83,7 +86,7 @@ class Launch:
             for part in missing:
                 if not part.arguments:
                     popen, record = part.start(self._project)
-                    self._started[part.name] = Started(popen.pid, popen.poll)
+                    self.started[part.name] = Started(popen.pid, popen.poll)
                     self._waiting.append(pool.submit(self._await, part, record))
             self._bring_up_airflow([part for part in missing if part.arguments], migrate, pool)
 
@@ -95,7 +98,7 @@ class Launch:
         python = self._project.airflow_environment / "bin" / "python"
         with AirflowLauncher(self._project, python, parts[0].environment) as launcher:
             for part, record in launcher.start(parts):
-                self._started[part.name] = Started(record.pid, lambda name=part.name: launcher.exit_code(name))  # type: ignore[misc]
+                self.started[part.name] = Started(record.pid, lambda name=part.name: launcher.exit_code(name))  # type: ignore[misc]
                 self._waiting.append(pool.submit(self._await, part, record))
             return self._wait()
 
@@ -117,26 +120,28 @@ class Launch:
         try:
             yield
         except BaseException:
-            if self._started:
+            if self.started:
                 self._watch.say("ending what was started")
-            for name, started in self._started.items():
+            for name, started in self.started.items():
                 with suppress(psutil.NoSuchProcess):
                     end(family(psutil.Process(started.pid)), _END_SECONDS)
                 started.exit_code()
                 delete_record(self._project.records, name)
+            # Ctrl-C may have come between the start of a process and the note of it.
+            end(state.remains(self._project), _END_SECONDS)
             raise
 
     def _migrate(self, migrate: Component) -> None:
         self._watch.awaiting(migrate.name, "preparing Airflow's database")
         popen = start(migrate.command, migrate.environment, migrate.log, self._project.state)
-        self._started[migrate.name] = Started(popen.pid, popen.poll)
+        self.started[migrate.name] = Started(popen.pid, popen.poll)
         try:
             code = popen.wait(max(0.0, self._until - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise self._too_slow(migrate.name, "it has not ended", migrate.log) from None
         if code != 0:
             raise _died(migrate.name, code, migrate.log)
-        del self._started[migrate.name]
+        del self.started[migrate.name]
         airflow.stamp_migration(self._project)
         self._watch.awaiting(migrate.name, None)
         self._watch.say("Airflow's database is ready")
@@ -144,7 +149,7 @@ class Launch:
     def _await(self, part: Component, record: ProcessRecord) -> None:
         """Waits until a component that was started now works."""
         began = time.monotonic()
-        started = self._started[part.name]
+        started = self.started[part.name]
         self._until_ready(part, record, started.exit_code)
         if not self._stop.is_set():
             self._watch.say(f"{part.name} is up ({time.monotonic() - began:.1f} s)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,41 @@ _ASK_SECONDS = 5.0
 _HEALTH_NAMES = {"scheduler": "scheduler", "triggerer": "triggerer", "dag-processor": "dag_processor"}
 
 
+class Check:
+    """A process that ends well once the Spark server gives a session."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process; close() closes it
+        self._process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            start_new_session=True,
+        )
+
+    def look(self) -> str | None:
+        """What is still awaited.
+
+        Raises:
+            InfrastructureFailed: it ended badly; says with which words.
+        """
+        code = self._process.poll()
+        if code:
+            self._said.seek(0)
+            lines = self._said.read().strip().splitlines() or [f"exit code {code}"]
+            raise InfrastructureFailed(f"the Spark server gives no session: {lines[-1]}")
+        return "no session yet" if code is None else None
+
+    def close(self) -> None:
+        """Ends it; twice is fine."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._said.close()
+
+
 class Readiness:
     """Makes the probes; holds one HTTP client, and the token of Airflow's REST API once it has one.
 
@@ -43,7 +79,7 @@ class Readiness:
         self._credentials = credentials
         self._client = client
         self._token: str | None = None
-        self._checks: list[subprocess.Popen[str]] = []
+        self._checks: list[Check] = []
 
     def localpods(self, url: str, token_file: Path) -> Probe:
         """Ready when it answers, and takes our token: then it is ours and not another project's."""
@@ -58,40 +94,20 @@ class Readiness:
 
     def spark(self, check: Sequence[str], environment: Mapping[str, str]) -> Probe:
         """Ready when a session answers a query. The check itself waits for the server, so it is started once."""
-        running: list[subprocess.Popen[str]] = []
+        running: list[Check] = []
 
         def probe(_: ProcessRecord) -> str | None:
             if not running:
-                running.append(self._start_check(check, environment))
-            code = running[0].poll()
-            if code is None:
-                return "no session yet"
-            if code != 0:
-                said = running[0].communicate()[1].strip().splitlines()
-                raise InfrastructureFailed(f"the Spark server gives no session: {said[-1] if said else code}")
-            return None
+                running.append(Check(check, environment))
+                self._checks.append(running[0])
+            return running[0].look()
 
         return probe
 
-    def _start_check(self, check: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            check,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self._checks.append(process)
-        return process
-
     def close(self) -> None:
         """Ends checks that still run; twice is fine."""
-        while self._checks:
-            process = self._checks.pop()
-            process.kill()
-            process.communicate()
+        for check in self._checks:
+            check.close()
 
     def airflow(self, component: str) -> Probe:
         """Ready when Airflow's health page, newer than the component's start, says so; the DAGs must be parsed too."""

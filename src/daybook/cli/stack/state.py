@@ -9,10 +9,9 @@ from typing import Any
 import psutil
 
 from daybook.cli.stack import airflow, kubeconfig, local_workspace
-from daybook.cli.stack.components import ALL_COMPONENTS
 from daybook.cli.stack.files import write_private
 from daybook.cli.stack.ports import Ports
-from daybook.cli.stack.processes import ProcessRecord, process_of, read_record
+from daybook.cli.stack.processes import ProcessRecord, family, marked, process_of, read_record
 from daybook.cli.stack.project import Project
 
 
@@ -41,9 +40,15 @@ def remember(project: Project, ports: Ports) -> None:
 def alive(project: Project) -> dict[str, tuple[ProcessRecord, psutil.Process]]:
     """The components whose process lives, by name."""
     found = {}
-    for name in ALL_COMPONENTS:
-        record = read_record(project.records, name)
+    for path in sorted(project.records.glob("*.json")):
+        record = read_record(project.records, path.stem)
         process = process_of(record, project.state) if record else None
         if record and process:
-            found[name] = (record, process)
+            found[record.component] = (record, process)
     return found
+
+
+def remains(project: Project) -> list[psutil.Process]:
+    """Processes of the stack that belong to no living component: what a killed one, or a killed `up`, left behind."""
+    in_use = {each.pid for _, process in alive(project).values() for each in family(process)}
+    return [each for each in marked(project.state) if each.pid not in in_use]

@@ -14,7 +14,7 @@ from daybook.cli.stack.components import SPARK, Component, components, migration
 from daybook.cli.stack.launch import Launch, Watch
 from daybook.cli.stack.lock import exclusive
 from daybook.cli.stack.ports import Ports, choose_ports, require_free
-from daybook.cli.stack.processes import ProcessRecord, end, family, marked
+from daybook.cli.stack.processes import ProcessRecord, end
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.readiness import Readiness
 from daybook.contract.errors import Fault, InvalidSettings
@@ -88,14 +88,8 @@ def _require_startable(project: Project, missing: Sequence[Component], environme
     preflight.require_environments(project)
     if any(part.name == SPARK for part in missing):
         preflight.require_java(project, spark_environment(environment))
-    _end_remains(project)
+    end(state.remains(project), _REMAINS_SECONDS)  # their children may still hold the ports
     require_free({name: port for part in missing for name, port in part.ports.items()})
-
-
-def _end_remains(project: Project) -> None:
-    """Ends what a killed component, or a killed `up`, left behind: its children may still hold its port."""
-    in_use = {each.pid for _, process in state.alive(project).values() for each in family(process)}
-    end([each for each in marked(project.state) if each.pid not in in_use], _REMAINS_SECONDS)
 
 
 def _prepare(project: Project, ports: Ports) -> bool:
