@@ -322,6 +322,16 @@ def test_a_working_folder_in_a_volume_is_the_volume_even_where_the_machine_has_s
     assert (folder / "home" / "usr" / "lib" / "mine").exists()
 
 
+def test_a_volume_can_lie_in_another(localpods: Localpods) -> None:
+    spec = {"volumes": [{"name": name, "emptyDir": {}} for name in ("outer", "inner")]}
+    mounts = [{"name": "outer", "mountPath": "/data"}, {"name": "inner", "mountPath": "/data/in"}]
+    name = shell(
+        localpods, "touch data/in/mine ../volumes/outer/in/mine && ls ../volumes/inner", spec=spec, volumeMounts=mounts
+    )
+    localpods.finished(name)
+    assert localpods.log(name) == "mine\n"
+
+
 def test_each_pod_has_a_home_of_its_own_that_goes_with_it(localpods: Localpods) -> None:
     script = "mkdir -p $HOME/sealed/in && touch $HOME/sealed/in/a && chmod -R a-w $HOME/sealed; pwd"
     name = shell(localpods, script)

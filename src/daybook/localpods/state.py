@@ -70,7 +70,7 @@ class StateFolder:
             folder.parent.mkdir(exist_ok=True, mode=0o700)
             folder.mkdir(exist_ok=True, mode=0o700)
         for mount in (mount for one in containers for mount in one.get("volumeMounts") or ()):
-            _lead(self.home(uid), mount["mountPath"], self.volume(uid, mount["name"]))
+            _lead(self._pod(uid), mount["mountPath"], self.volume(uid, mount["name"]))
 
     def save_pod(self, pod: Json) -> None:
         """Writes a pod's object."""
@@ -135,14 +135,14 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def _lead(home: Path, mount_path: str, volume: Path) -> None:
-    """Makes a volume found below `home` where its mount path would be. Without privileges no more can be done."""
+def _lead(pod: Path, mount_path: str, volume: Path) -> None:
+    """Makes a volume found below the pod's home, where its mount path would be. More takes privileges."""
     steps = [step for step in mount_path.split("/") if step not in ("", ".", "..")]
-    link = home.joinpath(*steps)
+    link = (pod / "home").joinpath(*steps)
     if not steps or link.exists() or link.is_symlink():
         return
     link.parent.mkdir(parents=True, exist_ok=True)
-    if link.parent.resolve().is_relative_to(home.resolve()):
+    if link.parent.resolve().is_relative_to(pod.resolve()):  # a volume may lie in another, but nowhere else
         link.symlink_to(volume)
 
 

@@ -163,6 +163,14 @@ def test_each_fault_is_named_with_its_field(path: str, value: Any, where: str) -
     assert where in [fault.where for fault in pod_faults(changed(path, value))]
 
 
+def test_containers_of_a_pod_cannot_have_different_volumes_at_one_path() -> None:
+    pod = changed("spec.volumes.1", {"name": "other", "emptyDir": {}})
+    pod["spec"]["initContainers"][0]["volumeMounts"] = [{"name": "other", "mountPath": "/work/"}]
+    assert [fault.where for fault in pod_faults(pod)] == ["spec.containers[0].volumeMounts[0].mountPath"]
+    pod["spec"]["initContainers"][0]["volumeMounts"] = [{"name": "work", "mountPath": "/work", "subPath": "a"}]
+    assert [fault.where for fault in pod_faults(pod)] == ["spec.initContainers[0].volumeMounts[0].subPath"]
+
+
 def test_a_pod_may_leave_its_name_to_the_server() -> None:
     pod = copy.deepcopy(GOOD)
     pod["metadata"] = {"generateName": "run-"}

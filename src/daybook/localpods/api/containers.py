@@ -74,17 +74,32 @@ def listed(check: Check, where: str, value: Any) -> Iterator[tuple[str, Json]]:
             check.fault(f"{where}[{at}]", "invalid value: must be an object")
 
 
-def check_container(check: Check, at: str, container: Json, volumes: set[str], names: set[str]) -> None:
-    """Finds what is wrong with one container; adds its name to `names`."""
+class Seen:
+    """What the containers of one pod may refer to, and may not say twice.
+
+    Attributes:
+        volumes: the names of the pod's volumes.
+        names: of the containers so far.
+        mounts: the volume at each mount path so far.
+    """
+
+    def __init__(self, volumes: set[str]) -> None:
+        self.volumes = volumes
+        self.names: set[str] = set()
+        self.mounts: dict[str, str] = {}
+
+
+def check_container(check: Check, at: str, container: Json, seen: Seen) -> None:
+    """Finds what is wrong with one container; adds it to what was seen."""
     name = container.get("name")
     if name is None:
         check.fault(f"{at}.name", "required value")
     elif not is_dns_label(name):
         check.fault(f"{at}.name", f"invalid value: {name!r}: {DNS_LABEL}")
-    elif name in names:
+    elif name in seen.names:
         check.fault(f"{at}.name", f"duplicate value: {name!r}")
     else:
-        names.add(name)
+        seen.names.add(name)
     if not isinstance(container.get("image"), str) or not container["image"].strip():
         check.fault(f"{at}.image", "required value")
     check.texts(f"{at}.command", container.get("command"))
@@ -96,7 +111,7 @@ def check_container(check: Check, at: str, container: Json, volumes: set[str], n
     for where, source in listed(check, f"{at}.envFrom", container.get("envFrom")):
         _check_env_from(check, where, source)
     for where, mount in listed(check, f"{at}.volumeMounts", container.get("volumeMounts")):
-        _check_mount(check, where, mount, volumes)
+        _check_mount(check, where, mount, seen)
     _check_resources(check, f"{at}.resources", container.get("resources"))
 
 
@@ -152,11 +167,18 @@ def _check_env_from(check: Check, at: str, source: Json) -> None:
         check.fault(f"{at}.prefix", f"invalid value: {source['prefix']!r}")
 
 
-def _check_mount(check: Check, at: str, mount: Json, volumes: set[str]) -> None:
-    if not isinstance(mount.get("name"), str) or mount["name"] not in volumes:
-        check.fault(f"{at}.name", f"not found: {mount.get('name')!r}")
-    if not isinstance(mount.get("mountPath"), str) or not mount["mountPath"]:
+def _check_mount(check: Check, at: str, mount: Json, seen: Seen) -> None:
+    name, path = mount.get("name"), mount.get("mountPath")
+    if not isinstance(name, str) or name not in seen.volumes:
+        check.fault(f"{at}.name", f"not found: {name!r}")
+    if not isinstance(path, str) or not path:
         check.fault(f"{at}.mountPath", "required value")
+    elif seen.mounts.setdefault(path.rstrip("/"), str(name)) != str(name):
+        # Containers of one pod share a HOME here, and what is mounted lies below it.
+        check.fault(f"{at}.mountPath", f"forbidden: another volume is mounted at {path!r}; localpods has one for a pod")
+    for field in ("subPath", "subPathExpr"):
+        if mount.get(field):
+            check.fault(f"{at}.{field}", "forbidden: localpods mounts whole volumes only")
 
 
 def _check_resources(check: Check, at: str, resources: Any) -> None:

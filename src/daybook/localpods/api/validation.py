@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from daybook.contract.errors import Fault
-from daybook.localpods.api.containers import Check, check_container, listed
+from daybook.localpods.api.containers import Check, Seen, check_container, listed
 from daybook.localpods.api.errors import Json
 from daybook.localpods.api.names import (
     DNS_LABEL,
@@ -75,15 +75,14 @@ def _check_spec(check: Check, spec: Json) -> None:
     check.one_of("spec.restartPolicy", spec.get("restartPolicy"), ("Never",), "localpods never restarts a container")
     check.whole("spec.activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), 1, _MAX_SECONDS)
     check.whole("spec.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds"), 0, _MAX_SECONDS)
-    volumes = _check_volumes(check, spec.get("volumes"))
-    names: set[str] = set()
+    seen = Seen(_check_volumes(check, spec.get("volumes")))
     for field in ("initContainers", "containers"):
         where = f"spec.{field}"
         containers = listed(check, where, spec.get(field))
         if field == "containers" and spec.get(field) in (None, []):
             check.fault(where, "required value: a pod needs at least one container")
         for at, container in containers:
-            check_container(check, at, container, volumes, names)
+            check_container(check, at, container, seen)
             if container.get("restartPolicy") is not None:
                 check.fault(f"{at}.restartPolicy", "localpods never restarts a container and runs no sidecars")
 
