@@ -51,14 +51,21 @@ def make_app() -> typer.Typer:
     return app
 
 
-def _common(
-    version: Annotated[bool, typer.Option("--version", help="Print Daybook's version and end.", is_eager=True)] = False,
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
 
-        sys.stdout.write(f"daybook {installed('daybook')}\n")
+        sys.stdout.write(f"daybook {version('daybook')}\n")
         raise typer.Exit
+
+
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print Daybook's version and end.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    pass
 
 
 def run_app(arguments: Sequence[str]) -> int:
@@ -72,15 +79,21 @@ def run_app(arguments: Sequence[str]) -> int:
         return _usage(terminal, error)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED_BY_KEYBOARD
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (SystemExit, BrokenPipeError) as ended:
+        return _unheard(ended)
     except DaybookError as error:
         terminal.error(error)
         return int(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the process's edge: a bug must say that it is one
         return _bug(terminal, error)
+
+
+def _unheard(ended: BaseException) -> int:
+    """Whoever read our output has seen enough, as `head` does: Typer makes that an exit with code 1."""
+    if isinstance(ended, SystemExit) and ended.code != 1:
+        return ended.code if isinstance(ended.code, int) else 0
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit, and would complain
+    return 0
 
 
 def _usage(terminal: Terminal, error: typer.TyperException) -> int:

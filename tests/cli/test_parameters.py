@@ -1,0 +1,90 @@
+import io
+import json
+
+import pytest
+
+from daybook.catalogue import Input, Notebook
+from daybook.cli.parameters import read_file, read_texts, typed
+from daybook.contract.errors import InvalidRequest
+
+
+@pytest.fixture
+def notebook():
+    inputs = (
+        Input(name="word", type="string"),
+        Input(name="times", type="integer", default=1),
+        Input(name="urls", type="url_list", required=False),
+    )
+    return Notebook(id="echo", source="/x.ipynb", inputs=inputs)
+
+
+def faults(caught):
+    return {fault.where: fault.message for fault in caught.value.faults}
+
+
+def test_values_keep_equals_signs_and_blanks():
+    assert read_texts(["a=b=c", " d = e "]) == {"a": ["b=c"], "d": [" e "]}
+
+
+def test_every_piece_that_is_no_name_and_value_is_named():
+    with pytest.raises(InvalidRequest) as caught:
+        read_texts(["a=1", "b", "=c"])
+    assert set(faults(caught)) == {"-p b", "-p =c"}
+
+
+def test_a_name_given_twice_is_a_list(notebook):
+    texts = read_texts(["word=x", "urls=http://a.example/1", "urls=http://a.example/2"])
+    assert typed(notebook, texts, {})["urls"] == ["http://a.example/1", "http://a.example/2"]
+
+
+def test_texts_and_a_file_go_together(notebook):
+    assert typed(notebook, {"times": ["3"]}, {"word": "x"}) == {"word": "x", "times": 3}
+
+
+def test_a_name_in_both_is_refused(notebook):
+    with pytest.raises(InvalidRequest) as caught:
+        typed(notebook, {"times": ["3"]}, {"word": "x", "times": 3})
+    assert list(faults(caught)) == ["times"]
+
+
+def test_every_fault_of_both_is_named_once(notebook):
+    with pytest.raises(InvalidRequest) as caught:
+        typed(notebook, {"times": ["x"], "a": ["1"]}, {"word": 5, "b": 2})
+    assert sorted(faults(caught)) == ["a", "b", "times", "word"]
+
+
+def test_a_missing_value_is_named_beside_a_wrong_one(notebook):
+    with pytest.raises(InvalidRequest) as caught:
+        typed(notebook, {"times": ["x"]}, {"urls": []})
+    assert sorted(faults(caught)) == ["times", "word"]
+
+
+def test_a_notebook_with_open_inputs_takes_any_name():
+    notebook = Notebook(id="echo", source="https://x.example/x.ipynb", open_inputs=True)
+    assert typed(notebook, {"a": ["1"]}, {"b": [2]}) == {"a": 1, "b": [2]}
+
+
+def test_a_file_holds_an_object(tmp_path, monkeypatch):
+    path = tmp_path / "p.json"
+    path.write_text('{"a": 1}')
+    assert read_file(path) == {"a": 1}
+    assert read_file(None) == {}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"b": 2})))
+    assert read_file(type(path)("-")) == {"b": 2}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"[1]", "must hold a JSON object"), (b'{"a":\n oops}', "line 2: is not JSON"), (b"\xff\xfe", "not UTF-8")],
+)
+def test_a_file_that_will_not_do_is_named_with_the_reason(tmp_path, content, words):
+    path = tmp_path / "p.json"
+    path.write_bytes(content)
+    with pytest.raises(InvalidRequest, match=words) as caught:
+        read_file(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InvalidRequest, match=r"none\.json: No such file"):
+        read_file(tmp_path / "none.json")
