@@ -15,6 +15,7 @@ from daybook.catalogue.documents import Unreadable, read_text, read_yaml
 from daybook.catalogue.inputs import Input, InputSpec, name_fault
 from daybook.catalogue.notebook import Notebook, NotebookSettings, NotRunnable, RunSettings, Schedule, id_fault
 from daybook.catalogue.sources import check_file, markdown_of, source_of, taken_by, within
+from daybook.contract.errors import Fault, InvalidSettings
 
 NOTEBOOK_FILE = "notebook.ipynb"
 SPEC_FILE = "spec.yaml"
@@ -67,6 +68,24 @@ def load_folder(root: Path) -> Iterator[Loaded | BrokenEntry]:
             yield error.entry(folder.name)
         except OSError as error:
             yield Broken.by(folder, error).entry(folder.name)
+
+
+def load_notebook(folder: Path) -> Notebook:
+    """Read one notebook folder on its own, with its spec where there is one.
+
+    Raises:
+        InvalidSettings: it is not as it must be; every fault is named with its file and line.
+    """
+    try:
+        loaded, _ = _load_entry(folder.absolute(), folder.resolve().parent)
+    except Broken as error:
+        entry = error.entry(folder.name)
+        raise InvalidSettings(f"Notebook '{entry.id}' is broken", [Fault(entry.place, entry.reason)]) from None
+    except OSError as error:
+        raise InvalidSettings("cannot read the notebook", [Fault(str(folder), str(error.strerror))]) from None
+    if not isinstance(loaded, Notebook):
+        raise InvalidSettings(f"'{loaded.id}' cannot be run: it {loaded.reason}")
+    return loaded
 
 
 def _is_entry(folder: Path) -> bool:

@@ -1,0 +1,143 @@
+"""One attempt under way: its request, its places on disk and in the bucket, and what is known of it so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from daybook.contract import keys, variables
+from daybook.contract.keys import AttemptKeys
+from daybook.contract.manifest import Manifest
+from daybook.contract.request import RunRequest
+from daybook.runner import records
+from daybook.runner.document import to_bytes
+from daybook.runner.folder import WorkingFolder
+from daybook.runner.html import HtmlPage
+from daybook.runner.interruption import Interruption
+from daybook.runner.kernels import KernelSpec
+from daybook.runner.log import RunLog
+from daybook.runner.recorder import Recorder
+from daybook.storage import RunRecord, open_store
+
+
+@dataclass
+class Attempt:
+    """Everything that the steps of a run hand to one another.
+
+    Attributes:
+        request: what was asked for.
+        environment: the process's own, as it was given.
+        folder: its places on this machine.
+        record: its manifest in the bucket; the store is rooted at the run's prefix.
+        log: takes its lines.
+        recorder: writes its progress.
+        interruption: tells whether it was asked to end.
+        started: when it started, UTC.
+        clock: the same moment on the clock that limits count by.
+        manifest: as it stands.
+        source: the notebook's bytes, once fetched.
+        notebook: the notebook, once prepared.
+        kernel: the kernel's specification, once chosen.
+        page: renders the notebook, once there is one to render.
+        recordable: whether the record is this attempt's to write.
+        kept: whether the working folder must stay, since the bucket does not have all of it.
+    """
+
+    request: RunRequest
+    environment: Mapping[str, str]
+    folder: WorkingFolder
+    record: RunRecord
+    log: RunLog
+    recorder: Recorder
+    interruption: Interruption
+    started: datetime
+    clock: float
+    manifest: Manifest
+    source: bytes | None = None
+    notebook: Any = None
+    kernel: KernelSpec | None = None
+    page: HtmlPage | None = None
+    recordable: bool = True
+    kept: bool = False
+
+    @property
+    def keys(self) -> AttemptKeys:
+        """Where its files go, relative to the run's prefix."""
+        return AttemptKeys(self.request.attempt)
+
+    @property
+    def source_key(self) -> str:
+        """Where the notebook as given lies: where it was staged, else among the attempt's own files."""
+        staged = self.record.store.url_of(keys.SOURCE_FILE)
+        return keys.SOURCE_FILE if self.request.notebook.source == staged else self.keys.prefix + keys.SOURCE_FILE
+
+    @property
+    def source_is_staged(self) -> bool:
+        """Whether the notebook as given lies in the run's prefix already."""
+        return self.request.notebook.source == self.record.store.url_of(keys.SOURCE_FILE)
+
+    def progressed(self, notebook: Any) -> None:
+        """A cell's state has changed: the manifest says so soon."""
+        self.manifest = records.progressed(self.manifest, notebook)
+        self.recorder.progress(self.manifest)
+
+    def save(self, notebook: Any) -> int:
+        """Has a copy of the notebook on the way written; tells its size in bytes."""
+        return self.recorder.save(to_bytes(notebook, final=False))
+
+    def kernel_environment(self) -> dict[str, str]:
+        """The kernel's variables: the process's own without the request, and what the contract adds."""
+        request = self.request
+        added = {
+            variables.OUTPUTS_VARIABLE: str(self.folder.outputs),
+            variables.RESULTS_VARIABLE: str(self.folder.events),
+            variables.WORKSPACE_VARIABLE: request.workspace,
+            variables.RUN_VARIABLE: request.run_id,
+            variables.NOTEBOOK_VARIABLE: request.notebook.id,
+            variables.USER_VARIABLE: request.user or "",
+        }
+        own = {name: value for name, value in self.environment.items() if name != variables.REQUEST_VARIABLE}
+        return {**own, **added}
+
+
+@contextmanager
+def begin(request: RunRequest, environment: Mapping[str, str], scratch: Path, stream: TextIO) -> Iterator[Attempt]:
+    """An attempt, from its first manifest on; its folder is the caller's to remove.
+
+    Args:
+        request: what is asked for.
+        environment: the process's own variables: credentials of the bucket, and what the kernel gets.
+        scratch: where the working folder is made.
+        stream: takes the log's lines as they come.
+
+    Raises:
+        InvalidSettings: the output is no address of a bucket.
+        InfrastructureFailed: there is no place for the working folder, or the bucket cannot be opened.
+    """
+    started, clock = records.now(), time.monotonic()
+    store = open_store(request.output, environment)
+    folder = WorkingFolder.make(scratch)
+    manifest = records.begun(request, started)
+    with (
+        RunLog(folder.log, stream, lambda: records.moment(records.now())) as log,
+        Interruption() as interruption,
+        Recorder(RunRecord(store), AttemptKeys(request.attempt).notebook, log.say, interruption.ask) as recorder,
+    ):
+        recorder.begin(manifest)
+        yield Attempt(
+            request=request,
+            environment=environment,
+            folder=folder,
+            record=RunRecord(store),
+            log=log,
+            recorder=recorder,
+            interruption=interruption,
+            started=started,
+            clock=clock,
+            manifest=manifest,
+        )

@@ -1,0 +1,152 @@
+"""A notebook file's bytes become a notebook: checked as plain JSON first, brought to today's format afterwards.
+
+The check needs nothing but the standard library, so that the kernel can start before `nbformat` is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from daybook.contract.errors import Fault, InvalidRequest
+
+FORMAT = 4
+CELL_KINDS = frozenset({"code", "markdown", "raw"})
+MAX_FAULTS = 10
+"""How many faults of a broken file are told; more help nobody."""
+
+Document = dict[str, Any]
+
+
+def read_document(data: bytes, source: str) -> Document:
+    """The JSON object of a notebook file.
+
+    Args:
+        data: the file.
+        source: what to call it in a message.
+
+    Raises:
+        InvalidRequest: it is no notebook; says what is wrong where.
+    """
+    try:
+        found = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise _not_one(source, [Fault("", f"it is not UTF-8 text: {error.reason} at byte {error.start}")]) from error
+    except json.JSONDecodeError as error:
+        what = "the file is empty" if not data.strip() else f"it is not JSON: {error.msg}"
+        raise _not_one(source, [Fault(f"line {error.lineno}", what)]) from error
+    except RecursionError as error:
+        raise _not_one(source, [Fault("", "it is nested too deeply")]) from error
+    faults = list(_faults(found))
+    if faults:
+        raise _not_one(source, faults[:MAX_FAULTS])
+    return dict(found)
+
+
+def to_notebook(document: Document, source: str) -> Any:
+    """The notebook in today's format, old outputs and counts of its code cells taken out.
+
+    Raises:
+        InvalidRequest: its format cannot be brought up to date.
+    """
+    import nbformat
+    from nbformat.reader import get_version
+
+    try:
+        version = get_version(document)
+        if version[0] == FORMAT:
+            notebook = nbformat.v4.to_notebook(document)
+            notebook = nbformat.v4.upgrade(notebook, from_version=FORMAT, from_minor=version[1])
+        else:
+            old = nbformat.versions[version[0]].to_notebook_json(json.dumps(document))
+            notebook = nbformat.convert(old, FORMAT)
+    except Exception as error:
+        raise _not_one(source, [Fault("", f"its format cannot be brought up to date: {error!r}")]) from error
+    for cell in notebook.cells:
+        cell.setdefault("metadata", nbformat.NotebookNode())
+        if cell.cell_type == "code":
+            cell.outputs = []
+            cell.execution_count = None
+    return notebook
+
+
+def to_bytes(notebook: Any, *, final: bool) -> bytes:
+    """The notebook as a file.
+
+    Args:
+        notebook: in today's format; not changed.
+        final: with texts split into lines, as Jupyter writes them; a copy on the way does without.
+    """
+    if final:
+        from nbformat.v4 import writes
+
+        text = str(writes(notebook)) + "\n"
+    else:
+        text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, out of a cell's output: JSON can say it in escapes, UTF-8 cannot.
+        return json.dumps(json.loads(text), indent=1, sort_keys=True).encode()
+
+
+def language_of(document: Mapping[str, Any]) -> str | None:
+    """The language a notebook says it is in, in lower case."""
+    metadata = document.get("metadata")
+    for part, key in (("kernelspec", "language"), ("language_info", "name")):
+        named = metadata.get(part) if isinstance(metadata, Mapping) else None
+        if isinstance(named, Mapping) and isinstance(named.get(key), str) and named[key]:
+            return str(named[key]).lower()
+    return None
+
+
+def tags_of(cell: Mapping[str, Any]) -> list[str]:
+    """A cell's tags."""
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, Mapping) else None
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def source_of(cell: Mapping[str, Any]) -> str:
+    """A cell's source as one text."""
+    source = cell.get("source", cell.get("input", ""))
+    return "".join(source) if isinstance(source, list) else str(source)
+
+
+def _faults(found: Any) -> Iterator[Fault]:
+    if not isinstance(found, dict):
+        yield Fault("", f"it holds a {type(found).__name__}, not a JSON object")
+        return
+    version = found.get("nbformat")
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT:
+        told = "it names no notebook format" if version is None else f"its format is {version!r}"
+        yield Fault("nbformat", f"{told}; formats 1 to {FORMAT} can be run")
+        return
+    if not isinstance(found.get("metadata", {}), dict):
+        yield Fault("metadata", "must be an object")
+    if version < FORMAT:
+        return  # the converters know those formats, and say so
+    cells = found.get("cells")
+    if not isinstance(cells, list):
+        yield Fault("cells", "must be a list; the file has none")
+        return
+    for position, cell in enumerate(cells):
+        yield from _cell_faults(cell, f"cells[{position}]")
+
+
+def _cell_faults(cell: Any, where: str) -> Iterator[Fault]:
+    if not isinstance(cell, dict):
+        yield Fault(where, "must be an object")
+        return
+    if cell.get("cell_type") not in CELL_KINDS:
+        yield Fault(f"{where}.cell_type", f"must be code, markdown or raw, not {cell.get('cell_type')!r}")
+    source = cell.get("source")
+    if not isinstance(source, str) and not (isinstance(source, list) and all(isinstance(line, str) for line in source)):
+        yield Fault(f"{where}.source", "must be a text or a list of lines")
+    if not isinstance(cell.get("metadata", {}), dict):
+        yield Fault(f"{where}.metadata", "must be an object")
+
+
+def _not_one(source: str, faults: list[Fault]) -> InvalidRequest:
+    return InvalidRequest(f"{source} is not a notebook", faults)

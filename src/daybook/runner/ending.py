@@ -1,0 +1,55 @@
+"""How a run ended: state, reason and message, which the manifest, the log and the exit code all take from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daybook.contract.errors import (
+    DaybookError,
+    ExitCode,
+    InvalidRequest,
+    KernelUnavailable,
+    RunInterrupted,
+    StoreFailed,
+)
+from daybook.contract.manifest import CellError, Reason, State, exit_code_for
+
+_REASONS: tuple[tuple[type[DaybookError], State, Reason], ...] = (
+    (InvalidRequest, State.FAILED, Reason.INVALID_REQUEST),
+    (StoreFailed, State.FAILED, Reason.STORE_FAILED),
+    (KernelUnavailable, State.FAILED, Reason.KERNEL_UNAVAILABLE),
+    (RunInterrupted, State.INTERRUPTED, Reason.TERMINATED),
+)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What became of a run.
+
+    Attributes:
+        state: a final one.
+        reason: why it did not succeed; None when it did.
+        message: one clear sentence for whoever must act; None when it succeeded.
+        error: the cell that ended the run, where one did.
+    """
+
+    state: State
+    reason: Reason | None = None
+    message: str | None = None
+    error: CellError | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process ends with."""
+        return exit_code_for(self.state, self.reason)
+
+    @classmethod
+    def by(cls, error: DaybookError) -> Ending:
+        """The ending that an error of our own stands for."""
+        for kind, state, reason in _REASONS:
+            if isinstance(error, kind):
+                return cls(state, reason, str(error))
+        return cls(State.FAILED, Reason.INTERNAL_ERROR, str(error))
+
+
+SUCCEEDED = Ending(State.SUCCEEDED)

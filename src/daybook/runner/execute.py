@@ -1,0 +1,105 @@
+"""The story of a run: fetch, prepare, execute, publish."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from daybook.contract.errors import DaybookError, ExitCode, RunInterrupted
+from daybook.contract.manifest import Reason, State
+from daybook.contract.request import RunRequest
+from daybook.runner import attempt as attempts
+from daybook.runner.attempt import Attempt
+from daybook.runner.document import Document, read_document
+from daybook.runner.ending import Ending
+from daybook.runner.fetch import fetch, shown
+from daybook.runner.kernel import KernelPlace, KernelProcess
+from daybook.runner.kernels import choose, installed
+from daybook.runner.literals import parameters_cell
+from daybook.runner.prepare import language_for
+from daybook.runner.publish import publish
+from daybook.storage import StaleAttempt
+
+
+def execute(request: RunRequest, environment: Mapping[str, str], *, scratch: Path, stream: TextIO) -> ExitCode:
+    """Executes a notebook and leaves its record in the bucket, on failure just as on success.
+
+    Args:
+        request: what to execute, and where its record goes.
+        environment: the process's variables: credentials of the bucket, and what the kernel gets.
+        scratch: where the working folder is made; it is removed unless the bucket failed.
+        stream: takes the log's lines as they come.
+
+    Returns:
+        The exit code that agrees with the sealed manifest.
+
+    Raises:
+        InvalidSettings: the output is no address of a bucket, so there is no place for a record.
+        InfrastructureFailed: there is no place for the working folder, or the bucket cannot be opened.
+    """
+    with attempts.begin(request, environment, scratch, stream) as attempt:
+        ending = publish(attempt, _ending_of(attempt))
+    if not attempt.kept:
+        attempt.folder.remove()
+    return ending.exit_code
+
+
+def _ending_of(attempt: Attempt) -> Ending:
+    """What comes of the run; every error of its own or of ours is an ending."""
+    try:
+        document = _fetched(attempt)
+        return _executed(attempt, document)
+    except StaleAttempt as error:
+        attempt.recordable = False  # the record belongs to a newer attempt, or to whoever sealed this one
+        return Ending.by(RunInterrupted(str(error)))
+    except DaybookError as error:
+        return Ending.by(error)
+    except Exception as error:  # noqa: BLE001 - the process's edge: whatever it is, the record must tell of it
+        attempt.log.say(traceback.format_exc())
+        return Ending(State.FAILED, Reason.INTERNAL_ERROR, f"the runner itself failed: {error!r}")
+    finally:
+        attempt.interruption.settle()
+
+
+def _fetched(attempt: Attempt) -> Document:
+    request = attempt.request
+    attempt.log.say(f"run {request.run_id}, attempt {request.attempt}: notebook {shown(request.notebook.source)}")
+    attempt.source = fetch(request.notebook, attempt.environment)
+    digest = hashlib.sha256(attempt.source).hexdigest()
+    attempt.manifest = attempt.manifest.model_copy(
+        update={"notebook": attempt.manifest.notebook.model_copy(update={"sha256": digest})}
+    )
+    return read_document(attempt.source, shown(request.notebook.source))
+
+
+def _executed(attempt: Attempt, document: Document) -> Ending:
+    kernel = attempt.kernel = choose(document, attempt.request.notebook.kernel, installed())
+    parameters = attempt.request.parameters
+    injected = parameters_cell(parameters, kernel.name, language_for(document, kernel)) if parameters else None
+    place = KernelPlace(attempt.folder.kernel, attempt.kernel_environment(), attempt.folder.kernel_log)
+    with KernelProcess(kernel, place) as process:
+        # The kernel boots while the libraries that will talk to it are loaded here.
+        from daybook.runner.engine import host
+        from daybook.runner.executing import Hosting
+        from daybook.runner.html import HtmlPage
+        from daybook.runner.prepare import prepare
+
+        attempt.notebook = prepare(document, shown(attempt.request.notebook.source), injected, kernel)
+        attempt.page = HtmlPage()
+        attempt.recorder.require_begun()
+        return host(
+            attempt.notebook,
+            Hosting(
+                kernel=process,
+                say=attempt.log.say,
+                printed=attempt.log.cell_printed,
+                progressed=attempt.progressed,
+                save=attempt.save,
+                limits=attempt.request.limits,
+                interruption=attempt.interruption,
+                started_at=attempt.clock,
+            ),
+        )

@@ -1,0 +1,121 @@
+"""Fetches the notebook: from a path, `file://`, `http(s)://` or a bucket, within a size limit, with its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from daybook.contract.errors import Fault, InvalidRequest, StoreFailed
+from daybook.contract.request import NotebookSource
+from daybook.storage import ObjectMissing, open_store
+from daybook.storage.store import SCHEMES
+
+MAX_NOTEBOOK_BYTES = 200 * 1024 * 1024
+"""A larger notebook is full of old outputs; it would need several times its size as memory."""
+MAX_REDIRECTS = 5
+HTTP_PAUSE_SECONDS = 30.0
+"""How long a server may be silent."""
+HTTP_TOTAL_SECONDS = 300.0
+"""How long the whole download may take."""
+_TRY_AGAIN_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_SUMMARY = "cannot read the notebook"
+
+
+def fetch(notebook: NotebookSource, environment: Mapping[str, str]) -> bytes:
+    """The notebook's bytes.
+
+    Args:
+        notebook: where they lie, and their digest where one is known.
+        environment: credentials and endpoint of the bucket.
+
+    Raises:
+        InvalidRequest: there is nothing to be had there, or not what the digest names.
+        StoreFailed: the server or bucket does not answer now; later it may.
+    """
+    scheme = urlsplit(notebook.source).scheme.lower()
+    if scheme in ("http", "https"):
+        data = _from_web(notebook.source)
+    elif scheme in ("", "file"):
+        path = unquote(urlsplit(notebook.source).path) if scheme else notebook.source
+        data = _from_disk(Path(path), notebook.source)
+    elif scheme in SCHEMES:
+        data = _from_bucket(notebook.source, environment)
+    else:
+        raise _unreadable(notebook.source, "the address must be a path, or begin with file, http, https, s3, gs or az")
+    found = hashlib.sha256(data).hexdigest()
+    if notebook.sha256 is not None and found != notebook.sha256.lower():
+        message = f"its sha256 is {found}, not {notebook.sha256}: it was changed since its digest was noted"
+        raise _unreadable(notebook.source, message)
+    return data
+
+
+def _from_disk(path: Path, source: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return _limited(iter(lambda: file.read(1 << 20), b""), source)
+    except IsADirectoryError as error:
+        raise _unreadable(source, "it is a folder, not a notebook file") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(source, str(getattr(error, "strerror", None) or error)) from error
+
+
+def _from_bucket(source: str, environment: Mapping[str, str]) -> bytes:
+    folder, _, name = source.rpartition("/")
+    if not urlsplit(folder).netloc or not name:
+        raise _unreadable(source, "the address names no object in a bucket")
+    try:
+        return _limited(open_store(folder, environment).stream(name), source)
+    except ObjectMissing as error:
+        raise _unreadable(source, "there is no such object") from error
+
+
+def _from_web(source: str) -> bytes:
+    import httpx
+
+    deadline = time.monotonic() + HTTP_TOTAL_SECONDS
+    try:
+        with (
+            httpx.Client(follow_redirects=True, max_redirects=MAX_REDIRECTS, timeout=HTTP_PAUSE_SECONDS) as client,
+            client.stream("GET", source) as response,
+        ):
+            if response.status_code in _TRY_AGAIN_LATER:
+                raise StoreFailed(f"{_SUMMARY}: {shown(source)}: the server answered {response.status_code}")
+            if response.status_code != httpx.codes.OK:
+                raise _unreadable(source, f"the server answered {response.status_code} {response.reason_phrase}")
+            return _limited(_in_time(response.iter_bytes(), deadline, source), source)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.ConnectError) as error:
+        raise _unreadable(source, str(error)) from error
+    except httpx.HTTPError as error:
+        raise StoreFailed(f"{_SUMMARY}: {shown(source)}: {str(error) or type(error).__name__}") from error
+
+
+def _in_time(chunks: Iterable[bytes], deadline: float, source: str) -> Iterable[bytes]:
+    for chunk in chunks:
+        if time.monotonic() > deadline:
+            raise StoreFailed(f"{_SUMMARY}: {shown(source)}: it took more than {HTTP_TOTAL_SECONDS:.0f} s")
+        yield chunk
+
+
+def _limited(chunks: Iterable[bytes], source: str) -> bytes:
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if len(data) > MAX_NOTEBOOK_BYTES:
+            limit = MAX_NOTEBOOK_BYTES // (1024 * 1024)
+            raise _unreadable(source, f"it is larger than {limit} MiB; clear its outputs")
+    return bytes(data)
+
+
+def _unreadable(source: str, message: str) -> InvalidRequest:
+    return InvalidRequest(_SUMMARY, [Fault(shown(source), message)])
+
+
+def shown(source: str) -> str:
+    """An address as it may be shown: without user, password and query, which may hold keys."""
+    parts = urlsplit(source)
+    if not parts.netloc:
+        return source
+    return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}"

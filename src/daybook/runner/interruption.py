@@ -1,0 +1,70 @@
+"""Signals that ask the runner to end: taken note of at once, acted upon where it is safe."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Self
+
+from daybook.contract.errors import RunInterrupted
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interruption:
+    """Whether, and by what, the run was asked to end.
+
+    While `calling`, a signal calls back. Otherwise it raises `RunInterrupted` where the program happens to be, until
+    `settled`: from then on the run is being recorded, and a signal changes nothing any more.
+    """
+
+    def __init__(self) -> None:
+        self._signal: signal.Signals | None = None
+        self._call: Callable[[], object] | None = None
+        self._settled = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {each: signal.signal(each, self._received) for each in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+        self._before = {}
+
+    @property
+    def name(self) -> str:
+        """The signal's name; empty when there was none."""
+        return self._signal.name if self._signal is not None else ""
+
+    @contextmanager
+    def calling(self, call: Callable[[], object]) -> Iterator[None]:
+        """Has a signal, also one that came already, call back instead of raising; afterwards the run is settled."""
+        self._call = call
+        if self._signal is not None:
+            call()
+        try:
+            yield
+        finally:
+            self._settled = True
+            self._call = None
+
+    def settle(self) -> None:
+        """From here on the run is being recorded, and must not be disturbed."""
+        self._settled = True
+
+    def ask(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """Asks the run to end, as a signal does."""
+        self._signal = self._signal or by
+        if self._call is not None:
+            self._call()
+
+    def _received(self, number: int, _: FrameType | None) -> None:
+        self.ask(signal.Signals(number))
+        if self._call is None and not self._settled:
+            raise RunInterrupted(f"the run was ended from outside ({self.name}) before the notebook started")

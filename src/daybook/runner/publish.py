@@ -1,0 +1,172 @@
+"""Leaves the record of a run in the bucket: notebook, page, outputs, log, and last of all the sealed manifest."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from daybook.contract.errors import RunInterrupted, StoreFailed
+from daybook.contract.manifest import Manifest, Reason, State
+from daybook.runner import records
+from daybook.runner.attempt import Attempt
+from daybook.runner.document import to_bytes
+from daybook.runner.ending import Ending
+from daybook.runner.outputs import OutputFile, collect
+from daybook.storage import StaleAttempt
+
+UPLOADS_AT_ONCE = 4
+_NOTEBOOK = "application/x-ipynb+json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is to be left of a run.
+
+    Attributes:
+        files: keys and what goes there: bytes or a file, with its media type.
+        outputs: among them the notebook's own files.
+        found: what the manifest says of it all.
+    """
+
+    files: dict[str, tuple[Any, str]]
+    outputs: list[OutputFile]
+    found: dict[str, Any]
+
+
+def publish(attempt: Attempt, ending: Ending) -> Ending:
+    """Leaves everything in the bucket and seals the manifest.
+
+    Returns:
+        How the run ended after all: a bucket that does not take the record is a failure of its own, and everything
+        stays on this machine's disk then.
+    """
+    attempt.recorder.close()
+    if not attempt.recordable:
+        attempt.log.say(_in_words(ending))
+        return ending
+    try:
+        record = _gathered(attempt, ending)
+        _upload(attempt, record)
+        return _sealed(attempt, ending, record.found)
+    except StaleAttempt as error:
+        stopped = Ending.by(RunInterrupted(str(error)))
+        attempt.log.say(_in_words(stopped))
+        return stopped
+    except StoreFailed as error:
+        return _kept_here(attempt, ending, error)
+
+
+def _gathered(attempt: Attempt, ending: Ending) -> Record:
+    notebook = _final_notebook(attempt, ending)
+    if notebook is not None:
+        attempt.manifest = records.progressed(attempt.manifest, attempt.notebook)
+    page = _page(attempt) if notebook else None
+    outputs = collect(attempt.folder.outputs, attempt.log.say)
+    results, spark, lost = records.events_of(attempt.folder.events)
+    for each in lost:
+        attempt.log.say(f"not kept: {each}")
+    found: dict[str, Any] = {
+        "outputs": records.outputs_of(outputs, attempt.keys),
+        "results": results,
+        "spark": spark,
+        "files": records.files_of(
+            attempt.keys,
+            notebook=notebook is not None,
+            html=page is not None,
+            source=attempt.source_key if attempt.source is not None else None,
+        ),
+    }
+    if attempt.kernel is not None:
+        found["kernel"] = records.kernel_of(attempt.kernel, attempt.notebook)
+        found["packages"] = records.packages_of(attempt.kernel)
+    files: dict[str, tuple[Any, str]] = {}
+    if notebook is not None:
+        files[attempt.keys.notebook] = (notebook, _NOTEBOOK)
+    if page is not None:
+        files[attempt.keys.html] = (page, "text/html")
+    if attempt.source is not None and not attempt.source_is_staged:
+        files[attempt.source_key] = (attempt.source, _NOTEBOOK)
+    files |= {attempt.keys.output(each.path): (each.file, each.media_type) for each in outputs}
+    return Record(files, outputs, found)
+
+
+def _final_notebook(attempt: Attempt, ending: Ending) -> bytes | None:
+    """The executed notebook, on disk and as bytes; None where the run ended before there was one."""
+    if attempt.notebook is None:
+        return None
+    from daybook.runner.executing import close
+
+    close(attempt.notebook, ending, attempt.started, attempt.request)
+    data = to_bytes(attempt.notebook, final=True)
+    _write(attempt, attempt.folder.notebook, data)
+    return data
+
+
+def _page(attempt: Attempt) -> bytes | None:
+    """The notebook as a page; one that cannot be rendered is missed, but is no reason to fail the run."""
+    if attempt.page is None:
+        return None
+    try:
+        data = attempt.page.render(attempt.notebook, attempt.request.notebook.title or attempt.request.notebook.id)
+    except Exception as error:  # noqa: BLE001 - nbconvert meets odd outputs with whatever it stumbles over
+        attempt.log.say(f"the notebook cannot be rendered as HTML: {error!r}")
+        return None
+    _write(attempt, attempt.folder.html, data)
+    return data
+
+
+def _write(attempt: Attempt, path: Any, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        # The bucket still gets it; only if that fails too is it missed here.
+        attempt.log.say(f"cannot keep a copy on disk: {path}: {error.strerror or error}")
+
+
+def _upload(attempt: Attempt, record: Record) -> None:
+    store = attempt.record.store
+    with ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="upload") as pool:
+        tasks = [pool.submit(partial(store.write, key, data, kind)) for key, (data, kind) in record.files.items()]
+    failed = [error for task in tasks if (error := task.exception()) is not None]
+    if failed:
+        raise failed[0]
+
+
+def _sealed(attempt: Attempt, ending: Ending, found: dict[str, Any]) -> Ending:
+    attempt.log.say(_last_line(attempt, ending, found))
+    attempt.log.flush()
+    attempt.record.store.write(attempt.keys.log, attempt.folder.log.read_bytes(), "text/plain")
+    attempt.record.write(records.sealed(attempt.manifest, ending, attempt.started, **found))
+    return ending
+
+
+def _last_line(attempt: Attempt, ending: Ending, found: dict[str, Any]) -> str:
+    took = f"{(records.now() - attempt.started).total_seconds():.1f} s"
+    outputs = len(found["outputs"])
+    left = f"{took}, {outputs} output{'' if outputs == 1 else 's'}, record: {attempt.record.store.url}"
+    return f"{_in_words(ending)} [{left}]"
+
+
+def _in_words(ending: Ending) -> str:
+    return str(ending.state) if ending.reason is None else f"{ending.state} ({ending.reason}): {ending.message}"
+
+
+def _kept_here(attempt: Attempt, ending: Ending, error: StoreFailed) -> Ending:
+    """The bucket failed: everything stays where it is, with a manifest beside it that says so."""
+    first = "" if ending.state is State.SUCCEEDED else f"{ending.message}; and "
+    message = f"{first}{error}; everything is kept in {attempt.folder.root}"
+    failed = Ending(State.FAILED, Reason.STORE_FAILED, message, ending.error)
+    attempt.kept = True
+    _try_to_seal(attempt, records.sealed(attempt.manifest, failed, attempt.started))
+    attempt.log.say(_in_words(failed))
+    return failed
+
+
+def _try_to_seal(attempt: Attempt, manifest: Manifest) -> None:
+    _write(attempt, attempt.folder.manifest, manifest.to_json().encode())
+    try:
+        attempt.record.write(manifest)
+    except StoreFailed as error:
+        attempt.log.say(f"the manifest could not be sealed either: {error}")

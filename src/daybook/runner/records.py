@@ -1,0 +1,194 @@
+"""The manifest of an attempt, from its start to its seal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from daybook.contract.keys import AttemptKeys
+from daybook.contract.manifest import (
+    Files,
+    KernelRecord,
+    Manifest,
+    NotebookRecord,
+    Output,
+    SparkRecord,
+    State,
+    Timings,
+)
+from daybook.contract.request import RunRequest
+from daybook.runner.cells import counts
+from daybook.runner.ending import Ending
+from daybook.runner.fetch import shown
+from daybook.runner.kernels import KernelSpec
+from daybook.runner.outputs import OutputFile
+
+MAX_EVENT_BYTES = 1024 * 1024
+"""How much of what a notebook records is kept; a manifest stays small enough to be read everywhere."""
+
+
+def now() -> datetime:
+    """The time, UTC."""
+    return datetime.now(UTC)
+
+
+def moment(when: datetime) -> str:
+    """A time as records write it: ISO 8601, UTC, to the millisecond."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def begun(request: RunRequest, started: datetime) -> Manifest:
+    """The manifest of an attempt that has started and knows nothing but its request."""
+    return Manifest(
+        run_id=request.run_id,
+        attempt=request.attempt,
+        state=State.RUNNING,
+        notebook=NotebookRecord(
+            id=request.notebook.id,
+            title=request.notebook.title,
+            source=shown(request.notebook.source),
+            sha256=request.notebook.sha256,
+        ),
+        workspace=request.workspace,
+        user=request.user,
+        parameters=request.parameters,
+        secrets=request.secrets,
+        timings=Timings(queued_at=request.asked_at, started_at=moment(started), updated_at=moment(started)),
+        image=request.image,
+        airflow=request.airflow,
+    )
+
+
+def progressed(manifest: Manifest, notebook: Any) -> Manifest:
+    """The manifest of a run that goes on, with what has become of its cells by now."""
+    timings = manifest.timings.model_copy(update={"updated_at": moment(now())})
+    return manifest.model_copy(update={"cells": counts(notebook), "timings": timings})
+
+
+def sealed(manifest: Manifest, ending: Ending, started: datetime, **found: Any) -> Manifest:
+    """The final manifest: how the run ended, and what came out of it."""
+    finished = now()
+    timings = manifest.timings.model_copy(
+        update={
+            "updated_at": moment(finished),
+            "finished_at": moment(finished),
+            "duration_seconds": round((finished - started).total_seconds(), 3),
+        }
+    )
+    changes = {
+        "state": ending.state,
+        "reason": ending.reason,
+        "message": ending.message,
+        "error": ending.error,
+        "exit_code": int(ending.exit_code),
+        "sealed": True,
+        "sealed_by": "runner",
+        "timings": timings,
+    }
+    return manifest.model_copy(update={**found, **changes})
+
+
+def outputs_of(files: Iterable[OutputFile], keys: AttemptKeys) -> tuple[Output, ...]:
+    """Output files as the manifest lists them."""
+    return tuple(
+        Output(
+            path=each.path,
+            key=keys.output(each.path),
+            size=each.size,
+            sha256=each.sha256,
+            media_type=each.media_type,
+        )
+        for each in files
+    )
+
+
+def files_of(keys: AttemptKeys, *, notebook: bool, html: bool, source: str | None) -> Files:
+    """The attempt's own files as the manifest names them."""
+    return Files(
+        notebook=keys.notebook if notebook else None,
+        html=keys.html if html else None,
+        log=keys.log,
+        source=source,
+    )
+
+
+def kernel_of(spec: KernelSpec, notebook: Any) -> KernelRecord:
+    """The kernel that executed a notebook, with what it said of itself."""
+    info = notebook.metadata.get("language_info") or {} if notebook is not None else {}
+    version = info.get("version")
+    return KernelRecord(
+        name=spec.name, language=spec.language or info.get("name"), language_version=str(version) if version else None
+    )
+
+
+def packages_of(spec: KernelSpec) -> dict[str, str]:
+    """Names and versions of the packages the kernel can import; nothing for a kernel of another environment."""
+    if spec.language != "python" or not spec.argv or not _is_this_python(spec.argv[0]):
+        return {}
+    found = {}
+    for each in metadata.distributions():
+        # The folder's name has both; reading every package's metadata would take thirty times as long.
+        name, _, version = Path(str(getattr(each, "_path", ""))).stem.partition("-")
+        if name and version:
+            found[name.replace("_", "-").lower()] = version
+    return dict(sorted(found.items()))
+
+
+def _is_this_python(command: str) -> bool:
+    return command in ("python", "python3") or command == sys.executable
+
+
+def events_of(path: Path) -> tuple[dict[str, Any], SparkRecord | None, list[str]]:
+    """What the notebook told through `daybook.notebook`.
+
+    Returns:
+        Results by name, the Spark application, and what could not be kept.
+    """
+    results: dict[str, Any] = {}
+    spark: SparkRecord | None = None
+    lost: list[str] = []
+    kept = 0
+    for event in _events(path, lost):
+        if event.get("kind") == "result" and isinstance(event.get("name"), str):
+            kept += len(json.dumps(event))
+            if kept > MAX_EVENT_BYTES:
+                lost.append(f"result {event['name']!r}: all results together are larger than 1 MiB")
+            else:
+                results[event["name"]] = event.get("value")
+        elif event.get("kind") == "spark":
+            spark = _spark_of(event) or spark
+    return results, spark, lost
+
+
+def _events(path: Path, lost: list[str]) -> Iterable[Mapping[str, Any]]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return  # the notebook told nothing
+    for number, line in enumerate(lines, start=1):
+        try:
+            event = json.loads(line, parse_constant=_no_constant)
+        except ValueError:
+            event = None
+        if isinstance(event, dict):
+            yield event
+        else:
+            lost.append(f"line {number} of what the notebook recorded is not a JSON object")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _spark_of(event: Mapping[str, Any]) -> SparkRecord | None:
+    try:
+        return SparkRecord(**{name: event.get(name) for name in SparkRecord.model_fields})
+    except ValidationError:
+        return None
