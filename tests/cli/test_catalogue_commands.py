@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from builders import a_notebook_json
+from daybook.cli.app import run_app
+
+
+@pytest.fixture
+def daybook(project, monkeypatch, capsys):
+    def run(*arguments):
+        code = run_app(arguments)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("COLUMNS", "300")
+    return run
+
+
+@pytest.fixture
+def catalogue(project):
+    include = project.root / "include"
+    for name in ("echo", "broken"):
+        (include / "notebooks" / name).mkdir()
+        (include / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json(parameters="times: int = 1"))
+    (include / "notebooks" / "broken" / "spec.yaml").write_text("schedule: often\n")
+    workflow = {"id": "flow", "type": "workflow", "title": "A workflow"}
+    (include / "catalogue.json").write_text(json.dumps([workflow]))
+
+
+def test_an_empty_catalogue_says_where_notebooks_go(daybook):
+    code, out, _ = daybook("notebooks")
+    assert code == 0
+    assert "include/notebooks/<id>/notebook.ipynb" in out
+
+
+def test_everything_is_listed_with_the_reason_where_it_cannot_run(catalogue, daybook):
+    code, out, _ = daybook("notebooks")
+    assert code == 0
+    assert "echo" in out
+    assert "-p times=…  integer, default 1" in out
+    assert "flow: it" in out
+    assert "broken/spec.yaml:1" in out
+
+
+def test_the_list_is_json_too(catalogue, daybook):
+    found = json.loads(daybook("notebooks", "--json")[1])
+    assert [each["id"] for each in found["notebooks"]] == ["echo"]
+    assert [each["id"] for each in found["not_runnable"]] == ["flow"]
+    assert found["broken"][0]["id"] == "broken"
+    assert found["broken"][0]["line"] == 1
+    assert found["broken"][0]["file"].endswith("spec.yaml")
+
+
+@pytest.fixture
+def workspaces(project):
+    project.workspaces.write_text("workspaces: [{name: local, bucket: 'memory:///'}]\n")
+
+
+def test_a_request_that_would_run_shows_its_values(catalogue, workspaces, daybook):
+    code, out, _ = daybook("validate", "echo", "-p", "times=3", "--json")
+    assert code == 0
+    assert json.loads(out) == {"valid": True, "notebook": "echo", "workspace": "local", "parameters": {"times": 3}}
+
+
+def test_a_request_that_would_be_refused_names_every_fault(catalogue, workspaces, daybook):
+    code, out, _ = daybook("validate", "echo", "-p", "times=x", "-p", "a=1", "-w", "b", "--json")
+    assert code == 2
+    assert {fault["where"] for fault in json.loads(out)["error"]["faults"]} == {"times", "a", "workspace"}
+
+
+@pytest.mark.parametrize(("notebook", "words"), [("broken", "spec.yaml"), ("flow", "cannot be run"), ("eco", "echo")])
+def test_what_cannot_run_says_why(catalogue, workspaces, daybook, notebook, words):
+    code, _, err = daybook("validate", notebook)
+    assert code == 2
+    assert words in err

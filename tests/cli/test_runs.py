@@ -1,0 +1,380 @@
+"""`run`, `runs`, `show`, `cancel`: the commands with a folder as bucket and a server that answers as Airflow does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from builders import a_manifest, a_notebook_json, an_output
+from cli.serving import serving
+from daybook.cli.app import run_app
+from daybook.contract import keys
+from daybook.contract.manifest import CellCounts, CellError, Manifest, NotebookRecord, Reason, State, Timings
+from daybook.contract.request import AirflowCoordinates
+from daybook.storage import open_store, record_of
+
+ASKED = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
+DAG_RUN = "manual__2026-11-23T01:02:03+00:00"
+RUN = keys.airflow_run_id("echo", ASKED, "echo", DAG_RUN)
+WHERE = AirflowCoordinates(dag_id="echo", run_id=DAG_RUN, task_id="run")
+
+
+class Airflow:
+    """One DAG with one run; `meanwhile` is what the operator and the pod do, called at each look at the run."""
+
+    def __init__(self) -> None:
+        self.state = "queued"
+        self.conf: dict[str, object] | None = None
+        self.patched: list[tuple[str, object]] = []
+        self.looks = 0
+        self.meanwhile = lambda look: None
+        self.log: list[dict[str, object]] = []
+        run = "/api/v2/dags/echo/dagRuns/{run_id}"
+        self.app = Starlette(
+            routes=[
+                Route("/auth/token", lambda _: JSONResponse({"access_token": "t"}, 201), methods=["POST"]),
+                Route("/api/v2/dags/echo", lambda _: JSONResponse({"is_paused": False})),
+                Route("/api/v2/dags/echo/dagRuns", self.trigger, methods=["POST"]),
+                Route(run, self.look, methods=["GET"]),
+                Route(run, self.patch, methods=["PATCH"]),
+                Route(run + "/taskInstances/{task}", self.patch, methods=["PATCH"]),
+                Route(run + "/taskInstances/{task}/{index}", self.patch, methods=["PATCH"]),
+                Route(run + "/taskInstances/{task}", lambda _: JSONResponse({"try_number": 1})),
+                Route(run + "/taskInstances/{task}/logs/1", lambda _: JSONResponse({"content": self.log})),
+            ]
+        )
+
+    def run(self) -> JSONResponse:
+        return JSONResponse(
+            {"dag_id": "echo", "dag_run_id": DAG_RUN, "state": self.state, "run_after": ASKED.isoformat()}
+        )
+
+    async def trigger(self, request: Request) -> JSONResponse:
+        self.conf = (await request.json())["conf"]
+        return self.run()
+
+    async def look(self, _: Request) -> JSONResponse:
+        self.looks += 1
+        self.meanwhile(self.looks)
+        return self.run()
+
+    async def patch(self, request: Request) -> JSONResponse:
+        self.patched.append((request.url.path, await request.json()))
+        self.meanwhile(0)
+        return self.run()
+
+
+@pytest.fixture
+def airflow():
+    return Airflow()
+
+
+@pytest.fixture
+def bucket(tmp_path):
+    return open_store((tmp_path / "bucket").as_uri())
+
+
+@pytest.fixture
+def daybook(tmp_path, airflow, bucket, monkeypatch, capsys):
+    """Runs a command line; gives its exit code, stdout and stderr."""
+    entry = tmp_path / "notebooks" / "echo"
+    entry.mkdir(parents=True)
+    (entry / "notebook.ipynb").write_text(a_notebook_json(parameters="word: str = 'hi'\ntimes: int = 1"))
+    (tmp_path / "workspaces.yaml").write_text(
+        f"workspaces:\n  - {{name: local, bucket: '{bucket.url}'}}\n"
+        f"  - {{name: other, bucket: '{(tmp_path / 'other').as_uri()}'}}\n"
+    )
+    with serving(airflow.app) as url:
+        given = {
+            "DAYBOOK_CATALOGUE": str(tmp_path / "notebooks"),
+            "DAYBOOK_WORKSPACES": str(tmp_path / "workspaces.yaml"),
+            "DAYBOOK_API_URL": url,
+            "DAYBOOK_API_TOKEN": "t",
+            "DAYBOOK_PUBLIC_URL": "https://airflow.example/",
+            "COLUMNS": "300",
+        }
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+
+        def run(*arguments: str) -> tuple[int, str, str]:
+            code = run_app(arguments)
+            said = capsys.readouterr()
+            return code, said.out, said.err
+
+        yield run
+
+
+def manifest(**changes) -> Manifest:
+    given = {"run_id": RUN, "notebook": NotebookRecord(id="echo", source="file:///x.ipynb"), "airflow": WHERE}
+    return a_manifest(**{**given, **changes})
+
+
+def running(**changes) -> Manifest:
+    return manifest(state=State.RUNNING, sealed=False, sealed_by=None, exit_code=None, results={}, **changes)
+
+
+def write(bucket, found: Manifest) -> None:
+    record_of(bucket, found.run_id).write(found)
+
+
+def test_run_asks_follows_and_shows_everything(daybook, airflow, bucket):
+    def meanwhile(look):
+        if look == 1:
+            write(bucket, running(cells=CellCounts(total=2, succeeded=1, not_run=1)))
+        if look == 2:
+            write(bucket, manifest(outputs=(an_output("a b.csv"),)))
+            airflow.state = "success"
+
+    airflow.meanwhile = meanwhile
+    code, out, err = daybook("run", "echo", "-p", "word=ho", "-p", "times=2")
+    assert code == 0
+    assert airflow.conf == {"word": "ho", "times": 2, "workspace": "local"}
+    assert f"run {RUN}" in err
+    assert "running, 1 of 2 cells done" in err
+    assert "echo succeeded in 12.0 s" in out
+    assert "mean_delay = 12.3" in out
+    folder = Path(open_store(bucket.url).url_of(keys.run_prefix(RUN)).removeprefix("file://"))
+    assert f"{folder}/outputs/a b.csv  (3 bytes)" in out
+    assert f"{folder}/notebook.html" in out
+    assert f"https://airflow.example/notebooks/runs/local/{RUN}" in out
+
+
+def test_run_as_json_is_one_document(daybook, airflow, bucket):
+    write(bucket, manifest(outputs=(an_output(),)))
+    code, out, err = daybook("run", "echo", "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert found["run_id"] == RUN
+    assert found["exit_code"] == 0
+    assert found["results"] == {"mean_delay": 12.3}
+    assert found["outputs"][0]["url"].startswith("file://")
+    assert found["airflow"]["run_id"] == DAG_RUN
+
+
+def test_a_refused_request_names_every_fault_and_asks_nothing(daybook, airflow):
+    code, out, err = daybook("run", "echo", "-p", "times=x", "-p", "wrd=1", "--workspace", "nowhere")
+    assert code == 2
+    assert out == ""
+    for word in ("times", "wrd", "there is no workspace 'nowhere'"):
+        assert word in err
+    assert airflow.conf is None
+
+
+def test_an_unknown_notebook_is_named_with_a_suggestion(daybook):
+    code, _, err = daybook("run", "eko")
+    assert code == 2
+    assert "'eko'" in err
+    assert "echo" in err
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "code"),
+    [
+        (State.FAILED, Reason.CELL_ERROR, 1),
+        (State.FAILED, Reason.INVALID_REQUEST, 2),
+        (State.LOST, Reason.POD_GONE, 3),
+        (State.INTERRUPTED, Reason.TERMINATED, 143),
+    ],
+)
+def test_the_exit_code_is_the_runs(daybook, airflow, bucket, state, reason, code):
+    airflow.state = "failed"
+    error = CellError(cell=3, name="ValueError", value="no", traceback="Traceback\nValueError: no")
+    write(bucket, manifest(state=state, reason=reason, message="it did not work", exit_code=code, error=error))
+    found, out, _ = daybook("run", "echo")
+    assert found == code
+    assert f"echo {state}" in out
+    assert f"{reason}: it did not work" in out
+    assert "cell 3: ValueError: no" in out
+    assert "| Traceback" in out
+
+
+def test_a_failed_attempt_that_airflow_tries_again_is_not_the_end(daybook, airflow, bucket):
+    failed = manifest(state=State.LOST, reason=Reason.POD_GONE, results={}, exit_code=3)
+    write(bucket, failed)
+    airflow.state = "running"
+
+    def meanwhile(look):
+        if look == 2:
+            write(bucket, manifest(attempt=2))
+
+    airflow.meanwhile = meanwhile
+    code, out, _ = daybook("run", "echo")
+    assert code == 0
+    assert "(attempt 2)" in out
+
+
+def test_a_run_that_airflow_ends_before_it_has_a_record_tells_why(daybook, airflow):
+    airflow.state = "failed"
+    airflow.log = [{"event": "x", "level": "error", "error_detail": [{"exc_value": "not allowed: workspace: bob"}]}]
+    code, out, _ = daybook("run", "echo")
+    assert code == 3
+    assert "before it had a record" in out
+    assert "not allowed: workspace: bob" in out
+
+
+def test_a_record_that_nobody_sealed_is_no_success(daybook, airflow, bucket):
+    airflow.state = "success"
+    write(bucket, running())
+    code, _, _ = daybook("run", "echo")
+    assert code == 3
+
+
+def test_without_following_the_run_is_only_asked_for(daybook, airflow):
+    code, out, _ = daybook("run", "echo", "--no-follow", "--json")
+    assert code == 0
+    assert json.loads(out)["state"] == "queued"
+    assert json.loads(out)["run_id"] == RUN
+    assert airflow.looks == 0
+
+
+def test_ctrl_c_leaves_the_run_alone_and_says_how_to_go_on(daybook, airflow, bucket):
+    import signal
+
+    write(bucket, running())
+    airflow.meanwhile = lambda look: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    code, _, err = daybook("run", "echo")
+    assert code == 130
+    assert f"daybook show {RUN} --follow" in err
+    assert f"daybook cancel {RUN}" in err
+    assert airflow.patched == []
+
+
+def others(bucket) -> list[str]:
+    made = []
+    for day, state in ((20, State.SUCCEEDED), (21, State.FAILED), (22, State.SUCCEEDED)):
+        moment = datetime(2026, 11, day, tzinfo=UTC)
+        run = keys.run_id("echo", moment, str(day))
+        write(bucket, manifest(run_id=run, state=state, timings=Timings(queued_at=moment.isoformat()), airflow=None))
+        made.insert(0, run)
+    return made
+
+
+def listed(out: str) -> list[str]:
+    return [each["run_id"] for each in json.loads(out)["runs"]]
+
+
+def test_runs_are_listed_newest_first_across_workspaces(daybook, bucket, tmp_path):
+    made = others(bucket)
+    late = manifest(workspace="other")
+    write(open_store((tmp_path / "other").as_uri()), late)
+    assert listed(daybook("runs", "--json")[1]) == [RUN, *made]
+    assert listed(daybook("runs", "--json", "--limit", "2")[1]) == [RUN, made[0]]
+    assert listed(daybook("runs", "--json", "--workspace", "local")[1]) == made
+    assert listed(daybook("runs", "--json", "--state", "failed")[1]) == [made[1]]
+    assert listed(daybook("runs", "--json", "--notebook", "other")[1]) == []
+
+
+def test_the_table_of_runs_holds_whole_ids(daybook, bucket):
+    made = others(bucket)
+    _, out, _ = daybook("runs")
+    for run in made:
+        assert run in out
+
+
+def test_no_runs_and_no_such_state_are_said(daybook):
+    assert daybook("runs")[1] == "There are no such runs.\n"
+    code, _, err = daybook("runs", "--state", "dead")
+    assert code == 2
+    assert "succeeded" in err
+
+
+@pytest.mark.parametrize("piece", [RUN, RUN[-10:], RUN[:20], DAG_RUN])
+def test_a_run_is_found_by_what_one_has_at_hand(daybook, bucket, piece):
+    others(bucket)
+    write(bucket, manifest())
+    code, out, _ = daybook("show", piece, "--json")
+    assert code == 0
+    assert json.loads(out)["run_id"] == RUN
+
+
+def test_a_piece_that_fits_several_runs_names_them(daybook, bucket):
+    made = others(bucket)
+    code, _, err = daybook("show", "202611")
+    assert code == 2
+    for run in made:
+        assert run in err
+
+
+@pytest.mark.parametrize("piece", ["nope", "", "../../etc/passwd", "20261123T010203Z-x-0123456789"])
+def test_no_such_run_is_said(daybook, piece):
+    code, out, err = daybook("show", piece)
+    assert code == 2
+    assert out == ""
+    assert "run" in err
+
+
+def test_show_can_wait_for_the_end(daybook, airflow, bucket):
+    write(bucket, running())
+
+    def meanwhile(look):
+        if look == 2:
+            write(bucket, manifest(state=State.FAILED, reason=Reason.CELL_ERROR, exit_code=1))
+            airflow.state = "failed"
+
+    airflow.meanwhile = meanwhile
+    code, out, _ = daybook("show", RUN, "--follow")
+    assert code == 1
+    assert "echo failed" in out
+
+
+def test_cancel_ends_the_run_through_airflow_and_waits_for_the_seal(daybook, airflow, bucket):
+    write(bucket, running())
+
+    def meanwhile(_):
+        airflow.state = "failed"
+        write(bucket, manifest(state=State.INTERRUPTED, reason=Reason.TERMINATED, exit_code=143))
+
+    airflow.meanwhile = meanwhile
+    code, out, _ = daybook("cancel", RUN)
+    assert code == 0
+    assert airflow.patched == [(f"/api/v2/dags/echo/dagRuns/{DAG_RUN}", {"state": "failed"})]
+    assert "echo interrupted" in out
+
+
+def test_cancelling_one_of_several_tasks_leaves_the_others(daybook, airflow, bucket):
+    where = WHERE.model_copy(update={"task_id": "each", "map_index": 3})
+    write(bucket, running(airflow=where))
+    daybook("cancel", RUN, "--timeout", "0")
+    assert airflow.patched == [
+        (f"/api/v2/dags/echo/dagRuns/{DAG_RUN}/taskInstances/each/3", {"new_state": "failed"}),
+    ]
+
+
+def test_cancel_says_when_the_seal_does_not_come(daybook, bucket):
+    write(bucket, running())
+    code, _, err = daybook("cancel", RUN, "--timeout", "1")
+    assert code == 3
+    assert "not sealed after 1 s" in err
+
+
+def test_a_run_that_is_over_cannot_be_cancelled(daybook, airflow, bucket):
+    write(bucket, manifest())
+    code, _, err = daybook("cancel", RUN)
+    assert code == 2
+    assert "is over: it succeeded" in err
+    assert airflow.patched == []
+
+
+def test_a_run_that_airflow_did_not_start_cannot_be_cancelled_there(daybook, bucket):
+    write(bucket, running(airflow=None))
+    code, _, err = daybook("cancel", RUN)
+    assert code == 2
+    assert "not started by Airflow" in err
+
+
+def test_a_bucket_that_cannot_be_read_is_one_clear_error(daybook, tmp_path):
+    (tmp_path / "bucket").rmdir()
+    (tmp_path / "bucket").write_text("in the way")
+    code, _, err = daybook("runs")
+    assert code == 3
+    assert "bucket" in err
+    assert "Traceback" not in err
