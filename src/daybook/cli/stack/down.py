@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import httpx
@@ -73,9 +74,10 @@ def down(project: Project, environment: Mapping[str, str], say: Callable[[str], 
     with exclusive(project.lock, say):
         running = tuple(state.alive(project))
         killed = _end_components(project, _FIRST)
-        interrupted = _interrupt_pods(project, environment, say)
-        killed += _end_components(project, _LAST)
-        killed += _end_leftovers(project)
+        with ExitStack() as helpers:
+            interrupted = _interrupt_pods(project, environment, say, helpers)
+            killed += _end_components(project, _LAST)
+            killed += _end_leftovers(project)
         for name in ALL_COMPONENTS:
             delete_record(project.records, name)
     return Outcome(running, interrupted, killed, time.monotonic() - began)
@@ -87,13 +89,15 @@ def _end_components(project: Project, names: Sequence[str]) -> int:
     return len(end(processes, _GRACE_SECONDS))
 
 
-def _interrupt_pods(project: Project, environment: Mapping[str, str], say: Callable[[str], None]) -> int:
+def _interrupt_pods(
+    project: Project, environment: Mapping[str, str], say: Callable[[str], None], helpers: ExitStack
+) -> int:
     """Ends running pods through localpods, which is started for it when it has crashed and left pods behind."""
     if LOCALPODS not in state.alive(project) and not pod_processes(project):
         return 0
     with httpx.Client(trust_env=False) as client:
         try:
-            url, token = _localpods_up(project, environment, client), project.pods_token.read_text().strip()
+            url, token = _localpods_up(project, environment, client, helpers), project.pods_token.read_text().strip()
             if running := unfinished_pods(url, token):
                 say(f"interrupting {', '.join(running)}: each saves what it has, and its run is sealed as interrupted")
             return len(end_all(url, token, _PODS_SECONDS))
@@ -103,12 +107,17 @@ def _interrupt_pods(project: Project, environment: Mapping[str, str], say: Calla
             return len(end(pod_processes(project), 0.0))
 
 
-def _localpods_up(project: Project, environment: Mapping[str, str], client: httpx.Client) -> str:
+def _localpods_up(project: Project, environment: Mapping[str, str], client: httpx.Client, helpers: ExitStack) -> str:
+    """The address of the running localpods, started if need be; then `helpers` collects its end."""
     ports = choose_ports({}, state.remembered(project).get("ports", {}))
     readiness = Readiness(airflow.api_url(ports), lambda: ("", ""), client)
     part = next(each for each in components(project, ports, environment, readiness) if each.name == LOCALPODS)
     found = state.alive(project).get(LOCALPODS)
-    record = found[0] if found else part.start(project)[1]
+    if found:
+        record = found[0]
+    else:
+        process, record = part.start(project)
+        helpers.callback(process.wait)
     until = time.monotonic() + _ADOPT_SECONDS
     while (missing := asked(part.ready, record)) is not None:
         if time.monotonic() > until or LOCALPODS not in state.alive(project):
