@@ -4,24 +4,32 @@ No `from __future__ import annotations` here: FastAPI reads the annotations of t
 strings their closures cannot be resolved.
 """
 
-from pathlib import Path
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.exceptions import HTTPException as HttpError
 
 from daybook.contract import keys
-from daybook.contract.errors import InvalidRequest, StoreFailed
+from daybook.contract.errors import InvalidRequest, InvalidSettings, StoreFailed
 from daybook.contract.manifest import Manifest
 from daybook.storage import ObjectMissing, RunRecord, record_of
 from daybook.web import headers
-from daybook.web.words import bytes_for_people, duration_for_people, when_for_people
+from daybook.web.words import bytes_for_people, duration_for_people, value_for_people, when_for_people
 from daybook.web.world import NotLoggedIn, World
 from daybook.workspaces import may_see
 
 _INLINE_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+_REFRESH_SECONDS = 3
+"""How often the page of a run that is not through is loaded anew; whoever reads or tabs through it can pause that."""
+
+_RETRY_AFTER_SECONDS = "10"
+_LOG = logging.getLogger(__name__)
 
 
 def create_app(world: World) -> FastAPI:
@@ -30,14 +38,23 @@ def create_app(world: World) -> FastAPI:
     pages = _templates()
     _handle_errors(app, world)
 
-    async def run_of(request: Request, workspace: str, run_id: str) -> "Run":
-        return _open_run(world, await world.user(request), workspace, run_id)
+    async def user_of(request: Request) -> str:
+        return await world.user(request)
+
+    # Not `async`: it reads from the bucket, and must not hold up the event loop that all of Airflow's API runs on.
+    def run_of(user: Annotated[str, Depends(user_of)], workspace: str, run_id: str) -> "Run":
+        return _open_run(world, user, workspace, run_id)
 
     OpenRun = Annotated[Run, Depends(run_of)]
 
     @app.get("/runs/{workspace}/{run_id}")
-    def page(run: OpenRun) -> Response:
-        context = {"m": run.manifest, "airflow_url": world.airflow_url(run.manifest), "inline": _INLINE_IMAGES}
+    def page(run: OpenRun, refresh: str = "on") -> Response:
+        context = {
+            "m": run.manifest,
+            "airflow_url": world.airflow_url(run.manifest),
+            "inline": _INLINE_IMAGES,
+            "refresh_seconds": None if run.manifest.sealed or refresh == "off" else _REFRESH_SECONDS,
+        }
         return HTMLResponse(pages.get_template("run.html").render(context), headers=headers.PAGE)
 
     @app.get("/runs/{workspace}/{run_id}/manifest.json")
@@ -46,8 +63,7 @@ def create_app(world: World) -> FastAPI:
 
     @app.get("/runs/{workspace}/{run_id}/notebook")
     def notebook(run: OpenRun) -> Response:
-        html = run.read(run.manifest.files.html, "the executed notebook is not rendered yet")
-        return HTMLResponse(html, headers=headers.NOTEBOOK)
+        return run.show(run.manifest.files.html, "text/html", headers.NOTEBOOK, "rendered notebook")
 
     @app.get("/runs/{workspace}/{run_id}/notebook.ipynb")
     def notebook_file(run: OpenRun) -> Response:
@@ -57,15 +73,14 @@ def create_app(world: World) -> FastAPI:
 
     @app.get("/runs/{workspace}/{run_id}/log")
     def log(run: OpenRun) -> Response:
-        text = run.read(run.manifest.files.log, "the run has no log yet").decode("utf-8", "replace")
-        return PlainTextResponse(text, headers=headers.FILE)
+        return run.show(run.manifest.files.log, "text/plain", headers.FILE, "log")
 
     @app.get("/runs/{workspace}/{run_id}/outputs/{path:path}")
     def output(run: OpenRun, path: str) -> Response:
         found = next((each for each in run.manifest.outputs if each.path == path), None)
         if found is None:
             raise HTTPException(404, f"run {run.manifest.run_id} has no output {path!r}")
-        return run.download(found.key, found.media_type, Path(path).name)
+        return run.download(found.key, found.media_type, PurePosixPath(path).name)
 
     return app
 
@@ -77,37 +92,40 @@ class Run:
         self._record = record
         self.manifest = manifest
 
-    def read(self, key: str | None, otherwise: str) -> bytes:
-        """A file of the run that fits into memory."""
-        if key is None:
-            raise HTTPException(404, otherwise)
-        return self._record.store.read(key)
+    def show(self, key: str | None, media_type: str, marks: Mapping[str, str], what: str) -> Response:
+        """A file of the run, streamed, to be looked at in the browser."""
+        return StreamingResponse(self._stream(key, what), media_type=media_type, headers=dict(marks))
 
     def download(self, key: str | None, media_type: str, name: str) -> Response:
         """A file of the run, streamed; images are shown, everything else is saved."""
-        if key is None:
-            raise HTTPException(404, f"the run has no {name} yet")
         shown = media_type in _INLINE_IMAGES
-        disposition = f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{quote(name)}"
+        disposition = f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
         return StreamingResponse(
-            self._record.store.stream(key),
+            self._stream(key, name),
             media_type=media_type if shown else "application/octet-stream",
             headers={**headers.FILE, "Content-Disposition": disposition},
         )
+
+    def _stream(self, key: str | None, what: str) -> Iterator[bytes]:
+        if key is None:
+            raise HTTPException(404, f"the run has no {what} yet")
+        return self._record.store.stream(key)
 
 
 def _open_run(world: World, user: str, workspace_name: str, run_id: str) -> Run:
     try:
         workspace = world.workspaces().get(workspace_name)
     except InvalidRequest as error:
-        raise HTTPException(404, str(error)) from error
+        # Not the error's own text: it names the workspaces there are, which is nobody's business here.
+        raise HTTPException(404, f"there is no workspace {workspace_name!r}") from error
     if not may_see(user, workspace):
         raise HTTPException(403, f"you are not a member of workspace {workspace_name!r}; ask its owner")
     if not keys.is_run_id(run_id):
         raise HTTPException(404, f"{run_id!r} is not a run id")
     record = record_of(world.bucket(workspace), run_id)
     manifest = record.read()
-    if manifest is None:
+    # A manifest that names another run is none of this one; its name would lead the page's links astray.
+    if manifest is None or manifest.run_id != run_id:
         raise HTTPException(404, f"workspace {workspace_name!r} has no run {run_id!r}")
     return Run(record, manifest)
 
@@ -116,26 +134,39 @@ def _handle_errors(app: FastAPI, world: World) -> None:
     @app.exception_handler(NotLoggedIn)
     async def log_in(request: Request, error: NotLoggedIn) -> Response:
         if "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse(world.login_url(str(request.url)), status_code=302)
-        return PlainTextResponse(f"not logged in: {error}\n", 401, headers={"WWW-Authenticate": "Bearer"})
+            return RedirectResponse(world.login_url(str(request.url)), status_code=302, headers=headers.FILE)
+        return _told(401, f"not logged in: {error}", {"WWW-Authenticate": "Bearer"})
 
-    @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
-        return PlainTextResponse(f"{error.detail}\n", error.status_code, headers=headers.FILE)
+    # Starlette's own class: an unknown path or method is answered like everything else.
+    @app.exception_handler(HttpError)
+    async def refused(_: Request, error: HttpError) -> Response:
+        return _told(error.status_code, error.detail, error.headers)
 
     @app.exception_handler(ObjectMissing)
     async def missing(_: Request, error: ObjectMissing) -> Response:
-        return PlainTextResponse(f"{error}\n", 404, headers=headers.FILE)
+        return _told(404, error)
 
     @app.exception_handler(StoreFailed)
     async def store_failed(_: Request, error: StoreFailed) -> Response:
-        return PlainTextResponse(f"{error}\n", 503, headers={**headers.FILE, "Retry-After": "10"})
+        return _told(503, error, {"Retry-After": _RETRY_AFTER_SECONDS} if error.retry_helps else None)
+
+    @app.exception_handler(InvalidSettings)
+    async def badly_set_up(_: Request, error: InvalidSettings) -> Response:
+        # What is wrong names files of this machine: that is for its operator, and not for whoever looks at a run.
+        _LOG.error("%s", error)
+        return _told(500, "Daybook is not set up as it must be; its operator finds the reason in Airflow's log")
+
+
+def _told(status: int, text: object, more: Mapping[str, str] | None = None) -> Response:
+    return PlainTextResponse(f"{text}\n", status, headers={**headers.FILE, **(more or {})})
 
 
 def _templates() -> Environment:
-    folder = Path(__file__).parent / "templates"
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=select_autoescape(default=True))
-    filters: dict[str, Any] = {
+    environment = Environment(
+        loader=PackageLoader("daybook.web"), undefined=StrictUndefined, autoescape=select_autoescape(default=True)
+    )
+    filters: dict[str, Callable[[Any], str]] = {
+        "value": value_for_people,
         "bytes": bytes_for_people,
         "duration": duration_for_people,
         "when": when_for_people,

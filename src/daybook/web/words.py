@@ -1,25 +1,32 @@
-"""Numbers as people read them."""
+"""Numbers, moments and values as people read them. They never fail: a record may hold anything."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from typing import Any
+
+MAX_VALUE_CHARACTERS = 2_000
+"""How much of one parameter or result a page shows; the manifest has all of it."""
 
 
 def bytes_for_people(size: int) -> str:
     """`1234567` as `1.2 MB`; powers of 1000, as file managers show them."""
     value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+    if value < 1000:
+        return f"{size} B"
+    for unit in ("kB", "MB", "GB"):
         value /= 1000
-    return f"{value:.1f} TB"
+        if value < 999.95:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"
 
 
 def duration_for_people(seconds: float | None) -> str:
     """`75.3` as `1 min 15 s`; an empty string for None."""
     if seconds is None:
         return ""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -28,7 +35,17 @@ def duration_for_people(seconds: float | None) -> str:
 
 
 def when_for_people(moment: str | None) -> str:
-    """An ISO 8601 moment as `2026-11-23 01:02:03 UTC`; an empty string for None."""
+    """An ISO 8601 moment as `2026-11-23 01:02:03 UTC`, UTC where it names no zone; an empty string for None."""
     if moment is None:
         return ""
-    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    try:
+        read = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def value_for_people(value: Any) -> str:
+    """A parameter or result: text as it is, anything else as JSON writes it; what is very long is cut."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}… ({len(text)} characters)"

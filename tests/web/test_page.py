@@ -1,0 +1,285 @@
+"""The page of a run: what it says of each state, and that nothing in a record can make it say or do anything else."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from builders import RUN_ID, a_manifest, an_output
+from daybook.contract.manifest import (
+    CellCounts,
+    CellError,
+    Files,
+    KernelRecord,
+    NotebookRecord,
+    Reason,
+    SparkRecord,
+    State,
+    Timings,
+)
+from daybook.contract.request import AirflowCoordinates
+from daybook.web import headers
+from daybook.web.words import MAX_VALUE_CHARACTERS
+
+pytestmark = pytest.mark.anyio
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its visible text, and its tags with their attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self._words, self._open = [], [], []
+        self.feed(text)
+        self.text = " ".join(" ".join(self._words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._open.append(tag)
+
+    def handle_data(self, data):
+        if self._open[-1:] not in (["style"], ["title"]):
+            self._words.append(data)
+
+    def handle_endtag(self, tag):
+        self._open.append("/" + tag)
+
+    def all(self, tag, attribute):
+        return [attributes.get(attribute) for name, attributes in self.tags if name == tag]
+
+
+async def page_of(client, path):
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    assert {name: answer.headers[name] for name in headers.PAGE} == headers.PAGE
+    return Page(answer.text)
+
+
+def unsealed(**changes):
+    return a_manifest(sealed=False, sealed_by=None, exit_code=None, **changes)
+
+
+async def test_a_run_that_succeeded_tells_its_results_and_where_its_files_are(client, save):
+    manifest = a_manifest(
+        outputs=(an_output("a b/ü#1.csv", size=1_234_567), an_output("plot.png", media_type="image/png")),
+        spark=SparkRecord(version="4.3.0", application_id="app-1"),
+        packages={"pandas": "2.3.3", "numpy": "2.0"},
+        image="team/image:1",
+        secrets={"token": "service-token"},
+    )
+    page = await page_of(client, save(manifest))
+    for words in (
+        "Delays of flights",
+        "workspace local",
+        "succeeded took 12.0 s started 2026-11-23 01:02:04 UTC by alice",
+        "mean_delay 12.3",
+        "origin JFK minimum_delay 15 token the secret service-token",
+        "5 of 5 succeeded",
+        "python3 (python 3.11.7)",
+        "4.3.0 app-1",
+        "team/image:1",
+        "a b/ü#1.csv text/csv 1.2 MB",
+        "2 packages numpy 2.0 pandas 2.3.3",
+    ):
+        assert words in page.text
+    assert page.all("a", "href") == [
+        f"{RUN_ID}/notebook",
+        f"{RUN_ID}/notebook.ipynb",
+        f"{RUN_ID}/log",
+        f"{RUN_ID}/manifest.json",
+        f"{RUN_ID}/outputs/a%20b/%C3%BC%231.csv",
+        f"{RUN_ID}/outputs/plot.png",
+        f"{RUN_ID}/outputs/plot.png",
+    ]
+    assert page.all("img", "src") == [f"{RUN_ID}/outputs/plot.png"]
+    assert page.all("img", "alt") == ["plot.png"]
+    assert page.all("iframe", "src") == [f"{RUN_ID}/notebook"]
+    assert page.all("iframe", "sandbox") == ["allow-scripts"]
+
+
+async def test_every_link_leads_somewhere(client, save):
+    output = an_output("a b/ü#1%.csv")
+    path = save(
+        a_manifest(outputs=(output,)),
+        dict.fromkeys(("notebook.html", "notebook.ipynb", "log.txt", output.key), b"x"),
+    )
+    page = await page_of(client, path)
+    for link in page.all("a", "href"):
+        assert (await client.get(path.rsplit("/", 1)[0] + "/" + link)).status_code == 200, link
+
+
+async def test_a_run_that_failed_tells_where_and_why(client, save):
+    manifest = a_manifest(
+        state=State.FAILED,
+        reason=Reason.CELL_ERROR,
+        message="Cell 3 raised ValueError: no flights",
+        exit_code=1,
+        cells=CellCounts(total=5, succeeded=2, failed=1, not_run=2),
+        error=CellError(cell=3, name="ValueError", value="no flights", source="raise", traceback="Traceback …"),
+        results={},
+    )
+    page = await page_of(client, save(manifest))
+    for words in (
+        "failed · cell error",
+        "Cell 3 raised ValueError: no flights",
+        "Cell 3: ValueError: no flights raise Traceback …",
+        "2 of 5 succeeded, 1 failed, 2 not run",
+        "Nothing recorded.",
+    ):
+        assert words in page.text
+
+
+async def test_an_error_outside_of_any_cell_names_none(client, save):
+    page = await page_of(client, save(a_manifest(state=State.FAILED, error=CellError(name="KernelDied"))))
+    assert "KernelDied" in page.text
+    assert "Cell" not in page.text.replace("Cells", "")
+
+
+async def test_a_run_that_was_interrupted_tells_by_whom(client, save):
+    manifest = a_manifest(
+        state=State.INTERRUPTED,
+        reason=Reason.CANCELLED,
+        message="cancelled by alice",
+        cells=CellCounts(total=5, succeeded=1, interrupted=1, not_run=3),
+    )
+    page = await page_of(client, save(manifest))
+    assert "interrupted · cancelled" in page.text
+    assert "cancelled by alice" in page.text
+    assert "1 of 5 succeeded, 1 interrupted, 3 not run" in page.text
+
+
+async def test_a_run_that_runs_tells_how_far_it_is(client, save):
+    manifest = unsealed(
+        state=State.RUNNING,
+        cells=CellCounts(total=5, succeeded=2, current=3),
+        timings=Timings(started_at="2026-11-23T01:02:04+00:00"),
+        results={},
+    )
+    page = await page_of(client, save(manifest))
+    assert "running started" in page.text
+    assert "2 of 5 succeeded" in page.text
+    assert "Nothing recorded yet." in page.text
+    assert page.all("iframe", "src") == []
+
+
+async def test_a_run_that_waits_has_hardly_anything_to_tell(client, save):
+    manifest = unsealed(
+        state=State.QUEUED, cells=CellCounts(), timings=Timings(), kernel=None, files=Files(), results={}, parameters={}
+    )
+    page = await page_of(client, save(manifest))
+    assert "queued" in page.text
+    assert "Parameters None." in page.text
+    assert page.all("a", "href") == ["?refresh=off", f"{RUN_ID}/manifest.json"]
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("sealed", [True, False])
+async def test_a_page_loads_itself_anew_only_while_its_run_is_not_sealed(client, save, state, sealed):
+    page = await page_of(client, save(a_manifest(state=state, sealed=sealed)))
+    assert page.all("meta", "http-equiv") == ([None, None, "refresh"] if not sealed else [None, None])
+
+
+async def test_loading_anew_can_be_paused_by_whoever_reads(client, save):
+    path = save(unsealed(state=State.RUNNING))
+    page = await page_of(client, path + "?refresh=off")
+    assert "refresh" not in page.all("meta", "http-equiv")
+    assert page.all("a", "href")[0] == RUN_ID
+
+
+async def test_a_later_attempt_says_which_it_is(client, save):
+    assert "Attempt 3" in (await page_of(client, save(a_manifest(attempt=3)))).text
+
+
+async def test_a_run_of_airflow_leads_back_to_it(client, save):
+    page = await page_of(client, save(a_manifest(airflow=AirflowCoordinates(dag_id="d", run_id="r", task_id="run"))))
+    assert "/dags/d" in page.all("a", "href")
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</title></style></pre><script>alert(1)</script>",
+    "{{ 7 * 7 }}{% raise %}",
+    "javascript:alert(1)",
+    "<!-- ",
+    "&lt;b&gt;",
+]
+
+
+def hostile_manifest(text):
+    return a_manifest(
+        state=State.FAILED,
+        reason=Reason.CELL_ERROR,
+        message=text,
+        notebook=NotebookRecord(id=text, title=text, source=text),
+        workspace=text,
+        user=text,
+        parameters={text: text, "list": [text], "object": {text: text}},
+        results={text: text, "list": [text], "object": {text: text}},
+        secrets={text: text},
+        error=CellError(cell=1, name=text, value=text, source=text, traceback=text),
+        image=text,
+        kernel=KernelRecord(name=text, language=text, language_version=text),
+        spark=SparkRecord(application_id=text, version=text, remote=text, ui=text),
+        packages={text: text},
+        timings=Timings(started_at=text),
+        outputs=(an_output(text, media_type="image/png"), an_output("x", media_type=text)),
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_nothing_in_a_record_becomes_markup(client, save, text):
+    harmless = await page_of(client, save(hostile_manifest("x"), {}))
+    hostile = await page_of(client, save(hostile_manifest(text).model_copy(update={"attempt": 2}), {}))
+    assert [tag for tag, _ in hostile.tags if tag not in ("dt", "dd")] == [
+        tag for tag, _ in harmless.tags if tag not in ("dt", "dd")
+    ]
+    assert not {"script", "object", "embed", "form", "base"} & {tag for tag, _ in hostile.tags}
+    attributes = {name for _, each in hostile.tags for name in each}
+    assert attributes == {name for _, each in harmless.tags for name in each}
+    assert hostile.text.count(" ".join(text.split())) >= 15
+    assert all(not link.startswith(("javascript:", "//")) for link in hostile.all("a", "href"))
+
+
+async def test_values_are_shown_as_json_and_text_as_it_is(client, save):
+    results = {
+        "text": "Zürich & <b>",
+        "flag": True,
+        "nothing": None,
+        "list": ["é<", 1.5],
+        "object": {"a": [1]},
+        "big": 10**20,
+    }
+    page = await page_of(client, save(a_manifest(results=results)))
+    for words in (
+        "text Zürich & <b>",
+        "flag true",
+        "nothing null",
+        'list ["é<", 1.5]',
+        'object {"a": [1]}',
+        "big 100000000000000000000",
+    ):
+        assert words in page.text
+
+
+async def test_a_very_long_value_is_cut_and_its_length_told(client, save):
+    page = await page_of(client, save(a_manifest(results={"long": "x" * (MAX_VALUE_CHARACTERS + 1)})))
+    assert f"{'x' * MAX_VALUE_CHARACTERS}… ({MAX_VALUE_CHARACTERS + 1} characters)" in page.text
+
+
+async def test_moments_that_are_none_are_shown_as_they_are(client, save):
+    page = await page_of(client, save(a_manifest(timings=Timings(started_at="yesterday", duration_seconds=None))))
+    assert "started yesterday" in page.text
+
+
+async def test_the_bar_of_cells_adds_up(client, save):
+    manifest = unsealed(state=State.RUNNING, cells=CellCounts(total=9, succeeded=3, failed=1, skipped=1, current=5))
+    text = (await client.get(save(manifest))).text
+    assert sum(int(share) for share in re.findall(r'style="flex: (\d+)"', text)) == 9
+
+
+async def test_the_page_runs_no_script_at_all(client, save):
+    page = await page_of(client, save(a_manifest()))
+    assert not [name for _, each in page.tags for name in each if name.startswith("on")]
+    assert "script" not in {tag for tag, _ in page.tags}
