@@ -101,6 +101,18 @@ def test_a_bug_says_that_it_is_one_and_where_the_details_are(tmp_path, monkeypat
     assert "Traceback" in details.read_text()
 
 
+def test_a_full_disk_is_no_bug(tmp_path, monkeypatch, capsys):
+    def full(_):
+        with open("/dev/full", "w") as file:  # noqa: PTH123 - any file would do
+            file.write("x")
+
+    monkeypatch.setattr(catalogue, "_document", full)
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "pyproject.toml").touch()
+    assert entry.run(["notebooks", "--project", str(tmp_path)], {}) == 3
+    assert "No space left on device; make room" in capsys.readouterr().err
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     (tmp_path / "dags").mkdir()
     (tmp_path / "pyproject.toml").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
 
 INTERRUPTED_BY_KEYBOARD = 130
 _JSON_FLAG = "--json"
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+"""A full or forbidden disk, met where nobody looked for it, is no bug."""
 
 EPILOG = """
 **Exit codes:** 0 done · 1 the notebook failed, or the stack is not up (`status`) · 2 the request, a setting or the
@@ -84,6 +87,12 @@ def run_app(arguments: Sequence[str]) -> int:
     except DaybookError as error:
         terminal.error(error)
         return int(error.exit_code)
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            return _bug(terminal, error)
+        where = f"{error.filename}: " if error.filename else ""
+        terminal.error(InfrastructureFailed(f"{where}{error.strerror}; make room or give the right, then try again"))
+        return int(ExitCode.INFRASTRUCTURE_FAILED)
     except Exception as error:  # noqa: BLE001 - the process's edge: a bug must say that it is one
         return _bug(terminal, error)
 
