@@ -74,8 +74,9 @@ class Localpods:
         write_kubeconfig(self.kubeconfig, self.port, TOKEN, authority_file(self.state))
 
     def end(self, how: signal.Signals) -> int:
+        """Signals the whole process group, as `daybook down` and a closed terminal do."""
         assert self.process is not None
-        self.process.send_signal(how)
+        os.killpg(self.process.pid, how)
         return self.process.wait(10)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daybook.localpods.clock import nano_time, nanoseconds_of
+from daybook.localpods.handle import Pulse
 from daybook.localpods.limits import MAX_LOG_LINE_BYTES
 from daybook.localpods.logs import LogQuery, LogReader, LogWriter
+from daybook.localpods.reading import _follow
 
 
 def read(path: Path, query: LogQuery) -> bytes:
@@ -96,6 +99,33 @@ def test_a_reader_sees_what_comes_later_and_never_half_an_entry(tmp_path: Path) 
         assert reader.read() == b"half and half\n"
     writer.close()
     writer.close()
+
+
+@pytest.mark.anyio
+async def test_a_follower_misses_nothing_that_is_written_between_its_look_and_its_wait() -> None:
+    pulse = Pulse()
+    answers = [b"first", b"", b"second", b""]
+
+    class Growing:
+        """A log that grows just after it was found to have no more."""
+
+        full = False
+
+        def __enter__(self) -> Growing:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def read(self) -> bytes:
+            answer = answers.pop(0)
+            if not answer and answers:
+                pulse.beat()
+            return answer
+
+    stream = _follow(Growing(), lambda: pulse if answers else None, asyncio.Event())  # type: ignore[arg-type]
+    assert [await asyncio.wait_for(anext(stream), 2) for _ in range(2)] == [b"first", b"second"]
+    await stream.aclose()
 
 
 def test_a_log_that_reaches_its_limit_says_so_and_stops(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 
 import httpx
+import psutil
 import pytest
 
 from localpods.really_started import Localpods, processes_with, wait_until
@@ -35,7 +36,7 @@ def test_a_running_pod_outlives_the_server_and_is_taken_up_again(own_localpods: 
     after = own_localpods.get(running)
     assert after["status"]["phase"] == "Running"
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    assert after["status"]["containerStatuses"][0]["state"] == before["status"]["containerStatuses"][0]["state"]
+    assert after == before  # to its resourceVersion: nobody was told in between that it is pending again
     assert own_localpods.terminated(running)["exitCode"] == 7
     assert own_localpods.log(running) == "before\nafter\n"
     assert own_localpods.get(finished)["status"]["phase"] == "Succeeded"
@@ -90,6 +91,7 @@ def test_a_container_without_shim_or_record_is_failed_truthfully_at_the_start(ow
     record = own_localpods.record(name)
     own_localpods.end(signal.SIGKILL)
     os.kill(record["shim"]["pid"], signal.SIGKILL)
+    wait_until(lambda: not processes_with("sleep 65.7; exit 0"))  # the system ends the child with its shim
     own_localpods.start()
     ended = own_localpods.terminated(name)
     assert (ended["exitCode"], ended["reason"]) == (137, "ContainerStatusUnknown")
@@ -210,6 +212,13 @@ def test_only_so_many_finished_pods_are_kept(tmp_path_factory: pytest.TempPathFa
         assert [few.get(name)["kind"] for name in names[2:]] == ["Pod", "Pod"]
     finally:
         few.close()
+
+
+def test_the_shim_gets_nothing_of_the_servers_environment(own_localpods: Localpods) -> None:
+    name = own_localpods.run("sleep", "69.7")
+    shim = psutil.Process(own_localpods.record(name)["shim"]["pid"])
+    assert set(shim.environ()) <= {"PATH", "LC_CTYPE"}
+    own_localpods.delete(name, gracePeriodSeconds=0)
 
 
 def test_the_shim_itself_is_small(own_localpods: Localpods) -> None:

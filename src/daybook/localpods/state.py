@@ -153,4 +153,6 @@ def _remove(folder: Path) -> None:
             inner = Path(parent, name)
             if not inner.is_symlink():
                 inner.chmod(0o700)
-    shutil.rmtree(folder, onerror=lambda _, path, problem: _log.warning("%s stays: %s", path, problem[1]))
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        _log.warning("%s cannot be removed whole; it is tried again at the next start", folder)
