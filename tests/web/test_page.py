@@ -157,6 +157,7 @@ async def test_a_run_that_runs_tells_how_far_it_is(client, save):
     )
     page = await page_of(client, save(manifest))
     assert "running started" in page.text
+    assert "cell 3 is running" in page.text
     assert "2 of 5 succeeded" in page.text
     assert "Nothing recorded yet." in page.text
     assert page.all("iframe", "src") == []
