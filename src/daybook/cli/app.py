@@ -113,8 +113,8 @@ def _usage(terminal: Terminal, error: typer.TyperException) -> int:
         terminal.document(usage_document(message))
     else:
         command = getattr(getattr(error, "ctx", None), "command_path", "daybook")
-        terminal.err.print(f"error: {message}", markup=False, style="red")
-        terminal.err.print(f"Try '{command} --help'.", markup=False)
+        terminal.complain(message)
+        terminal.say(f"Try '{command} --help'.")
     return int(ExitCode.INVALID_REQUEST)
 
 

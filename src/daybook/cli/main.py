@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from daybook.contract.variables import REQUEST_VARIABLE
@@ -26,6 +27,17 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         from daybook.cli.executing import execute_request
 
         return execute_request(environment)
+    if arguments[:1] == ["execute"] and not {"-h", "--help"} & set(arguments):
+        _hand_over_early(arguments, environment)
     from daybook.cli.app import run_app
 
     return run_app(arguments)
+
+
+def _hand_over_early(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Goes to the notebooks' environment before anything is loaded here that is loaded there again."""
+    from daybook.cli.executing import hand_over
+    from daybook.contract.errors import InvalidSettings
+
+    with suppress(InvalidSettings):  # the command itself says what is wrong
+        hand_over(arguments, environment)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
-
-from rich.console import Console
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from daybook.contract.errors import DaybookError, ExitCode, Faulty
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Terminal:
@@ -20,23 +22,41 @@ class Terminal:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.out = Console(highlight=False, soft_wrap=True)
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @cached_property
+    def out(self) -> Console:
+        """Stdout for tables. Rich is loaded only here: most commands say a few plain lines."""
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=True)
+
+    @cached_property
+    def err(self) -> Console:
+        """Stderr for what changes in place."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=True)
 
     @property
     def interactive(self) -> bool:
         """Whether a person watches, so that lines may change in place."""
-        return not self.as_json and self.err.is_terminal
+        return not self.as_json and sys.stderr.isatty()
 
     def say(self, text: str) -> None:
         """A line of progress, for people only."""
-        if not self.as_json:
-            self.err.print(text, markup=False)
+        if self.interactive:
+            self.err.print(text, markup=False)  # above what changes in place
+        elif not self.as_json:
+            sys.stderr.write(f"{text}\n")
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """A line of the result, for people only; paths and addresses in it are never broken."""
-        if not self.as_json:
+        if self.as_json:
+            return
+        if style and sys.stdout.isatty():
             self.out.print(text, markup=False, style=style)
+        else:
+            sys.stdout.write(f"{text}\n")
 
     def document(self, content: Any) -> None:
         """The result, for programs only."""
@@ -48,7 +68,14 @@ class Terminal:
         if self.as_json:
             self.document(error_document(error))
         else:
-            self.err.print(f"error: {error}", markup=False, style="red")
+            self.complain(str(error))
+
+    def complain(self, text: str) -> None:
+        """What went wrong, for people."""
+        if sys.stderr.isatty():
+            self.err.print(f"error: {text}", markup=False, style="red")
+        else:
+            sys.stderr.write(f"error: {text}\n")
 
 
 def error_document(error: DaybookError) -> dict[str, Any]:

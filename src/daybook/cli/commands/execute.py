@@ -1,9 +1,107 @@
-"""x."""
+"""`daybook execute`: just the runner, here and now."""
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from daybook.cli.options import JsonOption, ParameterOption, ParametersOption, ProjectOption
+
+if TYPE_CHECKING:
+    from daybook.cli.terminal import Terminal
+    from daybook.contract.errors import ExitCode
+    from daybook.contract.request import Limits
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds this family's commands."""
+    app.command(rich_help_panel=panel)(execute)
+
+
+def execute(
+    notebook: Annotated[
+        str,
+        typer.Argument(
+            metavar="NOTEBOOK", help="Path or URL (file, http, https, s3) of a notebook, or its id in the catalogue."
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help="Path or URL that the run's record goes below.")],
+    parameter: ParameterOption = None,
+    parameters: ParametersOption = None,
+    kernel: Annotated[str | None, typer.Option(help="Kernel; else the notebook's own.", show_default=False)] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds all of it may take.", show_default=False)
+    ] = None,
+    cell_timeout: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds one cell may take.", show_default=False)
+    ] = None,
+    project: ProjectOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Execute a notebook here, without Airflow: the same checks, outputs and manifest as in a pod.
+
+    Runs in the notebooks' environment (.venv-notebook). Without NOTEBOOK, and with a request in DAYBOOK_REQUEST, it
+    executes that: so pods do. Exit codes: 0 succeeded, 1 the notebook failed, 2 refused, 3 the infrastructure failed,
+    143 interrupted.
+
+    Examples: `daybook execute analysis.ipynb --output out/ -p year=2013` ·
+    `daybook execute https://example.org/n.ipynb -o s3://bucket/run --parameters p.json`
+    """
+    from daybook.cli.executing import hand_over
+    from daybook.cli.parameters import read_texts
+    from daybook.cli.terminal import Terminal
+
+    hand_over(sys.argv[1:], os.environ)
+    from daybook.runner.main import run_from_arguments
+
+    terminal = Terminal(json)
+    code = run_from_arguments(
+        _source(notebook, project),
+        output,
+        parameters,
+        read_texts(parameter or ()),
+        kernel=kernel,
+        limits=_limits(timeout, cell_timeout),
+        stream=sys.stderr,
+    )
+    _show(output, code, terminal)
+    raise typer.Exit(int(code))
+
+
+def _source(notebook: str, project: Path | None) -> str:
+    """A path or URL as it is; an id of the catalogue as the notebook it stands for."""
+    if "://" in notebook or Path(notebook).exists() or not notebook.isidentifier():
+        return notebook
+    from daybook.cli.settings import Settings
+    from daybook.contract.errors import InvalidSettings
+
+    try:
+        settings = Settings.find(project)
+    except InvalidSettings:
+        return notebook  # outside a project it can only be a path, and the runner says that it is not there
+    return str(settings.load_catalogue().get(notebook).source)
+
+
+def _limits(timeout: float | None, cell_timeout: float | None) -> Limits | None:
+    from daybook.contract.request import DEFAULT_TIMEOUT_SECONDS, Limits
+
+    if timeout is None and cell_timeout is None:
+        return None
+    return Limits(timeout_seconds=timeout or DEFAULT_TIMEOUT_SECONDS, cell_timeout_seconds=cell_timeout)
+
+
+def _show(output: str, code: ExitCode, terminal: Terminal) -> None:
+    from daybook.cli.commands.run_views import run_document, show_run
+    from daybook.storage import RunRecord, open_store
+
+    record = RunRecord(open_store(output, os.environ))
+    manifest = record.read()
+    if manifest is None:
+        return
+    terminal.document({**run_document(manifest, record, None), "exit_code": int(code)})
+    if not terminal.as_json:
+        show_run(terminal, manifest, record, None)

@@ -36,7 +36,7 @@ def place_of(url: str) -> str:
     return unquote(parts.path) if parts.scheme == "file" else url
 
 
-def run_document(manifest: Manifest, record: RunRecord, page: str) -> dict[str, Any]:
+def run_document(manifest: Manifest, record: RunRecord, page: str | None) -> dict[str, Any]:
     """A run as `--json` shows it: its manifest, and where everything lies."""
     files = {name: record.store.url_of(key) for name, key in manifest.files.model_dump().items() if key is not None}
     return {
@@ -52,7 +52,7 @@ def run_document(manifest: Manifest, record: RunRecord, page: str) -> dict[str, 
     }
 
 
-def show_run(terminal: Terminal, manifest: Manifest, record: RunRecord, page: str) -> None:
+def show_run(terminal: Terminal, manifest: Manifest, record: RunRecord, page: str | None) -> None:
     """A run for people: what became of it, what came out, and where it lies."""
     took = manifest.timings.duration_seconds
     head = f"{manifest.notebook.id} {manifest.state}" + (f" in {took:.1f} s" if took is not None else "")
@@ -63,7 +63,7 @@ def show_run(terminal: Terminal, manifest: Manifest, record: RunRecord, page: st
     _show_error(terminal, manifest)
 
 
-def _facts(manifest: Manifest, record: RunRecord, page: str) -> Iterator[tuple[str, str]]:
+def _facts(manifest: Manifest, record: RunRecord, page: str | None) -> Iterator[tuple[str, str]]:
     attempt = f" (attempt {manifest.attempt})" if manifest.attempt > 1 else ""
     yield "run", manifest.run_id + attempt
     yield "workspace", manifest.workspace
@@ -79,7 +79,8 @@ def _facts(manifest: Manifest, record: RunRecord, page: str) -> Iterator[tuple[s
         key = getattr(manifest.files, name)
         if key is not None:
             yield name, place_of(record.store.url_of(key))
-    yield "page", page
+    if page is not None:
+        yield "page", page
 
 
 def _show_outputs(terminal: Terminal, manifest: Manifest, record: RunRecord) -> None:
