@@ -63,5 +63,9 @@ VERSION_BLOCK: Final = 1000
 SHUTDOWN_SECONDS: Final = 3
 """How long an ending server waits for open answers, seconds. Running pods are left alone."""
 
+KEEP_ALIVE_SECONDS: Final = 75
+"""How long an idle connection stays open, seconds. Operators poll through one every few seconds; it must not be closed
+under a request that is on its way."""
+
 HANDSHAKE_SECONDS: Final = 10.0
 """How long a client may take to say its first byte and finish its TLS handshake, seconds."""

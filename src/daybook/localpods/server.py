@@ -33,7 +33,7 @@ from daybook.localpods.events import Events
 from daybook.localpods.files import write_atomically
 from daybook.localpods.images import load_images
 from daybook.localpods.kubeconfig import authority_file
-from daybook.localpods.limits import KEEP_FINISHED_PODS, SHUTDOWN_SECONDS
+from daybook.localpods.limits import KEEP_ALIVE_SECONDS, KEEP_FINISHED_PODS, SHUTDOWN_SECONDS
 from daybook.localpods.pods_api import PodsApi
 from daybook.localpods.secrets import Secrets
 from daybook.localpods.state import StateFolder
@@ -89,6 +89,7 @@ def serve(settings: Settings) -> None:
             access_log=False,
             log_config=None,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         for one in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it is done: a clean exit is 0
