@@ -6,6 +6,7 @@ The check needs nothing but the standard library, so that the kernel can start b
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -59,11 +60,15 @@ def to_notebook(document: Document, source: str) -> Any:
             notebook = nbformat.v4.to_notebook(document)
             notebook = nbformat.v4.upgrade(notebook, from_version=FORMAT, from_minor=version[1])
         else:
-            old = nbformat.versions[version[0]].to_notebook_json(json.dumps(document))
+            old = nbformat.versions[version[0]].to_notebook_json(document)
             notebook = nbformat.convert(old, FORMAT)
     except Exception as error:
         raise _not_one(source, [Fault("", f"its format cannot be brought up to date: {error!r}")]) from error
+    seen: set[str] = set()
     for cell in notebook.cells:
+        if not isinstance(cell.get("id"), str) or cell.id in seen:
+            cell["id"] = uuid.uuid4().hex[:8]
+        seen.add(cell.id)
         cell.setdefault("metadata", nbformat.NotebookNode())
         if cell.cell_type == "code":
             cell.outputs = []

@@ -126,7 +126,7 @@ class Execution:
         if said.stopped is Stopped.KERNEL_DIED:
             return self._kernel_died(cell, index, name, said)
         if said.asked_to_exit:
-            return self._failed(cell, index, Reason.EARLY_EXIT, f"{name} ended the notebook by exit()", said)
+            return self._failed(cell, index, Reason.EARLY_EXIT, f"{name} ended the notebook by exit() or quit()", said)
         if not said.raised or cells.may_raise(cell):
             return None
         error = cells.error_of(cell, index, Reason.CELL_ERROR, said.reply)

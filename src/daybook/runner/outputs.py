@@ -55,6 +55,8 @@ def collect(folder: Path, say: Callable[[str], None]) -> list[OutputFile]:
     Raises:
         StoreFailed: a file cannot be read.
     """
+    if not folder.is_dir():
+        return []  # the notebook took it away
     root = folder.resolve()
     return [_described(path, file) for path, file in sorted(_files(folder, root, say))]
 

@@ -1,0 +1,16 @@
+"""Fixtures that run notebooks."""
+
+import pytest
+
+from runner.runs import Runner
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Runner(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory):
+    """As `run`, for runs that several tests look at."""
+    return Runner(tmp_path_factory.mktemp("runs"))

@@ -1,0 +1,37 @@
+"""A real S3 API on loopback: moto's server, from the environment that has it."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+MOTO = Path(__file__).parents[2] / ".venv" / "bin" / "moto_server"
+
+
+@contextmanager
+def s3_server(*buckets: str) -> Iterator[dict[str, str]]:
+    """Starts it, makes the buckets, and gives the variables that lead to it."""
+    if not MOTO.exists():
+        pytest.skip("moto's server is part of the Airflow side's environment, which is not there")
+    command = [str(MOTO), "-H", "127.0.0.1", "-p", "0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in process.stderr if "Running on" in line)
+            endpoint = re.search(r"http://[\d.]+:\d+", line).group()
+            for bucket in buckets or ("notebooks",):
+                httpx.put(f"{endpoint}/{bucket}").raise_for_status()
+            yield {
+                **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL": endpoint,
+            }
+        finally:
+            process.terminate()
+            process.wait(10)
