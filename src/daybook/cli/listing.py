@@ -74,17 +74,16 @@ def show_runs(terminal: Terminal, found: list[Manifest]) -> None:
         terminal.line("There are no such runs.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("run", "notebook", "workspace", "state", "asked for", "took", "user"):
-        table.add_column(title, no_wrap=title == "run")
+    for title in ("run", "state", "asked for", "took", "workspace", "user"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "took" else "left")
     for each in found:
         took = each.timings.duration_seconds
         table.add_row(
             each.run_id,
-            each.notebook.id,
-            each.workspace,
             Text(str(each.state), style=STYLES[each.state]),
             when(each.timings.queued_at or each.timings.started_at),
             f"{took:.1f} s" if took is not None else "",
+            each.workspace,
             each.user or "",
         )
-    terminal.out.print(table)
+    terminal.table(table)

@@ -11,6 +11,9 @@ from daybook.contract.errors import DaybookError, ExitCode, Faulty
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+_WIDE = 1000
 
 
 class Terminal:
@@ -57,6 +60,12 @@ class Terminal:
             self.out.print(text, markup=False, style=style)
         else:
             sys.stdout.write(f"{text}\n")
+
+    def table(self, table: Table) -> None:
+        """A table; where no person looks at it, as wide as it needs to be."""
+        if not self.out.is_terminal:
+            self.out.width = _WIDE
+        self.out.print(table)
 
     def document(self, content: Any) -> None:
         """The result, for programs only."""

@@ -9,9 +9,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from rich.filesize import decimal
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from daybook.cli.airflow_api import DagRun
 from daybook.cli.terminal import Terminal
 from daybook.contract.manifest import CellCounts, Manifest, State
@@ -28,6 +25,7 @@ STYLES = {
 _SHOWN_OUTPUTS = 20
 """A table that Spark wrote may be hundreds of files; the page and --json have them all."""
 _VALUE_CHARACTERS = 100
+_TRACEBACK_LINES = 20
 
 
 def place_of(url: str) -> str:
@@ -57,13 +55,15 @@ def show_run(terminal: Terminal, manifest: Manifest, record: RunRecord, page: st
     took = manifest.timings.duration_seconds
     head = f"{manifest.notebook.id} {manifest.state}" + (f" in {took:.1f} s" if took is not None else "")
     terminal.line(head, style=f"bold {STYLES[manifest.state]}")
-    for name, value in _facts(manifest, record, page):
+    for name, value in _facts(manifest, record):
         terminal.line(f"  {name:<11} {value}")
     _show_outputs(terminal, manifest, record)
+    if page is not None:
+        terminal.line(f"  {'page':<11} {page}")
     _show_error(terminal, manifest)
 
 
-def _facts(manifest: Manifest, record: RunRecord, page: str | None) -> Iterator[tuple[str, str]]:
+def _facts(manifest: Manifest, record: RunRecord) -> Iterator[tuple[str, str]]:
     attempt = f" (attempt {manifest.attempt})" if manifest.attempt > 1 else ""
     yield "run", manifest.run_id + attempt
     yield "workspace", manifest.workspace
@@ -79,11 +79,11 @@ def _facts(manifest: Manifest, record: RunRecord, page: str | None) -> Iterator[
         key = getattr(manifest.files, name)
         if key is not None:
             yield name, place_of(record.store.url_of(key))
-    if page is not None:
-        yield "page", page
 
 
 def _show_outputs(terminal: Terminal, manifest: Manifest, record: RunRecord) -> None:
+    from rich.filesize import decimal
+
     for each in manifest.outputs[:_SHOWN_OUTPUTS]:
         terminal.line(f"  {'output':<11} {place_of(record.store.url_of(each.key))}  ({decimal(each.size)})")
     more = len(manifest.outputs) - _SHOWN_OUTPUTS
@@ -97,7 +97,10 @@ def _show_error(terminal: Terminal, manifest: Manifest) -> None:
         return
     where = f"cell {error.cell}: " if error.cell is not None else ""
     terminal.line(f"\n{where}{error.name}: {error.value}", style="red")
-    for line in error.traceback.rstrip().splitlines():
+    lines = error.traceback.rstrip().splitlines()
+    if len(lines) > _TRACEBACK_LINES:
+        terminal.line("  | … the notebook shows the whole traceback")
+    for line in lines[-_TRACEBACK_LINES:]:
         terminal.line(f"  | {line}")
 
 
@@ -127,6 +130,8 @@ def watching(terminal: Terminal) -> Iterator[Callable[[Manifest | None, DagRun |
 
 @contextmanager
 def _bar(terminal: Terminal) -> Iterator[Callable[[Manifest | None, DagRun | None], None]]:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[cells]}"))
     with Progress(*columns, TimeElapsedColumn(), console=terminal.err, transient=True) as progress:
         task = progress.add_task("queued", total=None, cells="")

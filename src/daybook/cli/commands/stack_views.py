@@ -93,7 +93,7 @@ def show_status(terminal: Terminal, found: StackStatus) -> None:
         state = Text(_state(part), style=_STYLES[part.state])
         memory = _mebibytes(part.memory) if part.memory is not None else ""
         table.add_row(part.name, state, str(part.pid or ""), memory, part.url or "", _nearby(Path(part.log)))
-    terminal.out.print(table)
+    terminal.table(table)
     whole = "up" if found.up else "not up; `daybook up` starts what is missing"
     terminal.line(f"\nThe stack is {whole}. Memory together: {_mebibytes(found.memory)}.")
 

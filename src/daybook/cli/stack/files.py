@@ -27,11 +27,15 @@ def write_if_changed(path: Path, text: str) -> None:
     write_private(path, text)
 
 
-def minted(path: Path) -> str:
-    """The secret in a file; made there, once, when there is none yet."""
+def minted(path: Path, end: str = "\n") -> str:
+    """The secret in a file; made there, once, when there is none yet.
+
+    Args:
+        end: what follows it in the file: nothing where every byte of the file counts, as in secrets of pods.
+    """
     if path.is_file() and (found := path.read_text().strip()):
         path.chmod(PRIVATE)
         return found
     secret = secrets.token_urlsafe(_SECRET_BYTES)
-    write_private(path, secret + "\n")
+    write_private(path, secret + end)
     return secret

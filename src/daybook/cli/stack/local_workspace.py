@@ -51,7 +51,7 @@ def write_workspaces(project: Project, ports: Ports) -> None:
 
     Only lines that name a Spark server on loopback are touched: those are this stack's, everything else is the user's.
     """
-    minted(spark_token_file(project))
+    minted(spark_token_file(project), end="")
     path = project.workspaces
     if not path.exists():
         write_private(path, _first(project, ports))
