@@ -105,7 +105,7 @@ def _attached(
 
     session = attach(
         remote,
-        environment.get(SPARK_TOKEN_VARIABLE),
+        (environment.get(SPARK_TOKEN_VARIABLE) or "").strip() or None,  # secrets often end in a newline
         user=environment.get(USER_VARIABLE),
         limit_seconds=limit_seconds,
         say=say,
