@@ -41,7 +41,7 @@ handle.update("second")
 display(HTML("<b>bold</b>"))
 print("err", file=sys.stderr)
 """,
-    "from IPython.display import clear_output\nprint('gone')\nclear_output()\nos.write(1, b'\\xff not UTF-8')",
+    "from IPython.display import clear_output\nprint('gone')\nclear_output()\nos.write(1, b'\\xff not UTF-8')\nimport time\ntime.sleep(0.5)",
     "print(sorted(n for n in os.environ if n.startswith('DAYBOOK_')), os.getcwd(), os.listdir('.'))",
     "import json\nprint(json.dumps(dict(globals()['_oh']), default=str))\n40 + 2",
 )
@@ -158,7 +158,7 @@ ENDINGS = [
     (["1", "raise ValueError('\\x1b[31mred')", "2"], {}, "failed", "cell_error", "ValueError", "ValueError: red"),
     (["1", "x = = 1", "2"], {}, "failed", "cell_error", "SyntaxError", "SyntaxError"),
     (["1", "input('?')", "2"], {}, "failed", "cell_error", "StdinNotImplementedError", "does not support input"),
-    (["1", "import os; print('last', flush=True); os.kill(os.getpid(), 9)", "2"], {}, "failed", "kernel_died",
+    (["1", "import os, time; print('last', flush=True); time.sleep(0.5); os.kill(os.getpid(), 9)", "2"], {}, "failed", "kernel_died",
      "kernel_died", "the kernel was ended by SIGKILL in cell 2/3"),
     (["1", "import os; os._exit(7)", "2"], {}, "failed", "kernel_died", "kernel_died", "ended with exit code 7"),
     (["1", "exit()", "2"], {}, "failed", "early_exit", "early_exit", "ended the notebook by exit()"),

@@ -15,6 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from daybook.contract import variables
+from daybook.contract.errors import KernelUnavailable
+from daybook.contract.request import Limits
+from daybook.runner.cells import lay_out
+from daybook.runner.ending import Ending
+from daybook.runner.executing import Execution, Hosting
+from daybook.runner.interruption import Interruption
+from daybook.runner.kernel import KernelPlace, KernelProcess
+from daybook.runner.kernels import choose, installed
+
 _ELSEWHERE = ("adlfs", "azure", "boto3", "botocore", "gcsfs", "github", "pyarrow", "pyarrow.fs")
 """What papermill imports only to read and write notebooks, which the runner does itself: up to seconds of start-up."""
 
@@ -32,25 +42,14 @@ def _without_storage_libraries() -> Iterator[None]:
                 del sys.modules[name]
 
 
-with _without_storage_libraries():
-    from papermill.engines import Engine, papermill_engines
-    from papermill.iorw import write_ipynb
-
-from daybook.contract import variables  # noqa: E402 - papermill must come first, or it finds what it looks for
-from daybook.contract.errors import KernelUnavailable  # noqa: E402
-from daybook.contract.request import Limits  # noqa: E402
-from daybook.runner.cells import lay_out  # noqa: E402
-from daybook.runner.ending import Ending  # noqa: E402
-from daybook.runner.executing import Execution, Hosting  # noqa: E402
-from daybook.runner.interruption import Interruption  # noqa: E402
-from daybook.runner.kernel import KernelPlace, KernelProcess  # noqa: E402
-from daybook.runner.kernels import choose, installed  # noqa: E402
-
 ENGINE = "daybook"
 
 
-class DaybookEngine(Engine):  # type: ignore[misc]  # papermill is not checked
-    """Papermill's interface; see `daybook.runner.executing` for what it does."""
+class DaybookEngine:
+    """Papermill's interface; see `daybook.runner.executing` for what it does.
+
+    It does not inherit from papermill's `Engine`: papermill loads its engines while it is itself being imported.
+    """
 
     @classmethod
     def execute_notebook(
@@ -75,7 +74,19 @@ class DaybookEngine(Engine):  # type: ignore[misc]  # papermill is not checked
             place = KernelPlace(Path.cwd(), _environment(Path(folder)), Path(folder) / "kernel.log")
             with KernelProcess(choose(nb, kernel_name, installed()), place) as kernel:
                 alone = _alone(kernel, output_path, options.get("execution_timeout"), interruption)
-                return cls.execute_notebook(nb, kernel_name, hosting=alone)
+                cls.execute_notebook(nb, kernel_name, hosting=alone)
+                alone.save(nb)
+                return nb
+
+    @classmethod
+    def nb_kernel_name(cls, nb: Any, name: str | None = None) -> str:
+        """The kernel that papermill names in the notebook's record."""
+        return choose(nb, name, installed()).name
+
+    @classmethod
+    def nb_language(cls, nb: Any, language: str | None = None) -> str:
+        """The language that papermill writes parameters in."""
+        return language or choose(nb, None, installed()).language
 
 
 def host(notebook: Any, hosting: Hosting) -> Ending:
@@ -84,6 +95,9 @@ def host(notebook: Any, hosting: Hosting) -> Ending:
     Raises:
         KernelUnavailable: the kernel did not come up.
     """
+    with _without_storage_libraries():
+        from papermill.engines import papermill_engines
+
     papermill_engines.register(ENGINE, DaybookEngine)
     try:
         papermill_engines.execute_notebook_with_engine(
@@ -98,6 +112,8 @@ def host(notebook: Any, hosting: Hosting) -> Ending:
 
 
 def _alone(kernel: KernelProcess, output_path: str | None, cell_seconds: float | None, asked: Interruption) -> Hosting:
+    from papermill.iorw import write_ipynb
+
     def save(notebook: Any) -> int:
         if output_path is None:
             return 0

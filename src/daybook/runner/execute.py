@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from daybook.contract.errors import DaybookError, ExitCode, RunInterrupted
+from daybook.contract.errors import DaybookError, ExitCode, RunInterrupted, StoreFailed
 from daybook.contract.manifest import Reason, State
 from daybook.contract.request import RunRequest
 from daybook.runner import attempt as attempts
@@ -52,9 +52,6 @@ def _ending_of(attempt: Attempt) -> Ending:
     try:
         document = _fetched(attempt)
         return _executed(attempt, document)
-    except StaleAttempt as error:
-        attempt.recordable = False  # the record belongs to a newer attempt, or to whoever sealed this one
-        return Ending.by(RunInterrupted(str(error)))
     except DaybookError as error:
         return Ending.by(error)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever it is, the record must tell of it
@@ -89,7 +86,7 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
 
         attempt.notebook = prepare(document, shown(attempt.request.notebook.source), injected, kernel)
         attempt.page = HtmlPage()
-        attempt.recorder.require_begun()
+        _require_record(attempt)
         return host(
             attempt.notebook,
             Hosting(
@@ -103,3 +100,15 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
                 started_at=attempt.clock,
             ),
         )
+
+
+def _require_record(attempt: Attempt) -> None:
+    """Has nothing executed whose record the bucket does not take: there is nothing to lose yet."""
+    try:
+        attempt.recorder.require_begun()
+    except StaleAttempt as error:
+        attempt.recordable = False  # it belongs to a newer attempt, or was sealed by whoever gave this one up
+        raise RunInterrupted(str(error)) from error
+    except StoreFailed:
+        attempt.recordable = False
+        raise

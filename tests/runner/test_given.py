@@ -1,0 +1,131 @@
+"""`daybook execute`: what it is given becomes a checked request, or is refused with every fault at once."""
+
+import io
+import json
+import os
+
+import pytest
+
+from daybook.contract.errors import ExitCode, InvalidRequest, InvalidSettings
+from daybook.contract.manifest import Manifest
+from daybook.contract.request import Limits
+from daybook.runner.given import Given, read_values, request_for
+from daybook.runner.main import run_from_arguments
+from runner.runs import code, notebook_of
+
+DECLARED = code("origin: str = 'EWR'\nlimit = 3\nratio = 0.5\nnames = ['a']\nflag = False", "parameters")
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    folder = tmp_path / "flights"
+    folder.mkdir()
+    path = folder / "notebook.ipynb"
+    path.write_text(json.dumps(notebook_of(DECLARED, "print(origin, limit)")))
+    return path
+
+
+def ask(notebook, tmp_path, **given):
+    return request_for(Given(str(notebook), str(tmp_path / "out"), **given), {})
+
+
+def test_texts_and_values_become_typed_parameters(notebook, tmp_path):
+    request = ask(notebook, tmp_path, texts={"limit": "007", "names": ["x", "y"], "flag": "true"}, values={"ratio": 1})
+    assert request.parameters == {"origin": "EWR", "limit": 7, "ratio": 1, "names": ["x", "y"], "flag": True}
+    assert request.notebook.id == "flights"
+    assert request.attempt == 1
+    assert request.output == (tmp_path / "out").as_uri()
+
+
+def test_every_fault_is_named_at_once(notebook, tmp_path):
+    with pytest.raises(InvalidRequest) as raised:
+        ask(
+            notebook,
+            tmp_path,
+            texts={"limt": "1", "limit": "many", "flag": "true"},
+            values={"ratio": "x", "flag": True},
+        )
+    said = str(raised.value)
+    for part in ("limt: is not an input of this notebook", "- limit: ", "- ratio: ", "- flag: is given twice"):
+        assert part in said
+    assert said.count("- limit:") == 1
+
+
+def test_the_spec_beside_the_notebook_decides(notebook, tmp_path):
+    spec = (
+        "title: Flights\nrun: {timeout_seconds: 60, kernel: python3}\ninputs:\n  limit: {type: integer, maximum: 5}\n"
+    )
+    spec += "  token: {type: secret, default: key-of-token}\n"
+    (notebook.parent / "spec.yaml").write_text(spec)
+    request = ask(notebook, tmp_path, texts={"limit": "5"})
+    assert request.parameters == {"limit": 5}
+    assert request.secrets == {"token": "key-of-token"}
+    assert (request.limits.timeout_seconds, request.notebook.kernel) == (60, "python3")
+    assert request.notebook.title == "Flights"
+    with pytest.raises(InvalidRequest, match="limit"):
+        ask(notebook, tmp_path, texts={"limit": "6"})
+    with pytest.raises(InvalidRequest, match="limit: is required"):
+        ask(notebook, tmp_path)
+
+
+def test_a_broken_spec_is_named_with_its_line(notebook, tmp_path):
+    (notebook.parent / "spec.yaml").write_text("title: x\ninputs:\n  limit: intger\n")
+    with pytest.raises(InvalidSettings, match=r"spec.yaml:3: .*did you mean 'integer'"):
+        ask(notebook, tmp_path)
+
+
+def test_a_notebook_without_a_parameters_cell_takes_none(tmp_path):
+    path = tmp_path / "plain.ipynb"
+    path.write_text(json.dumps(notebook_of("1")))
+    assert ask(path, tmp_path).notebook.id == "plain"
+    with pytest.raises(InvalidRequest, match="a: is not an input of this notebook; it takes none"):
+        ask(path, tmp_path, texts={"a": "1"})
+
+
+def test_what_is_given_for_another_language_is_taken_as_json(tmp_path):
+    path = tmp_path / "r.ipynb"
+    path.write_text(json.dumps(notebook_of(code("a <- 1", "parameters"), kernel="ir", language="R")))
+    assert ask(path, tmp_path, texts={"a": "[1, 2]"}).parameters == {"a": [1, 2]}
+
+
+def test_a_parameters_cell_that_is_not_python_is_named(tmp_path):
+    path = tmp_path / "x.ipynb"
+    path.write_text(json.dumps(notebook_of(code("a = 1\nb = = 2", "parameters"))))
+    with pytest.raises(InvalidRequest, match="line 2 of its parameters cell"):
+        ask(path, tmp_path)
+
+
+def test_a_notebook_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InvalidRequest, match=r"nowhere.ipynb: No such file"):
+        ask(tmp_path / "nowhere.ipynb", tmp_path)
+
+
+@pytest.mark.parametrize(("content", "message"), [("{", "line 1: is not JSON"), ("[1]", "must hold a JSON object")])
+def test_a_file_of_values_that_is_none_is_named(tmp_path, content, message):
+    path = tmp_path / "values.json"
+    path.write_text(content)
+    with pytest.raises(InvalidRequest, match=message):
+        read_values(path)
+    with pytest.raises(InvalidRequest, match="nowhere: No such file"):
+        read_values(tmp_path / "nowhere")
+
+
+def test_executed_twice_into_one_output_there_are_two_attempts_of_one_run(notebook, tmp_path):
+    values = tmp_path / "values.json"
+    values.write_text('{"origin": "JFK"}')
+    output, said = tmp_path / "out", io.StringIO()
+    codes = [
+        run_from_arguments(str(notebook), str(output), values, {"limit": text}, environment=os.environ, stream=said)
+        for text in ("1", "2")
+    ]
+    assert codes == [ExitCode.SUCCEEDED] * 2
+    manifest = Manifest.from_json((output / "manifest.json").read_bytes())
+    assert manifest.attempt == 2
+    assert manifest.parameters["limit"] == 2
+    assert "JFK 1\n" in (output / "log.txt").read_text()
+    assert "JFK 2\n" in (output / "attempts" / "2" / "log.txt").read_text()
+    assert (output / manifest.files.source).exists()
+
+
+def test_limits_can_be_given(notebook, tmp_path):
+    assert ask(notebook, tmp_path, limits=Limits(timeout_seconds=5)).limits.timeout_seconds == 5

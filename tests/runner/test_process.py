@@ -1,0 +1,157 @@
+"""The runner as a pod starts it: a process of its own, its request in the environment, signals, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from builders import a_request
+from daybook.contract.manifest import Reason, State
+from daybook.contract.request import NotebookSource
+from runner.runs import Run, notebook_of
+
+
+@pytest.fixture
+def pod(tmp_path):
+    """Starts runners, each in a folder of its own; ends those that still run."""
+    started = []
+
+    def start(*cells, **changes):
+        folder = tmp_path / f"pod{len(started)}"
+        folder.mkdir()
+        (folder / "given.ipynb").write_text(json.dumps(notebook_of(*cells)))
+        request = a_request(
+            notebook=NotebookSource(id="example", source=str(folder / "given.ipynb")),
+            parameters={},
+            output=(folder / "bucket").as_uri(),
+            **changes,
+        )
+        environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+        work = folder / "work"
+        work.mkdir()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daybook.runner"],
+            cwd=work,
+            env={**environment, "DAYBOOK_REQUEST": request.to_json()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process, Run(None, folder / "bucket", "", work)
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+def wait_until(true, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def cell_runs(left, index):
+    def look():
+        path = left.folder / "manifest.json"
+        return path.exists() and json.loads(path.read_text())["cells"]["current"] == index
+
+    return look
+
+
+KERNEL_AND_SLEEP = """
+from daybook.notebook import outputs
+import os, pathlib, time
+outputs("kernel").write_text(str(os.getpid()))
+print("before", flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_and_everything_is_recorded(pod, number):
+    process, left = pod("1", KERNEL_AND_SLEEP, "3")
+    wait_until(cell_runs(left, 1), process)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    manifest = left.manifest
+    assert process.returncode == 143
+    assert (manifest.state, manifest.reason, manifest.exit_code) == (State.INTERRUPTED, Reason.TERMINATED, 143)
+    assert manifest.sealed
+    assert number.name in manifest.message
+    assert "while cell 2/3 was running" in manifest.message
+    assert left.states == ["succeeded", "interrupted", "not_run"]
+    assert "before" in left.printed(1)
+    assert [each.path for each in manifest.outputs] == ["kernel"]
+    assert said.splitlines()[-1].startswith("interrupted (terminated): ")
+    assert list(left.scratch.iterdir()) == []
+    assert not psutil.pid_exists(int((left.folder / "outputs" / "kernel").read_text()))
+
+
+def test_a_signal_before_the_first_cell_is_recorded_too(pod):
+    process, left = pod("1")
+    wait_until(lambda: (left.folder / "manifest.json").exists(), process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert left.manifest.state is State.INTERRUPTED
+    assert left.manifest.sealed
+
+
+def test_after_the_runner_is_killed_the_last_copy_is_in_the_bucket_and_no_kernel_is_left(pod):
+    process, left = pod("1", KERNEL_AND_SLEEP, "3")
+    copy = left.folder / "notebook.ipynb"
+    wait_until(
+        lambda: copy.exists() and "before" in json.dumps(json.loads(copy.read_text())["cells"][1]["outputs"]), process
+    )
+    [work] = left.scratch.iterdir()
+    kernel = int((work / "work" / "outputs" / "kernel").read_text())
+    process.kill()
+    process.communicate()
+    assert left.manifest.state is State.RUNNING
+    assert not left.manifest.sealed
+    assert left.states == ["succeeded", "running", "not_run"]
+    # The kernel looks once a second whether its parent is there.
+    if psutil.pid_exists(kernel):
+        psutil.Process(kernel).wait(20)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "message"),
+    [
+        (None, "the variable DAYBOOK_REQUEST holds no request"),
+        ("{", "DAYBOOK_REQUEST holds no request that this runner reads"),
+        ('{"version": 2, "run_id": 1, "surplus": 1}', "\n  - surplus: "),
+    ],
+)
+def test_a_request_that_is_none_is_refused_in_words(request_text, message):
+    environment = {name: value for name, value in os.environ.items() if name != "DAYBOOK_REQUEST"}
+    given = {} if request_text is None else {"DAYBOOK_REQUEST": request_text}
+    ended = subprocess.run(
+        [sys.executable, "-m", "daybook.runner"],
+        env={**environment, **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert message in ended.stdout
+    assert ended.stderr == ""
+
+
+def test_starting_up_loads_nothing_of_the_command_line_or_the_catalogue():
+    code = "import sys, daybook.runner.main; print({'typer', 'rich', 'papermill', 'nbclient', 'pandas', 'airflow', "
+    code += "'nbconvert', 'yaml', 'daybook.catalogue'} & sys.modules.keys())"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "set()"
