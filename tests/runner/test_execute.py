@@ -41,7 +41,14 @@ handle.update("second")
 display(HTML("<b>bold</b>"))
 print("err", file=sys.stderr)
 """,
-    "from IPython.display import clear_output\nprint('gone')\nclear_output()\nos.write(1, b'\\xff not UTF-8')\nimport time\ntime.sleep(0.5)",
+    """
+from IPython.display import clear_output
+import time
+print('gone')
+clear_output()
+os.write(1, b'\\xff not UTF-8')
+time.sleep(0.5)
+""",
     "print(sorted(n for n in os.environ if n.startswith('DAYBOOK_')), os.getcwd(), os.listdir('.'))",
     "import json\nprint(json.dumps(dict(globals()['_oh']), default=str))\n40 + 2",
 )
@@ -50,6 +57,7 @@ print("err", file=sys.stderr)
 @pytest.fixture(scope="module")
 def happy(run_once):
     environment = {**os.environ, "DAYBOOK_SECRET_token": "s3cret", "DAYBOOK_REQUEST": "never seen by a kernel"}
+    environment.pop("PYTEST_CURRENT_TEST", None)  # with it, ipykernel does not watch the file of standard output
     return run_once(*HAPPY, parameters={"origin": "JFK", "limit": None}, environment=environment)
 
 
@@ -158,8 +166,8 @@ ENDINGS = [
     (["1", "raise ValueError('\\x1b[31mred')", "2"], {}, "failed", "cell_error", "ValueError", "ValueError: red"),
     (["1", "x = = 1", "2"], {}, "failed", "cell_error", "SyntaxError", "SyntaxError"),
     (["1", "input('?')", "2"], {}, "failed", "cell_error", "StdinNotImplementedError", "does not support input"),
-    (["1", "import os, time; print('last', flush=True); time.sleep(0.5); os.kill(os.getpid(), 9)", "2"], {}, "failed", "kernel_died",
-     "kernel_died", "the kernel was ended by SIGKILL in cell 2/3"),
+    (["1", "import os, time; print('last', flush=True); time.sleep(0.5); os.kill(os.getpid(), 9)", "2"], {}, "failed",
+     "kernel_died", "kernel_died", "the kernel was ended by SIGKILL in cell 2/3"),
     (["1", "import os; os._exit(7)", "2"], {}, "failed", "kernel_died", "kernel_died", "ended with exit code 7"),
     (["1", "exit()", "2"], {}, "failed", "early_exit", "early_exit", "ended the notebook by exit()"),
     (["1", "import sys; sys.exit(0)", "2"], {}, "failed", "early_exit", "SystemExit", "SystemExit: 0"),
