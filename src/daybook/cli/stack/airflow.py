@@ -22,11 +22,24 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 PARALLELISM = 4
 """Tasks that run at the same time; each is a process of about 30 MB that only starts and ends pods."""
 
+CANCEL_SECONDS = 90
+"""What the triggerer gives a cancelled run: the pod's grace period to seal its manifest, and some to look."""
+
 PARSE_INTERVAL_SECONDS = 15
 """How soon a new or changed notebook shows up; a parse costs about a second of one core."""
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 _HEADER = "# Written by `daybook up` at every start: changes made here do not last.\n"
+
+
+_LOCAL_SETTINGS = """\
+# Written by `daybook up`. Airflow reads this before it forks: what tasks need is loaded once, not at each task's start.
+import sys
+
+from daybook.on_airflow.preload import preload
+
+preload(sys.argv)
+"""
 
 
 def api_url(ports: Ports) -> str:
@@ -72,6 +85,7 @@ def write_configuration(project: Project, ports: Ports) -> None:
     text.seek(0, io.SEEK_END)
     parser.write(text)
     write_if_changed(project.airflow_home / "airflow.cfg", text.getvalue())
+    write_if_changed(project.airflow_home / "config" / "airflow_local_settings.py", _LOCAL_SETTINGS)
 
 
 def _configuration(project: Project, ports: Ports) -> dict[str, dict[str, str]]:
@@ -104,6 +118,12 @@ def _configuration(project: Project, ports: Ports) -> dict[str, dict[str, str]]:
             "secret_key": minted(project.secrets / "airflow-secret-key"),
         },
         "api_auth": {"jwt_secret": minted(project.secrets / "airflow-jwt-secret")},
+        "workers": {
+            # A task that starts while the API server still does waits for it, about a minute, rather than fail its run.
+            "execution_api_retries": "15",
+            "execution_api_retry_wait_max": "5",
+        },
+        "triggerer": {"on_kill_timeout": str(CANCEL_SECONDS)},
         "scheduler": {"enable_health_check": "False"},  # the API server's health page tells all
         "dag_processor": {
             "refresh_interval": str(PARSE_INTERVAL_SECONDS),

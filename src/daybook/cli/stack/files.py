@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 PRIVATE = 0o600
-_SECRET_BYTES = 32  # 256 bits
+_SECRET_BYTES = 48  # 64 characters: as many as the keys of HMAC-SHA512, with which Airflow signs, should have
 
 
 def write_private(path: Path, text: str) -> None:
