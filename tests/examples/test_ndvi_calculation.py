@@ -176,6 +176,19 @@ def test_bands_are_found_by_their_names(cells, scene, tmp_path):
     assert cells(NOTEBOOK, until="window", cog_url=(tmp_path / "swapped.tif").as_uri())["numbers"] == [2, 1]
 
 
+def test_pixels_without_data_in_one_band_are_left_out(cells, results, scene, tmp_path):
+    with rasterio.open(scene) as source:
+        profile, bands = {**source.profile, "nodata": 65535}, source.read()
+    bands[0, :512] = 65535
+    with rasterio.open(tmp_path / "half.tif", "w", **profile) as file:
+        file.write(bands)
+    cells(NOTEBOOK, cog_url=(tmp_path / "half.tif").as_uri())
+    with rasterio.open(tmp_path / "ndvi.tif") as made:
+        ndvi = made.read(1)
+    assert np.isnan(ndvi[:512]).all()
+    assert results()["valid_share"] == pytest.approx(np.isfinite(ndvi).mean(), abs=1e-4)
+
+
 def test_a_box_too_large_to_hold_is_refused(cells, tmp_path):
     with rasterio.open(
         tmp_path / "large.tif",
