@@ -4,9 +4,9 @@ Airflow's imports cost each component seconds of processor time, and the DAG fil
 parse and every task. Here they are done once; then the components are forked, each into a session of its own with a
 log of its own, and run what `airflow <command>` runs. Whatever they fork in turn (parsers, tasks) has it all in memory.
 
-It reads one JSON document from stdin, `[{"name": …, "arguments": [...], "log": …}, …]`, and writes JSON lines to
-stdout: `{"started": name, "pid": n}`, later `{"ended": name, "code": n}` (a negative code is a signal's number). It
-stays until it is ended itself; that does not touch the components.
+It reads JSON lines from stdin, `{"name": …, "arguments": [...], "log": …}`, each a component to start now, and writes
+JSON lines to stdout: `{"started": name, "pid": n}`, later `{"ended": name, "code": n}` (a negative code is a signal's
+number). It stays until it is ended itself; that does not touch the components.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import sys
 import traceback
 from collections.abc import Sequence
@@ -37,22 +38,39 @@ FOR_DAGS = (
 
 WITHOUT_DAGS = ("api-server",)
 
+_LOOK_SECONDS = 0.1
+"""Between two looks whether a component has ended."""
+
 
 def main() -> None:
-    """Starts the components that stdin names, then tells of their ends."""
-    wanted = json.load(sys.stdin)
-    gc.disable()  # a third of the time of such imports would go into looking for garbage that is not there
+    """Starts the components that stdin names, and tells of their ends."""
+    gc.disable()  # a fifth of the time of such imports would go into looking for garbage that is not there
     _load(SHARED)
-    names: dict[int, str] = {}
-    for each in sorted(wanted, key=lambda one: one["arguments"][0] not in WITHOUT_DAGS):
-        if each["arguments"][0] not in WITHOUT_DAGS:
-            _load(FOR_DAGS)
-        pid = _forked(each)
-        names[pid] = each["name"]
-        _tell({"started": each["name"], "pid": pid})
-    while names:
-        pid, status = os.wait()
-        _tell({"ended": names.pop(pid, ""), "code": os.waitstatus_to_exitcode(status)})
+    running: dict[int, str] = {}
+    open_ended = True
+    while open_ended or running:
+        ready, _, _ = select.select([sys.stdin] if open_ended else [], [], [], _LOOK_SECONDS)
+        if ready:
+            line = sys.stdin.readline()
+            open_ended = bool(line)
+            if line.strip():
+                _start(json.loads(line), running)
+        _tell_of_ends(running)
+
+
+def _start(component: dict[str, Any], running: dict[int, str]) -> None:
+    if component["arguments"][0] not in WITHOUT_DAGS:
+        _load(FOR_DAGS)
+    pid = _forked(component)
+    running[pid] = component["name"]
+    _tell({"started": component["name"], "pid": pid})
+
+
+def _tell_of_ends(running: dict[int, str]) -> None:
+    for pid in list(running):
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            _tell({"ended": running.pop(pid), "code": os.waitstatus_to_exitcode(status)})
 
 
 def _load(modules: Sequence[str]) -> None:

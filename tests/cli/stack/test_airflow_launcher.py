@@ -26,7 +26,7 @@ def part(project, name: str, *arguments: str) -> Component:
 def test_several_commands_run_each_with_its_log_and_its_exit_code(project, environment):
     parts = [part(project, "good", "version"), part(project, "bad", "no-such-command")]
     with AirflowLauncher(project, Path(sys.executable), environment) as launcher:
-        started = {each.name: record.pid for each, record in launcher.start(parts)}
+        started = {each.name: launcher.start(each).pid for each in parts}
         while launcher.exit_code("good") is None or launcher.exit_code("bad") is None:
             pass
         assert (launcher.exit_code("good"), launcher.exit_code("bad")) == (0, 2)
@@ -41,4 +41,4 @@ def test_a_launcher_that_cannot_start_is_named_with_its_log(project, environment
         AirflowLauncher(project, Path(sys.executable), {**environment, "PYTHONHOME": "/nowhere"}) as launcher,
         pytest.raises(InfrastructureFailed, match=str(project.logs / "airflow-launcher.log")),
     ):
-        list(launcher.start([part(project, "good", "version")]))
+        launcher.start(part(project, "good", "version"))

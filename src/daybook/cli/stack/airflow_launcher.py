@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from daybook.cli.stack.components import Component
 from daybook.cli.stack.files import PRIVATE
@@ -31,7 +32,10 @@ class AirflowLauncher:
     def __init__(self, project: Project, python: Path, environment: Mapping[str, str]) -> None:
         self._project = project
         self.log = project.logs / f"{NAME}.log"
+        self._pids: dict[str, int] = {}
         self._codes: dict[str, int] = {}
+        self._silent = False
+        self._heard = threading.Condition()
         kept_log(self.log)
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE)
         with os.fdopen(descriptor, "wb") as output:
@@ -44,6 +48,10 @@ class AirflowLauncher:
                 cwd=project.state,
                 start_new_session=True,
             )
+        self._stdin = cast("IO[bytes]", self._process.stdin)
+        self._stdout = cast("IO[bytes]", self._process.stdout)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def __enter__(self) -> Self:
         return self
@@ -55,50 +63,47 @@ class AirflowLauncher:
         """Ends the launcher; twice is fine."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        self._listener.join()  # the pipe has ended with the launcher: components have none of its ends
+        with suppress(BrokenPipeError):
+            self._stdin.close()
+        self._stdout.close()
 
-    def start(self, parts: Sequence[Component]) -> Iterator[tuple[Component, ProcessRecord]]:
-        """Starts components; gives each with its record as soon as it runs.
+    def start(self, part: Component) -> ProcessRecord:
+        """Starts a component, and keeps its record.
 
         Raises:
-            InfrastructureFailed: the launcher itself ended.
+            InfrastructureFailed: the launcher itself has ended.
         """
-        for part in parts:
-            kept_log(part.log)
-        wanted = [{"name": part.name, "arguments": part.arguments, "log": str(part.log)} for part in parts]
-        self._say(json.dumps(wanted).encode())
-        waiting = {part.name: part for part in parts}
-        while waiting:
-            event = self._next()
-            if event is None:
-                raise InfrastructureFailed(
-                    f"Airflow cannot be started: its launcher ended with exit code {self._process.wait()}; "
-                    f"its log is {self.log}"
-                )
-            if "started" in event:
-                part = waiting.pop(event["started"])
-                yield part, part.record(self._project, event["pid"])
-            else:
-                self._codes[event["ended"]] = event["code"]
-        threading.Thread(target=self._listen, daemon=True).start()
+        kept_log(part.log)
+        wanted = {"name": part.name, "arguments": part.arguments, "log": str(part.log)}
+        self._say(json.dumps(wanted).encode() + b"\n")
+        with self._heard:
+            self._heard.wait_for(lambda: part.name in self._pids or self._silent)
+        if part.name not in self._pids:
+            raise InfrastructureFailed(
+                f"Airflow cannot be started: its launcher ended with exit code {self._process.wait()}; "
+                f"its log is {self.log}"
+            )
+        return part.record(self._project, self._pids[part.name])
 
     def exit_code(self, name: str) -> int | None:
         """How a component ended, as `subprocess` tells it; None while it runs."""
         return self._codes.get(name)
 
-    def _say(self, document: bytes) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.write(document)
-            self._process.stdin.close()
-
-    def _next(self) -> dict[str, Any] | None:
-        line = self._process.stdout.readline() if self._process.stdout is not None else b""
-        event: dict[str, Any] | None = json.loads(line) if line.strip() else None
-        return event
+    def _say(self, line: bytes) -> None:
+        with suppress(BrokenPipeError):  # the launcher has ended, which the listener notices too
+            self._stdin.write(line)
+            self._stdin.flush()
 
     def _listen(self) -> None:
-        while (event := self._next()) is not None:
-            if "ended" in event:
-                self._codes[event["ended"]] = event["code"]
+        for line in self._stdout:
+            event: dict[str, Any] = json.loads(line)
+            with self._heard:
+                if "started" in event:
+                    self._pids[event["started"]] = event["pid"]
+                else:
+                    self._codes[event["ended"]] = event["code"]
+                self._heard.notify_all()
+        with self._heard:
+            self._silent = True
+            self._heard.notify_all()

@@ -6,16 +6,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from daybook.cli.stack import airflow, state
 from daybook.cli.stack.airflow_launcher import AirflowLauncher
-from daybook.cli.stack.components import Component
+from daybook.cli.stack.components import API_SERVER, SCHEDULER, Component
 from daybook.cli.stack.processes import ProcessRecord, delete_record, end, family, start
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.readiness import answers, asked
@@ -60,7 +61,7 @@ class Launch:
         self._until = time.monotonic() + start_seconds
         self.started: dict[str, Started] = {}
         self._stop = threading.Event()
-        self._waiting: list[Future[None]] = []
+        self._waiting: dict[str, Future[None]] = {}
 
     def bring_up(
         self,
@@ -82,29 +83,40 @@ class Launch:
         with self._undone_on_failure(), ThreadPoolExecutor(max_workers=len(parts)) as pool, self._stopping():
             for part in parts:
                 if part.name in running:
-                    self._waiting.append(pool.submit(self._look, part, running[part.name]))
+                    self._waiting[part.name] = pool.submit(self._look, part, running[part.name])
             for part in missing:
                 if not part.arguments:
                     popen, record = part.start(self._project)
                     self.started[part.name] = Started(popen.pid, popen.poll)
-                    self._waiting.append(pool.submit(self._await, part, record))
+                    self._waiting[part.name] = pool.submit(self._await, part, record)
             self._bring_up_airflow([part for part in missing if part.arguments], migrate, pool)
 
     def _bring_up_airflow(self, parts: Sequence[Component], migrate: Component, pool: ThreadPoolExecutor) -> None:
         if not parts:
-            return self._wait()
+            self._wait()
+            return
         if airflow.needs_migration(self._project):
             self._migrate(migrate)
         python = self._project.airflow_environment / "bin" / "python"
         with AirflowLauncher(self._project, python, parts[0].environment) as launcher:
-            for part, record in launcher.start(parts):
-                self.started[part.name] = Started(record.pid, lambda name=part.name: launcher.exit_code(name))  # type: ignore[misc]
-                self._waiting.append(pool.submit(self._await, part, record))
-            return self._wait()
+            for part in sorted(parts, key=lambda each: each.name == SCHEDULER):
+                if part.name == SCHEDULER:
+                    # It starts tasks at once, and a task that finds no API server counts as failed.
+                    self._wait_for(API_SERVER)
+                record = launcher.start(part)
+                self.started[part.name] = Started(record.pid, partial(launcher.exit_code, part.name))
+                self._waiting[part.name] = pool.submit(self._await, part, record)
+            self._wait()
+
+    def _wait_for(self, name: str) -> None:
+        """Waits until one component works; raises when another one fails meanwhile."""
+        while name in self._waiting and not self._waiting[name].done():
+            left = [each for each in self._waiting.values() if not each.done()]
+            for each in wait(left, return_when=FIRST_COMPLETED).done:
+                each.result()
 
     def _wait(self) -> None:
-        done, _ = wait(self._waiting, return_when=FIRST_EXCEPTION)
-        for each in done:
+        for each in wait(self._waiting.values(), return_when=FIRST_EXCEPTION).done:
             each.result()
 
     @contextmanager
