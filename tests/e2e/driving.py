@@ -71,6 +71,16 @@ class Stack:
         entry = self.client.get(f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/run/xcomEntries/{key}")
         return entry.raise_for_status().json()["value"]
 
+    def asset_events(self, run_id: str) -> list[dict]:
+        """The asset events of a DAG run; Airflow answers 500 while a run that one of them started is not begun."""
+        ask = {"source_run_id": run_id}
+
+        def answered():
+            response = self.client.get("/api/v2/assets/events", params=ask)
+            return response.json()["asset_events"] if response.status_code == 200 else None
+
+        return until(answered, what="the list of asset events")
+
     def run_folder(self, run_id: str) -> Path:
         """Where a run's record lies in the bucket."""
         return self.root / ".daybook/bucket/runs" / run_id[:4] / run_id[4:6] / run_id[6:8] / run_id

@@ -45,7 +45,7 @@ def test_task_links_lead_to_pages_that_answer(stack):
 def test_run_emits_an_asset_event_that_starts_the_next_notebook(stack):
     run_id = stack.trigger("echo", {"word": "event"}).json()["dag_run_id"]
     assert stack.ended("echo", run_id)["state"] == "success"
-    events = stack.client.get("/api/v2/assets/events", params={"source_run_id": run_id}).json()["asset_events"]
+    events = stack.asset_events(run_id)
     assert events[0]["extra"]["manifest"] == stack.xcom("echo", run_id)["manifest"]
 
     def followed():
@@ -62,7 +62,7 @@ def test_run_notebook_runs_any_notebook_by_id(stack):
     pointer = stack.xcom("run_notebook", run_id)
     assert pointer["results"] == {"given": ["any", 3], "who": "admin"}
     assert (stack.run_folder(pointer["run_id"]) / "outputs/echo.txt").read_text() == "any any any"
-    events = stack.client.get("/api/v2/assets/events", params={"source_run_id": run_id}).json()["asset_events"]
+    events = stack.asset_events(run_id)
     assert events[0]["uri"] == "x-daybook://notebooks/echo"
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from daybook.on_airflow.admission import MAX_BODY_BYTES, Admission
+from daybook.on_airflow.admission import MAX_BODY_BYTES, Admission, Refusal
 
 
 async def echo(request: Request):
@@ -23,12 +23,12 @@ def asked():
 
 @pytest.fixture
 def client(asked):
-    async def faults_of(dag_id, conf, scope):
+    async def refusal_of(dag_id, conf, scope):
         asked.append((dag_id, conf))
-        return "two faults" if conf.get("bad") else None
+        return Refusal(400, "two faults") if conf.get("bad") else None
 
     core = Starlette(routes=[Route("/{path:path}", echo, methods=["GET", "POST"])])
-    app = Admission(core, faults_of=faults_of)
+    app = Admission(core, refusal_of=refusal_of)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
 

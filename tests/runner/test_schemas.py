@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import a_manifest, a_request
 from jsonschema import Draft202012Validator
 
+from builders import a_manifest, a_request
 from daybook.contract.manifest import Reason, State, manifest_schema
 from daybook.contract.request import request_schema
 

@@ -9,12 +9,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a trigger is refused.
+
+    Attributes:
+        status: 400 where the request is at fault, 500 where the installation is.
+        detail: every fault, for the one who can act.
+    """
+
+    status: int
+    detail: str
+
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Larger bodies go to core unread: no request of that size can travel to a pod, and the operator says so."""
@@ -27,12 +42,12 @@ class Admission:
 
     Args:
         app: what it stands before.
-        faults_of: what is wrong with a conf for a DAG, or None; gets the dag id, the conf and the scope.
+        refusal_of: why a conf is refused for a DAG, or None; gets the dag id, the conf and the scope.
     """
 
-    def __init__(self, app: App, faults_of: Callable[[str, Any, Scope], Awaitable[str | None]]) -> None:
+    def __init__(self, app: App, refusal_of: Callable[[str, Any, Scope], Awaitable[Refusal | None]]) -> None:
         self._app = app
-        self._faults_of = faults_of
+        self._refusal_of = refusal_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on that is no trigger of a Daybook DAG with a bad conf."""
@@ -42,11 +57,11 @@ class Admission:
             return
         messages, body = await _read(receive)
         conf = _conf(body)
-        faults = None if conf is None else await self._faults_of(found["dag"], conf, scope)
-        if faults is None:
+        refusal = None if conf is None else await self._refusal_of(found["dag"], conf, scope)
+        if refusal is None:
             await self._app(scope, _replay(messages, receive), send)
         else:
-            await _refuse(send, faults)
+            await _refuse(send, refusal)
 
 
 async def _read(receive: Receive) -> tuple[list[MutableMapping[str, Any]], bytes]:
@@ -83,8 +98,8 @@ def _conf(body: bytes) -> dict[str, Any] | None:
     return conf if isinstance(conf, dict) else None
 
 
-async def _refuse(send: Send, faults: str) -> None:
-    content = json.dumps({"detail": faults}).encode()
+async def _refuse(send: Send, refusal: Refusal) -> None:
+    content = json.dumps({"detail": refusal.detail}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -15,8 +15,9 @@ from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
 
 from daybook.catalogue import Catalogue
-from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings
 from daybook.contract.manifest import Manifest
+from daybook.on_airflow.admission import Refusal
 from daybook.on_airflow.dags import RUN_NOTEBOOK
 from daybook.on_airflow.params import WORKSPACE
 from daybook.on_airflow.settings import Settings
@@ -42,10 +43,10 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
     return create_app(world)
 
 
-async def faults_of_trigger(
+async def refusal_of_trigger(
     dag_id: str, conf: dict[str, Any], scope: Any, environment: Mapping[str, str]
-) -> str | None:
-    """What is wrong with a conf for a Daybook DAG, for a user who may trigger it; None leaves the answer to core."""
+) -> Refusal | None:
+    """Why a conf is refused for a Daybook DAG, for a user who may trigger it; None leaves the answer to core."""
     settings = Settings.from_environment(environment)
     catalogue = await asyncio.to_thread(settings.load_catalogue)
     if dag_id != RUN_NOTEBOOK and dag_id not in catalogue.notebooks:
@@ -56,7 +57,9 @@ async def faults_of_trigger(
     try:
         _check(catalogue, settings, dag_id, conf, user)
     except InvalidRequest as error:
-        return str(error)
+        return Refusal(400, str(error))
+    except InvalidSettings as error:
+        return Refusal(500, str(error))
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from daybook.on_airflow.admission import Admission, App, Receive, Scope, Send
+from daybook.on_airflow.admission import Admission, App, Receive, Refusal, Scope, Send
 
 URL_PREFIX = "/notebooks"
 
@@ -32,10 +32,10 @@ def fastapi_apps() -> list[dict[str, Any]]:
 
 def fastapi_root_middlewares() -> list[dict[str, Any]]:
     """For `AirflowPlugin.fastapi_root_middlewares`."""
-    return [{"middleware": Admission, "kwargs": {"faults_of": _faults_of}, "name": "Daybook admission"}]
+    return [{"middleware": Admission, "kwargs": {"refusal_of": _refusal_of}, "name": "Daybook admission"}]
 
 
-async def _faults_of(dag_id: str, conf: Any, scope: Scope) -> str | None:
-    from daybook.on_airflow.pages import faults_of_trigger
+async def _refusal_of(dag_id: str, conf: Any, scope: Scope) -> Refusal | None:
+    from daybook.on_airflow.pages import refusal_of_trigger
 
-    return await faults_of_trigger(dag_id, conf, scope, os.environ)
+    return await refusal_of_trigger(dag_id, conf, scope, os.environ)
