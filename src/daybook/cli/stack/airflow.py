@@ -117,7 +117,7 @@ def _configuration(project: Project, ports: Ports) -> dict[str, dict[str, str]]:
         "api_auth": {"jwt_secret": minted(project.secrets / "airflow-jwt-secret")},
         "workers": {
             "min_heartbeat_interval": str(HEARTBEAT_SECONDS),
-            # A task that finds no API server, for it has crashed, waits for it, about a minute, rather than fail its run.
+            # A task that finds no API server, for it crashed, waits about a minute for it rather than fail its run.
             "execution_api_retries": "15",
             "execution_api_retry_wait_max": "5",
         },
