@@ -41,11 +41,3 @@ def test_papermill_fails_when_the_kernel_dies_and_later_cells_are_not_completed(
     assert ended.returncode != 0
     statuses = [cell["metadata"]["papermill"]["status"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert statuses == ["completed", "failed", "pending"]
-
-
-def test_papermill_is_loaded_without_storage_libraries_which_stay_usable():
-    code = "import sys; from daybook.runner.engine import _without_storage_libraries as without\n"
-    code += "with without(): import papermill\n"
-    code += "print('pyarrow' in sys.modules); import pyarrow.fs"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout.strip() == "False"

@@ -88,7 +88,7 @@ def test_a_page_that_cannot_be_rendered_is_missed_but_the_run_counts(run, monkey
     def broken(*_):
         raise KeyError("template")
 
-    monkeypatch.setattr("daybook.runner.html.HtmlPage.render", broken)
+    monkeypatch.setattr("daybook.runner.html._rendered", broken)
     ended = run("1")
     assert ended.exit_code is ExitCode.SUCCEEDED
     assert ended.manifest.files.html is None

@@ -7,5 +7,14 @@ import sys
 
 from daybook.runner.main import run_from_environment
 
+
+def main() -> None:
+    """Runs, and leaves at once: the record is sealed, and taking the interpreter down takes a fifth of a second."""
+    code = run_from_environment(os.environ, sys.stdout)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(run_from_environment(os.environ, sys.stdout))
+    main()

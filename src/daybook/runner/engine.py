@@ -1,17 +1,15 @@
 """Papermill's engine interface, under which our own engine owns saving and the life of cells.
 
-The runner passes a `Hosting` of its own. Papermill's command line (`papermill --engine daybook IN OUT`) passes none and
-gets one that saves to its output path.
+The runner calls the engine with a `Hosting` of its own. Papermill itself (`papermill --engine daybook IN OUT`, or
+`execute_notebook(…, engine_name="daybook")`) passes none and gets one that saves to its output path. The runner does
+not load papermill to be called back by it: see docs/decisions/0010-papermill-is-not-loaded.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +22,6 @@ from daybook.runner.executing import Execution, Hosting
 from daybook.runner.interruption import Interruption
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed
-
-_ELSEWHERE = ("adlfs", "azure", "boto3", "botocore", "gcsfs", "github", "pyarrow", "pyarrow.fs")
-"""What papermill imports only to read and write notebooks, which the runner does itself: up to seconds of start-up."""
-
-
-@contextmanager
-def _without_storage_libraries() -> Iterator[None]:
-    """Lets papermill be imported as if no storage library were installed; those loaded already stay."""
-    hidden = [name for name in _ELSEWHERE if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None means: cannot be imported
-    try:
-        yield
-    finally:
-        for name in hidden:
-            if sys.modules.get(name, sys) is None:
-                del sys.modules[name]
-
-
-ENGINE = "daybook"
 
 
 class DaybookEngine:
@@ -90,19 +69,13 @@ class DaybookEngine:
 
 
 def host(notebook: Any, hosting: Hosting) -> Ending:
-    """Executes a notebook under papermill's engine interface, and says how it ended.
+    """Executes a notebook by the engine, and says how it ended.
 
     Raises:
         KernelUnavailable: the kernel did not come up.
     """
-    with _without_storage_libraries():
-        from papermill.engines import papermill_engines
-
-    papermill_engines.register(ENGINE, DaybookEngine)
     try:
-        papermill_engines.execute_notebook_with_engine(
-            ENGINE, notebook, kernel_name=hosting.kernel.spec.name, hosting=hosting
-        )
+        DaybookEngine.execute_notebook(notebook, hosting.kernel.spec.name, hosting=hosting)
     except KernelUnavailable:
         lay_out(notebook)
         raise

@@ -19,7 +19,7 @@ from daybook.runner.fetch import fetch, shown
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed
 from daybook.runner.literals import parameters_cell
-from daybook.runner.prepare import language_for
+from daybook.runner.prepare import language_for, prepare
 from daybook.runner.publish import publish
 from daybook.storage import StaleAttempt
 
@@ -82,10 +82,9 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
         from daybook.runner.engine import host
         from daybook.runner.executing import Hosting
         from daybook.runner.html import HtmlPage
-        from daybook.runner.prepare import prepare
 
         attempt.notebook = prepare(document, shown(attempt.request.notebook.source), injected, kernel)
-        attempt.page = HtmlPage()
+        attempt.page = page = HtmlPage(attempt.request.notebook.title or attempt.request.notebook.id)
         _require_record(attempt)
         return host(
             attempt.notebook,
@@ -95,6 +94,7 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
                 printed=attempt.log.cell_printed,
                 progressed=attempt.progressed,
                 save=attempt.save,
+                finished=page.begin,
                 limits=attempt.request.limits,
                 interruption=attempt.interruption,
                 started_at=attempt.clock,

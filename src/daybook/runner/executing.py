@@ -40,6 +40,7 @@ class Hosting:
         printed: takes what cells print.
         progressed: called whenever a cell's state has changed.
         save: takes a copy of the notebook on the way; tells the bytes it wrote.
+        finished: called when no cell will change any more, before the kernel ends.
         limits: how long things may take.
         interruption: asks for an end from outside.
         started_at: the clock's (`time.monotonic`) at the run's start, from which its limit counts.
@@ -51,6 +52,7 @@ class Hosting:
     printed: Callable[[str], None]
     progressed: Callable[[Any], None]
     save: Callable[[Any], int]
+    finished: Callable[[Any], None] = lambda _: None
     limits: Limits = field(default_factory=Limits)
     interruption: Interruption = field(default_factory=Interruption)
     started_at: float = field(default_factory=time.monotonic)
@@ -88,6 +90,7 @@ class Execution:
             with suppress(asyncio.CancelledError):
                 await saving
             self._client.set_widgets_metadata()
+            self._hosting.finished(self._notebook)
             await self._client.end()
 
     async def _run_cells(self) -> Ending:

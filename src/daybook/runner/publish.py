@@ -109,7 +109,7 @@ def _page(attempt: Attempt) -> bytes | None:
     if attempt.page is None:
         return None
     try:
-        data = attempt.page.render(attempt.notebook, attempt.request.notebook.title or attempt.request.notebook.id)
+        data = attempt.page.finish(attempt.notebook)
     except Exception as error:  # noqa: BLE001 - nbconvert meets odd outputs with whatever it stumbles over
         attempt.log.say(f"the notebook cannot be rendered as HTML: {error!r}")
         return None
