@@ -82,6 +82,7 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
         self._open_stream: Any = None
         self._parts: list[str] = []
         self._asked: dict[str, tuple[Any, int]] = {}
+        self._busy = False
         self._heard_at = 0.0
         self.language_info: Mapping[str, Any] = {}
 
@@ -155,6 +156,7 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
         asked = self.kc.execute(cell.source, store_history=True, stop_on_error=False, allow_stdin=False)
         self._asked[asked] = (cell, index)
         talk = asyncio.ensure_future(self._talk(asked, cell))
+        self._busy = True
         try:
             await asyncio.wait({talk, self._died, self._stop}, timeout=seconds, return_when="FIRST_COMPLETED")
             if talk.done():
@@ -164,6 +166,7 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
             why = Stopped.TOLD_TO_STOP if self._stop.done() else Stopped.TIME_UP
             return await self._interrupted(talk, why)
         finally:
+            self._busy = not talk.done()
             await _cancelled(talk)
             self.settle()
 
@@ -247,9 +250,9 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
             self._parts = [self._open_stream.text]
 
     async def end(self) -> None:
-        """Asks the kernel to end, waits for it to do so, and closes the channels."""
+        """Asks the kernel to end and waits for it to do so, unless it has shown that it does not listen."""
         try:
-            if not self._died.done():
+            if not self._died.done() and not self._busy:
                 self.kc.shutdown()
                 await asyncio.wait({self._died}, timeout=SHUTDOWN_SECONDS)
         finally:
