@@ -15,6 +15,7 @@ from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest
 from daybook.contract.request import RunRequest
 from daybook.runner import records
+from daybook.runner.cells import Tally
 from daybook.runner.document import to_bytes
 from daybook.runner.folder import WorkingFolder
 from daybook.runner.html import HtmlPage
@@ -39,10 +40,11 @@ class Attempt:
         interruption: tells whether it was asked to end.
         started: when it started, UTC.
         clock: the same moment on the clock that limits count by.
-        manifest: as it stands.
+        manifest: as it stands, but for the cells.
         source: the notebook's bytes, once fetched.
         notebook: the notebook, once prepared.
         kernel: the kernel's specification, once chosen.
+        tally: what has become of its cells, once they are being executed.
         page: renders the notebook, once there is one to render.
         recordable: whether the record is this attempt's to write.
         kept: whether the working folder must stay, since the bucket does not have all of it.
@@ -61,6 +63,7 @@ class Attempt:
     source: bytes | None = None
     notebook: Any = None
     kernel: KernelSpec | None = None
+    tally: Tally | None = None
     page: HtmlPage | None = None
     recordable: bool = True
     kept: bool = False
@@ -81,10 +84,14 @@ class Attempt:
         """Whether the notebook as given lies in the run's prefix already."""
         return self.request.notebook.source == self.record.store.url_of(keys.SOURCE_FILE)
 
-    def progressed(self, notebook: Any) -> None:
+    def progressed(self, tally: Tally) -> None:
         """A cell's state has changed: the manifest says so soon."""
-        self.manifest = records.progressed(self.manifest, notebook)
-        self.recorder.progress(self.manifest)
+        self.tally = tally
+        self.recorder.progress(self.current_manifest)
+
+    def current_manifest(self) -> Manifest:
+        """The manifest as of now; the recorder asks for it when it is about to write."""
+        return records.progressed(self.manifest, self.tally.counts()) if self.tally is not None else self.manifest
 
     def save(self, notebook: Any) -> int:
         """Has a copy of the notebook on the way written; tells its size in bytes."""
@@ -128,7 +135,7 @@ def begin(request: RunRequest, environment: Mapping[str, str], scratch: Path, st
         Interruption() as interruption,
         Recorder(RunRecord(store), AttemptKeys(request.attempt).notebook, log.say, interruption.ask) as recorder,
     ):
-        recorder.begin(manifest)
+        recorder.begin(lambda: manifest)
         yield Attempt(
             request=request,
             environment=environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -40,18 +41,46 @@ def may_raise(cell: Any) -> bool:
     return MAY_RAISE_TAG in cell.metadata.get("tags", ())
 
 
-def lay_out(notebook: Any) -> None:
-    """Notes of every cell that it has not run; papermill's own notes of an earlier run go."""
-    for cell in notebook.cells:
-        cell.metadata["papermill"] = {
-            "exception": None,
-            "start_time": None,
-            "end_time": None,
-            "duration": None,
-            "status": "pending" if cell.cell_type == "code" else "completed",
-        }
-    for _, cell in code_cells(notebook):
-        note(cell, CellState.NOT_RUN)
+class Tally:
+    """What has become of a notebook's code cells by now; kept count of, since a notebook may have thousands."""
+
+    def __init__(self, notebook: Any) -> None:
+        """Notes of every cell that it has not run; papermill's own notes of an earlier run go."""
+        self._states: dict[int, CellState] = {}
+        for index, cell in enumerate(notebook.cells):
+            cell.metadata["papermill"] = {
+                "exception": None,
+                "start_time": None,
+                "end_time": None,
+                "duration": None,
+                "status": "pending" if cell.cell_type == "code" else "completed",
+            }
+            if cell.cell_type == "code":
+                note(cell, CellState.NOT_RUN)
+                self._states[index] = CellState.NOT_RUN
+        self._counts = Counter(self._states.values())
+        self._current: int | None = None
+
+    def note(self, cell: Any, index: int, state: CellState) -> None:
+        """A cell's state has changed."""
+        note(cell, state)
+        self._counts[self._states[index]] -= 1
+        self._counts[state] += 1
+        self._states[index] = state
+        self._current = index if state is CellState.RUNNING else None
+
+    def counts(self) -> CellCounts:
+        """The counts for the manifest; another thread may ask."""
+        counted = self._counts
+        return CellCounts(
+            total=len(self._states),
+            succeeded=counted[CellState.SUCCEEDED],
+            failed=counted[CellState.FAILED],
+            interrupted=counted[CellState.INTERRUPTED],
+            skipped=counted[CellState.SKIPPED],
+            not_run=counted[CellState.NOT_RUN],
+            current=self._current,
+        )
 
 
 def note(cell: Any, state: CellState) -> None:
@@ -67,23 +96,6 @@ def note(cell: Any, state: CellState) -> None:
         mark["end_time"] = ended.isoformat()
         mark["duration"] = (ended - datetime.fromisoformat(mark["start_time"])).total_seconds()
         mark["exception"] = state in (CellState.FAILED, CellState.INTERRUPTED)
-
-
-def counts(notebook: Any) -> CellCounts:
-    """How many code cells there are and what became of them, as their metadata says."""
-    states = [CellState(cell.metadata[METADATA]["state"]) for _, cell in code_cells(notebook)]
-    running = [
-        index for index, cell in code_cells(notebook) if cell.metadata[METADATA]["state"] == CellState.RUNNING.value
-    ]
-    return CellCounts(
-        total=len(states),
-        succeeded=states.count(CellState.SUCCEEDED),
-        failed=states.count(CellState.FAILED),
-        interrupted=states.count(CellState.INTERRUPTED),
-        skipped=states.count(CellState.SKIPPED),
-        not_run=states.count(CellState.NOT_RUN),
-        current=running[0] if running else None,
-    )
 
 
 def error_of(cell: Any, index: int, reason: Reason, reply: Mapping[str, Any]) -> CellError:

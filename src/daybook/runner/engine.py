@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook.contract import variables
-from daybook.contract.errors import KernelUnavailable
 from daybook.contract.request import Limits
-from daybook.runner.cells import lay_out
 from daybook.runner.ending import Ending
 from daybook.runner.executing import Execution, Hosting
 from daybook.runner.interruption import Interruption
@@ -74,11 +72,7 @@ def host(notebook: Any, hosting: Hosting) -> Ending:
     Raises:
         KernelUnavailable: the kernel did not come up.
     """
-    try:
-        DaybookEngine.execute_notebook(notebook, hosting.kernel.spec.name, hosting=hosting)
-    except KernelUnavailable:
-        lay_out(notebook)
-        raise
+    DaybookEngine.execute_notebook(notebook, hosting.kernel.spec.name, hosting=hosting)
     if hosting.ending is None:
         raise RuntimeError("the engine came back without an ending")
     return hosting.ending

@@ -38,7 +38,7 @@ class Hosting:
         kernel: started, and stopped by whoever started it.
         say: takes a line for the log.
         printed: takes what cells print.
-        progressed: called whenever a cell's state has changed.
+        progressed: called with the tally whenever a cell's state has changed.
         save: takes a copy of the notebook on the way; tells the bytes it wrote.
         finished: called when no cell will change any more, before the kernel ends.
         limits: how long things may take.
@@ -50,7 +50,7 @@ class Hosting:
     kernel: KernelProcess
     say: Callable[[str], None]
     printed: Callable[[str], None]
-    progressed: Callable[[Any], None]
+    progressed: Callable[[cells.Tally], None]
     save: Callable[[Any], int]
     finished: Callable[[Any], None] = lambda _: None
     limits: Limits = field(default_factory=Limits)
@@ -68,7 +68,8 @@ class Execution:
         self._dirty = True
         self._memory = MemoryLimit.here()
         self._client = CellClient(notebook, hosting.kernel, self._changed, hosting.printed)
-        self._total = sum(1 for _ in cells.code_cells(notebook))
+        self._tally = cells.Tally(notebook)
+        self._total = self._tally.counts().total
 
     async def run(self) -> Ending:
         """Executes the cells until they are through or one of them ends the run.
@@ -77,7 +78,6 @@ class Execution:
             KernelUnavailable: the kernel did not come up.
         """
         loop = asyncio.get_running_loop()
-        cells.lay_out(self._notebook)
         saving = asyncio.ensure_future(self._save_when_changed())
         try:
             with self._hosting.interruption.calling(lambda: loop.call_soon_threadsafe(self._client.tell_to_stop)):
@@ -99,7 +99,7 @@ class Execution:
             if self._client.told_to_stop:
                 return self._told_to_stop(f"before {name}")
             if cells.is_skipped(cell):
-                cells.note(cell, CellState.SKIPPED)
+                self._note(cell, index, CellState.SKIPPED)
                 self._hosting.say(f"{name} skipped")
                 continue
             ending = await self._run_cell(cell, index, name)
@@ -108,13 +108,13 @@ class Execution:
         return SUCCEEDED
 
     async def _run_cell(self, cell: Any, index: int, name: str) -> Ending | None:
-        self._note(cell, CellState.RUNNING)
+        self._note(cell, index, CellState.RUNNING)
         started = time.monotonic()
         reason, seconds = self._time_left(started)
         said = await self._client.run_cell(cell, index, seconds)
         ending = self._judged(cell, index, name, said, reason)
         state = _state_of_cell(ending)
-        self._note(cell, state)
+        self._note(cell, index, state)
         self._hosting.say(f"{name} {state} in {time.monotonic() - started:.1f} s")
         return ending
 
@@ -174,10 +174,10 @@ class Execution:
             return f"{name} took longer than the {limits.cell_timeout_seconds:g} s that a cell may take"
         return f"the run took longer than the {limits.timeout_seconds:g} s it may take; {name} was running"
 
-    def _note(self, cell: Any, state: CellState) -> None:
-        cells.note(cell, state)
+    def _note(self, cell: Any, index: int, state: CellState) -> None:
+        self._tally.note(cell, index, state)
         self._dirty = True
-        self._hosting.progressed(self._notebook)
+        self._hosting.progressed(self._tally)
 
     def _changed(self) -> None:
         self._dirty = True

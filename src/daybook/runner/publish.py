@@ -60,8 +60,7 @@ def publish(attempt: Attempt, ending: Ending) -> Ending:
 
 def _gathered(attempt: Attempt, ending: Ending) -> Record:
     notebook = _final_notebook(attempt, ending)
-    if notebook is not None:
-        attempt.manifest = records.progressed(attempt.manifest, attempt.notebook)
+    attempt.manifest = attempt.current_manifest()
     page = _page(attempt) if notebook else None
     outputs = collect(attempt.folder.outputs, attempt.log.say)
     results, spark, lost = records.events_of(attempt.folder.events)

@@ -30,7 +30,7 @@ class Recorder:
         self._notebook_key = notebook_key
         self._say = say
         self._superseded = superseded
-        self._manifest: Manifest | None = None
+        self._manifest: Callable[[], Manifest] | None = None
         self._notebook: bytes | None = None
         self._begun: StoreFailed | None = None
         self._has_begun = threading.Event()
@@ -39,7 +39,7 @@ class Recorder:
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
-    def begin(self, manifest: Manifest) -> None:
+    def begin(self, manifest: Callable[[], Manifest]) -> None:
         """Starts with the first manifest; `require_begun` tells whether the bucket took it."""
         self._manifest = manifest
         self._thread.start()
@@ -54,8 +54,8 @@ class Recorder:
         if self._begun is not None:
             raise self._begun
 
-    def progress(self, manifest: Manifest) -> None:
-        """The manifest has changed."""
+    def progress(self, manifest: Callable[[], Manifest]) -> None:
+        """The manifest has changed; it is asked for when it is its turn to be written."""
         with self._change:
             self._manifest = manifest
             self._change.notify()
@@ -87,7 +87,7 @@ class Recorder:
         try:
             manifest, self._manifest = self._manifest, None
             if manifest is not None:
-                self._record.write(manifest)
+                self._record.write(manifest())
         except StoreFailed as error:
             self._begun = error
         finally:
@@ -114,12 +114,12 @@ class Recorder:
             if manifest is not None:
                 written_at = time.monotonic()
 
-    def _write(self, notebook: bytes | None, manifest: Manifest | None) -> None:
+    def _write(self, notebook: bytes | None, manifest: Callable[[], Manifest] | None) -> None:
         try:
             if notebook is not None:
                 self._record.store.write(self._notebook_key, notebook, "application/x-ipynb+json")
             if manifest is not None:
-                self._record.write(manifest)
+                self._record.write(manifest())
             self._failing = False
         except StaleAttempt as error:
             self._say(str(error))

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import (
+    CellCounts,
     Files,
     KernelRecord,
     Manifest,
@@ -24,7 +25,6 @@ from daybook.contract.manifest import (
     Timings,
 )
 from daybook.contract.request import RunRequest
-from daybook.runner.cells import counts
 from daybook.runner.ending import Ending
 from daybook.runner.fetch import shown
 from daybook.runner.kernels import KernelSpec
@@ -66,10 +66,10 @@ def begun(request: RunRequest, started: datetime) -> Manifest:
     )
 
 
-def progressed(manifest: Manifest, notebook: Any) -> Manifest:
+def progressed(manifest: Manifest, cells: CellCounts) -> Manifest:
     """The manifest of a run that goes on, with what has become of its cells by now."""
     timings = manifest.timings.model_copy(update={"updated_at": moment(now())})
-    return manifest.model_copy(update={"cells": counts(notebook), "timings": timings})
+    return manifest.model_copy(update={"cells": cells, "timings": timings})
 
 
 def sealed(manifest: Manifest, ending: Ending, started: datetime, **found: Any) -> Manifest:
