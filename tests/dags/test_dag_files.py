@@ -1,0 +1,80 @@
+"""The DAG files as Airflow's dag-processor reads them, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+PARSE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder=sys.argv[1])
+heavy = [name for name in ("papermill", "pandas", "pyspark", "nbclient", "nbconvert", "pyarrow") if name in sys.modules]
+dags = {dag.dag_id: [type(task).__name__ for task in dag.tasks] for dag in bag.dags.values()}
+print(json.dumps({"dags": dags, "errors": bag.import_errors, "heavy": heavy}))
+"""
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Airflow's and Daybook's environment, with the examples as the catalogue."""
+    workspaces = tmp_path / "workspaces.yaml"
+    workspaces.write_text(json.dumps({"workspaces": [{"name": "local", "bucket": (tmp_path / "bucket").as_uri()}]}))
+    include = CHECKOUT / "include"
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "DAYBOOK_CATALOGUE": f"{include / 'notebooks'}:{include / 'catalogue.json'}",
+        "DAYBOOK_WORKSPACES": str(workspaces),
+    }
+
+
+def parsed(environment):
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(CHECKOUT / "dags")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def test_every_example_is_a_dag_of_one_task_and_nothing_heavy_is_imported(settings):
+    found = parsed(settings)
+    assert found["errors"] == {}
+    assert found["heavy"] == []
+    assert set(found["dags"]) >= {
+        "flights_delays",
+        "daily_flights",
+        "ndvi_calculation",
+        "band_statistics",
+        "run_notebook",
+    }
+    assert all(tasks == ["NotebookOperator"] for tasks in found["dags"].values())
+
+
+def test_broken_entry_is_an_import_error_of_a_file_without_dags(settings, tmp_path):
+    broken = tmp_path / "more" / "broken"
+    broken.mkdir(parents=True)
+    (broken / "spec.yaml").write_text("title: x\ninputs:\n  day: {type: dat}\n")
+    settings["DAYBOOK_CATALOGUE"] += f":{tmp_path / 'more'}"
+    found = parsed(settings)
+    assert "flights_delays" in found["dags"]
+    [(file, message)] = found["errors"].items()
+    assert file.endswith("broken_entries.py")
+    assert "broken/spec.yaml" in message
+
+
+def test_settings_that_are_missing_are_named(settings):
+    del settings["DAYBOOK_WORKSPACES"]
+    found = parsed(settings)
+    assert found["dags"] == {}
+    assert any("DAYBOOK_WORKSPACES" in message for message in found["errors"].values())
