@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from daybook.on_airflow.admission import Admission, App, Receive, Refusal, Scope, Send
+from daybook.on_airflow.one_writer import OneWriter, records_in_sqlite
 
 URL_PREFIX = "/notebooks"
 
@@ -32,7 +33,11 @@ def fastapi_apps() -> list[dict[str, Any]]:
 
 def fastapi_root_middlewares() -> list[dict[str, Any]]:
     """For `AirflowPlugin.fastapi_root_middlewares`."""
-    return [{"middleware": Admission, "kwargs": {"refusal_of": _refusal_of}, "name": "Daybook admission"}]
+    # The last one stands outermost: what admission refuses never waits for its turn to write.
+    return [
+        {"middleware": OneWriter, "kwargs": {"is_needed": records_in_sqlite}, "name": "Daybook: one writer"},
+        {"middleware": Admission, "kwargs": {"refusal_of": _refusal_of}, "name": "Daybook admission"},
+    ]
 
 
 async def _refusal_of(dag_id: str, conf: Any, scope: Scope) -> Refusal | None:

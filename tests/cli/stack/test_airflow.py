@@ -29,7 +29,7 @@ def test_everything_listens_on_loopback_only(written):
 def test_paths_arrive_as_they_are_whatever_is_in_them(project, written):
     assert "%" in written["core"]["dags_folder"]
     assert written["core"]["dags_folder"] == str(project.root / "dags")
-    assert written["database"]["sql_alchemy_conn"] == f"sqlite:///{project.airflow_home}/airflow.db"
+    assert written["database"]["sql_alchemy_conn"] == f"sqlite:///{project.airflow_home}/airflow.db?timeout=20"
 
 
 def test_the_configuration_holds_secrets_so_only_its_owner_reads_it(project, written):

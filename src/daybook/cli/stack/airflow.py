@@ -31,6 +31,10 @@ PARSE_INTERVAL_SECONDS = 15
 IDLE_SECONDS = 0.5
 """How long the scheduler rests when there is nothing to do: half the default, for a quicker start of runs."""
 
+DATABASE_SECONDS = 20
+"""How long a process waits for another one's write to SQLite: on a busy machine the default of 5 s is short. Within the
+API server requests take turns to write (`daybook.on_airflow.one_writer`)."""
+
 HEARTBEAT_SECONDS = 1
 """A task's supervisor may miss the exit of its process and then looks again after this while. With the default of 5 s a
 notebook of 3 s is back from the triggerer before the scheduler has heard that the task deferred; Airflow takes that
@@ -101,7 +105,7 @@ def _configuration(project: Project, ports: Ports) -> dict[str, dict[str, str]]:
             "execution_api_server_url": f"{api_url(ports)}/execution/",
             "hostname_callable": "socket.gethostname",  # the default asks the name server, which may be slow or absent
         },
-        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout={DATABASE_SECONDS}"},
         "logging": {
             "base_log_folder": str(home / "logs"),
             "dag_processor_child_process_log_directory": str(home / "logs" / "dag_processor"),
