@@ -204,6 +204,13 @@ def test_a_run_that_fails_tells_why_and_keeps_what_there_is(run, cells, limits, 
     assert list(ended.scratch.iterdir()) == []
 
 
+def test_a_long_error_makes_a_short_message(run):
+    ended = run("raise ValueError('first line' + 'x' * 100_000 + chr(10) + 'second line')")
+    assert len(ended.manifest.message) < 400
+    assert "second line" not in ended.manifest.message
+    assert len((ended.folder / "manifest.json").read_bytes()) < 30_000
+
+
 def test_a_run_over_its_limit_is_ended_although_the_cell_resists(run):
     stubborn = "import time\nwhile True:\n    try:\n        time.sleep(99)\n    except KeyboardInterrupt:\n        pass"
     ended = run("print('begun')", stubborn, "2", limits=Limits(timeout_seconds=4))

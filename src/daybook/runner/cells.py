@@ -12,6 +12,11 @@ from daybook.contract.manifest import TRACEBACK_TAIL_CHARACTERS, CellCounts, Cel
 
 METADATA = "daybook"
 """The key of a notebook's and a cell's metadata that is ours."""
+VALUE_CHARACTERS = 2_000
+SOURCE_CHARACTERS = 20_000
+"""How much of an exception's text and of its cell the manifest holds; the executed notebook has all of it."""
+MESSAGE_CHARACTERS = 300
+"""How much of an exception's first line a message holds."""
 SKIP_TAG = "skip-execution"
 MAY_RAISE_TAG = "raises-exception"
 _TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -105,10 +110,17 @@ def error_of(cell: Any, index: int, reason: Reason, reply: Mapping[str, Any]) ->
     return CellError(
         cell=index,
         name=(raised.ename if raised is not None else str(reply.get("ename") or "")) or reason.value,
-        value=plain(raised.evalue if raised is not None else str(reply.get("evalue") or "")),
-        source=cell.source,
+        value=plain(raised.evalue if raised is not None else str(reply.get("evalue") or ""))[:VALUE_CHARACTERS],
+        source=cell.source[:SOURCE_CHARACTERS],
         traceback=plain("\n".join(map(str, trace)))[-TRACEBACK_TAIL_CHARACTERS:],
     )
+
+
+def in_brief(error: CellError) -> str:
+    """An exception on one line, for a message."""
+    first = next(iter(error.value.splitlines()), "")
+    text = first if len(first) <= MESSAGE_CHARACTERS else f"{first[:MESSAGE_CHARACTERS]}…"
+    return f"{error.name}: {text}" if text else error.name
 
 
 def plain(text: str) -> str:

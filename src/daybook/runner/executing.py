@@ -133,7 +133,7 @@ class Execution:
         if not said.raised or cells.may_raise(cell):
             return None
         error = cells.error_of(cell, index, Reason.CELL_ERROR, said.reply)
-        what = f"{error.name}: {error.value}" if error.value else error.name
+        what = cells.in_brief(error)
         if error.name == "SystemExit":
             return Ending(State.FAILED, Reason.EARLY_EXIT, f"{name} ended the notebook by {what}", error)
         return Ending(State.FAILED, Reason.CELL_ERROR, f"{name} raised {what}", error)

@@ -57,7 +57,7 @@ class KernelProcess:
     def __init__(self, spec: KernelSpec, place: KernelPlace) -> None:
         self.spec = spec
         self.place = place
-        self._private = Path(tempfile.mkdtemp(prefix="dbk-", dir=_short_folder()))
+        self._private = Path(tempfile.mkdtemp(prefix="dbk-", dir=_short_folder(place.log.parent)))
         self.connection = _connection(self._private, spec.name)
         self._process = self._start()
 
@@ -165,9 +165,12 @@ def _environment_of(pid: int) -> set[str]:
     return {f"{name}={value}" for name, value in psutil.Process(pid).environ().items()}
 
 
-def _short_folder() -> str | None:
-    """Where the private folder goes: the usual place for temporary files unless its path is too long for sockets."""
-    usual = tempfile.gettempdir()
+def _short_folder(otherwise: Path) -> str:
+    """Where the private folder goes: among temporary files, by a path that is short enough for sockets."""
+    try:
+        usual = tempfile.gettempdir()
+    except FileNotFoundError:  # a container whose file system is read-only but for its volumes
+        return str(otherwise)
     return "/tmp" if len(usual) > _SOCKET_PATH_CHARACTERS // 2 and os.access("/tmp", os.W_OK) else usual  # noqa: S108
 
 
