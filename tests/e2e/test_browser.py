@@ -8,20 +8,33 @@ from playwright.sync_api import expect, sync_playwright
 
 
 @pytest.fixture(scope="module")
-def page(stack):
-    """A signed-in browser."""
-    password = (stack.root / ".daybook/admin-password").read_text().strip()
+def browser():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(60_000)
-        page.goto(stack.url)
-        page.fill("input[name=username]", "admin")
-        page.fill("input[name=password]", password)
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: "/auth/" not in url)
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(stack, browser):
+    """A page of a signed-in browser."""
+    page = new_page(browser)
+    page.goto(stack.url)
+    sign_in(stack, page)
+    page.wait_for_url(lambda url: "/auth/" not in url)
+    return page
+
+
+def new_page(browser):
+    page = browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
+    page.set_default_timeout(60_000)
+    return page
+
+
+def sign_in(stack, page):
+    page.fill("input[name=username]", "admin")
+    page.fill("input[name=password]", (stack.root / ".daybook/admin-password").read_text().strip())
+    page.keyboard.press("Enter")
 
 
 def newest_run(stack, dag):
@@ -55,23 +68,17 @@ def test_run_page_shows_the_run_and_its_notebook(stack, page):
     expect(page.get_by_role("heading", level=1)).to_have_text("Echo")
     expect(page.locator(".state").first).to_have_text(re.compile("succeeded"))
     expect(page.get_by_text("echo.txt").first).to_be_visible()
+    page.locator("iframe").scroll_into_view_if_needed()  # it loads when it comes into view
     frame = page.frame_locator("iframe")
     expect(frame.get_by_text('word = "shown"').first).to_be_visible()
 
 
-def test_page_asks_a_stranger_to_sign_in_and_brings_them_back(stack):
+def test_page_asks_a_stranger_to_sign_in_and_brings_them_back(stack, browser):
     run_id = stack.trigger("echo", {"word": "later"}).json()["dag_run_id"]
     assert stack.ended("echo", run_id)["state"] == "success"
     path = f"/notebooks/runs/local/{stack.xcom('echo', run_id)['run_id']}"
-    password = (stack.root / ".daybook/admin-password").read_text().strip()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
-        page = browser.new_page()
-        page.set_default_timeout(60_000)
-        page.goto(stack.url + path)
-        page.fill("input[name=username]", "admin")
-        page.fill("input[name=password]", password)
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"**{path}")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Echo")
-        browser.close()
+    page = new_page(browser)
+    page.goto(stack.url + path)
+    sign_in(stack, page)
+    page.wait_for_url(f"**{path}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Echo")

@@ -1,6 +1,24 @@
 """What happens when parts of the stack die or are restarted while a run is under way."""
 
+import psutil
 from driving import kill, until
+
+
+def processes_of(stack):
+    """Command lines of all processes that name the project's folder; zombies have none."""
+    found = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    return [line for line in found if str(stack.root) in " ".join(line)]
+
+
+def runners_of(daybook_id):
+    """The runner's process in the pod of a run."""
+    found = psutil.process_iter(["cmdline", "environ"])
+    return [
+        process
+        for process in found
+        if "execute" in (process.info["cmdline"] or ())
+        and daybook_id in (process.info["environ"] or {}).get("DAYBOOK_REQUEST", "")
+    ]
 
 
 def start_sleeper(stack, seconds):
@@ -25,13 +43,7 @@ def test_run_survives_triggerer_scheduler_and_localpods(stack):
 
 def test_killed_runner_is_sealed_as_lost_by_the_operator(stack):
     run_id, daybook_id = start_sleeper(stack, 600)
-    import psutil
-
-    victims = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "execute" in (process.info["cmdline"] or ()) and daybook_id in process.environ().get("DAYBOOK_REQUEST", "")
-    ]
+    victims = runners_of(daybook_id)
     assert victims
     for process in victims:
         process.kill()
@@ -46,10 +58,7 @@ def test_down_leaves_no_process_and_up_finds_every_run_again(stack):
     before = {run["run_id"] for run in stack.json("runs", "--limit", "1000")["runs"]}
     down = stack.daybook("down")
     assert down.returncode == 0, down.stdout + down.stderr
-    import psutil
-
-    left = [p.cmdline() for p in psutil.process_iter() if str(stack.root) in " ".join(p.cmdline())]
-    assert left == []
+    assert processes_of(stack) == []
     assert stack.daybook("down").returncode == 0
     up = stack.daybook("up")
     assert up.returncode == 0, up.stdout + up.stderr
