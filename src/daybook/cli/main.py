@@ -13,7 +13,14 @@ from daybook.contract.variables import REQUEST_VARIABLE
 
 def main() -> NoReturn:
     """Runs the command line and ends the process with its exit code."""
-    sys.exit(run(sys.argv[1:], os.environ))
+    arguments = sys.argv[1:]
+    code = run(arguments, os.environ)
+    if arguments[:1] == ["execute"]:
+        # The record is sealed, and taking the interpreter down takes a fifth of a second.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from daybook.cli.airflow_api import DagRun
 from daybook.cli.terminal import Terminal
 from daybook.contract.manifest import CellCounts, Manifest, State
 from daybook.storage import RunRecord
+
+if TYPE_CHECKING:
+    from daybook.cli.airflow_api import DagRun
 
 STYLES = {
     State.SUCCEEDED: "green",
