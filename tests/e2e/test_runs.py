@@ -167,3 +167,18 @@ def test_command_line_runs_follows_and_shows(stack):
     assert "times" in refused.stderr
     assert "word2" in refused.stderr
     assert stack.daybook("run", "failing", "--follow").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("dag", "conf", "result"),
+    [
+        ("daily_flights", {"day": "2013-02-14"}, "flights"),
+        ("ndvi_calculation", {}, "synthetic"),
+    ],
+)
+def test_other_examples_run_through_airflow(stack, dag, conf, result):
+    run_id = stack.trigger(dag, conf).json()["dag_run_id"]
+    assert stack.ended(dag, run_id)["state"] == "success"
+    manifest = stack.manifest(stack.xcom(dag, run_id)["run_id"])
+    assert result in manifest["results"]
+    assert manifest["outputs"]
