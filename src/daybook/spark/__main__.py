@@ -1,18 +1,21 @@
-"""`python -m daybook.spark serve|check`: the two commands that the local stack calls with this environment's Python."""
+"""`python -m daybook.spark serve|check|archive`: what set-up and the local stack call in this environment."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from daybook.contract.errors import DaybookError, ExitCode
+from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
 from daybook.spark.process import DEFAULT_MEMORY
 from daybook.spark.server import ServerOptions, read_token, serve
 from daybook.spark.session import READY_LIMIT_SECONDS
+
+_LEAST_URGENT = 19
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
@@ -23,12 +26,27 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
             serve(
                 ServerOptions(chosen.port, chosen.token_file, chosen.state, chosen.ui_port, chosen.memory), environment
             )
+        elif chosen.command == "archive":
+            _archive(environment, chosen.background)
         else:
             _check(chosen.remote, chosen.token_file, chosen.timeout)
     except DaybookError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command speaks here
         return error.exit_code
     return ExitCode.SUCCEEDED
+
+
+def _archive(environment: Mapping[str, str], background: bool) -> None:
+    from daybook.spark.archive import make_archive
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))  # so that nothing of it is left
+    if background:
+        os.nice(_LEAST_URGENT)
+    try:
+        made = make_archive(environment, lambda text: print(text, file=sys.stderr))  # noqa: T201
+    except OSError as error:
+        raise InfrastructureFailed(f"cannot write Java's archive: {error}") from error
+    print(made)  # noqa: T201
 
 
 def _check(remote: str, token_file: Path | None, limit_seconds: float) -> None:
@@ -48,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     starts.add_argument("--state", type=Path, required=True, help="folder for warehouse, temporary files, settings")
     starts.add_argument("--ui-port", type=int, help="port of Spark's pages; none without it")
     starts.add_argument("--memory", default=DEFAULT_MEMORY, help="Java heap, as 1g or 512m (default: %(default)s)")
+    makes = commands.add_parser("archive", help="make the archive of classes that servers start faster with, once")
+    makes.add_argument("--background", action="store_true", help="leave the processor to everything else")
     checks = commands.add_parser("check", help="wait until a server answers a real query; prints its application")
     checks.add_argument("--remote", required=True, help="sc://host:port")
     checks.add_argument("--token-file", type=Path, help="file with the pre-shared key")

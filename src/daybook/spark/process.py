@@ -82,7 +82,8 @@ def java_command(java: Java, home: Path, memory: str, temporary: Path, arguments
         "-Djava.net.preferIPv4Stack=true",
         f"-Djava.io.tmpdir={temporary}",
         "-cp",
-        str(home / "jars" / "*"),
+        # Without symbolic links: the archive of classes holds for one spelling of the path.
+        str(home.resolve() / "jars" / "*"),
         "org.apache.spark.deploy.SparkSubmit",
         *arguments,
     ]

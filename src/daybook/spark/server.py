@@ -6,13 +6,14 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings
 from daybook.contract.variables import SPARK_TOKEN_VARIABLE
+from daybook.spark.archive import archive_file
 from daybook.spark.java import Java, find_java
 from daybook.spark.process import (
     COMMON_SETTINGS,
@@ -73,15 +74,19 @@ def serve(options: ServerOptions, environment: Mapping[str, str]) -> None:
     _require_free(options)
     home, java = spark_home(), find_java(environment)
     state = options.state.absolute()
-    temporary = _prepare(state)
+    temporary = prepare(state)
     write_properties(state / "spark.properties", server_settings(options, state))
-    command = server_command(java, home, memory, state, temporary)
+    archive = archive_file(java, home)
+    shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+    command = server_command(java, home, memory, state, temporary, shared)
     variables = {**java_environment(environment, home), SPARK_TOKEN_VARIABLE: token}
     os.chdir(state)
     os.execve(command[0], command, variables)  # noqa: S606 - no shell is wanted
 
 
-def server_command(java: Java, home: Path, memory: str, state: Path, temporary: Path) -> list[str]:
+def server_command(
+    java: Java, home: Path, memory: str, state: Path, temporary: Path, options: Sequence[str] = ()
+) -> list[str]:
     """The server's command line; the key and all settings travel by the environment and a private file."""
     command = java_command(
         java,
@@ -90,7 +95,8 @@ def server_command(java: Java, home: Path, memory: str, state: Path, temporary: 
         temporary,
         ["--properties-file", str(state / "spark.properties"), "--class", _CONNECT_SERVER, "spark-internal"],
     )
-    return [command[0], f"-Dlog4j2.configurationFile={(state / 'log4j2.properties').as_uri()}", *command[1:]]
+    logging = f"-Dlog4j2.configurationFile={(state / 'log4j2.properties').as_uri()}"
+    return [command[0], logging, *options, *command[1:]]
 
 
 def server_settings(options: ServerOptions, state: Path) -> dict[str, str]:
@@ -148,7 +154,12 @@ def _require_free(options: ServerOptions) -> None:
         raise InvalidRequest("cannot start the Spark Connect server", faults)
 
 
-def _prepare(state: Path) -> Path:
+def prepare(state: Path) -> Path:
+    """Makes the server's folder and takes it for this process and what it becomes; gives the temporary folder in it.
+
+    Raises:
+        InvalidSettings: another server lives there, or it cannot be written.
+    """
     temporary = state / "tmp"
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)

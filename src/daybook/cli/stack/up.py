@@ -10,11 +10,18 @@ from dataclasses import dataclass
 import httpx
 
 from daybook.cli.stack import airflow, kubeconfig, local_workspace, preflight, state
-from daybook.cli.stack.components import SPARK, Component, components, migration, spark_environment
+from daybook.cli.stack.components import (
+    SPARK,
+    Component,
+    components,
+    migration,
+    spark_archive,
+    spark_environment,
+)
 from daybook.cli.stack.launch import Launch, Watch
 from daybook.cli.stack.lock import exclusive
 from daybook.cli.stack.ports import Ports, choose_ports, require_free
-from daybook.cli.stack.processes import ProcessRecord, end
+from daybook.cli.stack.processes import ProcessRecord, end, start
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.readiness import Readiness
 from daybook.contract.errors import Fault, InvalidSettings
@@ -70,7 +77,15 @@ def up(
             new_password = _prepare(project, ports)
         Launch(project, watch, start_seconds).bring_up(parts, running, migration(project, ports, environment))
         names = tuple(part.name for part in missing)
+        if SPARK in names:
+            _prepare_next_start(project, environment)
         return Outcome(ports, names, new_password, time.monotonic() - began)
+
+
+def _prepare_next_start(project: Project, environment: Mapping[str, str]) -> None:
+    """Has Spark's classes archived in the background, once for an environment; `down` ends it like everything else."""
+    part = spark_archive(project, environment)
+    start(part.command, part.environment, part.log, project.state)
 
 
 def _ports(project: Project, given: Mapping[str, int | None], running: Mapping[str, ProcessRecord]) -> Ports:
