@@ -9,7 +9,7 @@ import pytest
 from daybook.contract.errors import InvalidRequest, StoreFailed
 from daybook.contract.request import NotebookSource
 from daybook.runner import fetch as fetching
-from daybook.runner.fetch import fetch, shown
+from daybook.runner.fetch import fetch
 from daybook.storage import open_store
 from runner.moto import s3_server
 
@@ -87,14 +87,6 @@ def test_an_answer_that_is_none_is_told(web, code, error):
 def test_a_server_that_is_not_there_is_named():
     with pytest.raises(InvalidRequest, match=r"http://127.0.0.1:9/x"):
         get("http://127.0.0.1:9/x")
-
-
-def test_user_and_query_of_an_address_are_not_shown():
-    assert shown("https://me:secret@host/a.ipynb?signature=abc") == "https://host/a.ipynb"
-    with pytest.raises(InvalidRequest) as raised:
-        get("http://me:secret@127.0.0.1:9/x?signature=abc")
-    assert "secret" not in str(raised.value)
-    assert "signature" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from typing import TextIO
 from daybook.contract.errors import DaybookError, ExitCode, RunInterrupted, StoreFailed
 from daybook.contract.manifest import Reason, State
 from daybook.contract.request import RunRequest
+from daybook.contract.sources import shown
 from daybook.runner import attempt as attempts
 from daybook.runner.attempt import Attempt
 from daybook.runner.document import Document, read_document
 from daybook.runner.ending import Ending
-from daybook.runner.fetch import fetch, shown
+from daybook.runner.fetch import fetch
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed
 from daybook.runner.literals import parameters_cell

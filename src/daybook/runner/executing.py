@@ -15,10 +15,10 @@ from nbformat.v4 import new_output
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import CellState, Reason, State
 from daybook.contract.request import Limits, RunRequest
+from daybook.contract.sources import shown
 from daybook.runner import cells
 from daybook.runner.client import CellClient, Said, Stopped
 from daybook.runner.ending import SUCCEEDED, Ending
-from daybook.runner.fetch import shown
 from daybook.runner.interruption import Interruption
 from daybook.runner.kernel import KernelProcess, how_it_ended
 from daybook.runner.memory import MemoryLimit

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from daybook.contract.errors import Fault, InvalidRequest, StoreFailed
 from daybook.contract.request import NotebookSource
+from daybook.contract.sources import shown
 from daybook.storage import ObjectMissing, open_store
 from daybook.storage.store import SCHEMES
 
@@ -111,11 +112,3 @@ def _limited(chunks: Iterable[bytes], source: str) -> bytes:
 
 def _unreadable(source: str, message: str) -> InvalidRequest:
     return InvalidRequest(_SUMMARY, [Fault(shown(source), message)])
-
-
-def shown(source: str) -> str:
-    """An address as it may be shown: without user, password and query, which may hold keys."""
-    parts = urlsplit(source)
-    if not parts.netloc:
-        return source
-    return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}"

@@ -18,9 +18,10 @@ from daybook.catalogue.infer import CellSyntaxError, infer_inputs
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.request import Limits, NotebookSource, RunRequest
+from daybook.contract.sources import shown
 from daybook.runner import records
 from daybook.runner.document import Document, language_of, read_document, source_of, tags_of
-from daybook.runner.fetch import fetch, shown
+from daybook.runner.fetch import fetch
 from daybook.runner.prepare import PARAMETERS_TAG
 from daybook.storage import RunRecord, open_store
 

@@ -25,8 +25,8 @@ from daybook.contract.manifest import (
     Timings,
 )
 from daybook.contract.request import RunRequest
+from daybook.contract.sources import shown
 from daybook.runner.ending import Ending
-from daybook.runner.fetch import shown
 from daybook.runner.kernels import KernelSpec
 from daybook.runner.outputs import OutputFile
 
