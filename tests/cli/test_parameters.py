@@ -50,7 +50,7 @@ def test_a_name_in_both_is_refused(notebook):
 def test_every_fault_of_both_is_named_once(notebook):
     with pytest.raises(InvalidRequest) as caught:
         typed(notebook, {"times": ["x"], "a": ["1"]}, {"word": 5, "b": 2})
-    assert sorted(faults(caught)) == ["a", "b", "times", "word"]
+    assert sorted(fault.where for fault in caught.value.faults) == ["a", "b", "times", "word"]
 
 
 def test_a_missing_value_is_named_beside_a_wrong_one(notebook):
@@ -88,3 +88,13 @@ def test_a_file_that_will_not_do_is_named_with_the_reason(tmp_path, content, wor
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InvalidRequest, match=r"none\.json: No such file"):
         read_file(tmp_path / "none.json")
+
+
+def test_a_wrong_value_is_not_called_missing_as_well():
+    notebook = Notebook(
+        id="n", source="/x.ipynb", inputs=(Input(name="count", type="integer"), Input(name="b", type="bbox"))
+    )
+    with pytest.raises(InvalidRequest) as caught:
+        typed(notebook, {"count": ["x"], "b": ["1,2,3"]}, {"c": 1})
+    assert sorted({fault.where.split("[")[0] for fault in caught.value.faults}) == ["b", "c", "count"]
+    assert not any("is required" in fault.message for fault in caught.value.faults)

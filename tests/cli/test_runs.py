@@ -224,8 +224,9 @@ def test_a_run_that_airflow_ends_before_it_has_a_record_tells_why(daybook, airfl
 def test_a_record_that_nobody_sealed_is_no_success(daybook, airflow, bucket):
     airflow.state = "success"
     write(bucket, running())
-    code, _, _ = daybook("run", "echo")
+    code, _, err = daybook("run", "echo")
     assert code == 3
+    assert "bug" not in err
 
 
 def test_without_following_the_run_is_only_asked_for(daybook, airflow):

@@ -4,11 +4,13 @@ import json
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
 
-from daybook.cli.stack.components import Component
+from daybook.cli.stack import airflow, state
+from daybook.cli.stack.components import API_SERVER, SCHEDULER, Component
 from daybook.cli.stack.launch import Launch, Watch
 from daybook.cli.stack.processes import STACK_VARIABLE, marked, process_of, read_record
 from daybook.contract.errors import InfrastructureFailed
@@ -28,8 +30,8 @@ def said():
 def launch(project, said):
     made = []
 
-    def make(seconds: float = 20.0) -> Launch:
-        made.append(Launch(project, Watch(said.append, lambda *_: None), seconds))
+    def make(seconds: float = 20.0, **options) -> Launch:
+        made.append(Launch(project, Watch(said.append, lambda *_: None), seconds, **options))
         return made[-1]
 
     yield make
@@ -130,3 +132,46 @@ def test_records_say_what_status_needs(project, launch, part):
     content = json.loads((project.records / "one.json").read_text())
     assert content["log"] == str(project.logs / "one.log")
     assert content["pid"] == marked(project.state)[0].pid
+
+
+class PlainLauncher:
+    """Starts each component as a process of its own, and tells when a scheduler came before the API server worked."""
+
+    def __init__(self, project, python, environment):
+        self.project = project
+        self.processes = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def start(self, part):
+        if part.name == SCHEDULER:
+            assert (self.project.state / f"{API_SERVER}.ready").exists()
+        self.processes[part.name], record = part.start(self.project)
+        return record
+
+    def exit_code(self, name):
+        return self.processes[name].poll()
+
+
+def airflow_parts(project, part, api_server=WORKS):
+    (project.airflow_home / "airflow.db").touch()
+    airflow.stamp_migration(project)
+    codes = {SCHEDULER: WORKS, API_SERVER: api_server}
+    return [replace(part(name, code), arguments=(name,)) for name, code in codes.items()]
+
+
+def test_the_scheduler_starts_only_when_tasks_find_an_api_server(project, launch, part):
+    slow = "import time; time.sleep(0.5); " + WORKS
+    bring_up(launch(launcher=PlainLauncher), *airflow_parts(project, part, slow))
+    assert set(state.alive(project)) == {SCHEDULER, API_SERVER}
+
+
+def test_an_api_server_that_dies_keeps_the_scheduler_from_starting(project, launch, part):
+    with pytest.raises(InfrastructureFailed, match="airflow-api-server ended with exit code 7"):
+        bring_up(launch(launcher=PlainLauncher), *airflow_parts(project, part, DIES))
+    assert marked(project.state) == []
+    assert not (project.logs / f"{SCHEDULER}.log").exists()

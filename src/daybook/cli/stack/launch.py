@@ -49,13 +49,21 @@ class Launch:
     Args:
         watch: hears how it goes.
         start_seconds: how long all of it may take.
+        launcher: starts Airflow's components.
 
     Attributes:
         started: the processes of this start, by component.
     """
 
-    def __init__(self, project: Project, watch: Watch, start_seconds: float) -> None:
+    def __init__(
+        self,
+        project: Project,
+        watch: Watch,
+        start_seconds: float,
+        launcher: Callable[[Project, Path, Mapping[str, str]], AirflowLauncher] = AirflowLauncher,
+    ) -> None:
         self._project = project
+        self._launcher = launcher
         self._watch = watch
         self._seconds = start_seconds
         self._until = time.monotonic() + start_seconds
@@ -98,7 +106,7 @@ class Launch:
         if airflow.needs_migration(self._project):
             self._migrate(migrate)
         python = self._project.airflow_environment / "bin" / "python"
-        with AirflowLauncher(self._project, python, parts[0].environment) as launcher:
+        with self._launcher(self._project, python, parts[0].environment) as launcher:
             for part in sorted(parts, key=lambda each: each.name == SCHEDULER):
                 if part.name == SCHEDULER:
                     # It starts tasks at once, and a task that finds no API server counts as failed.
