@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from daybook.cli.settings import ApiAccess
+from daybook.contract import keys
 from daybook.contract.errors import (
     DaybookError,
     Fault,
@@ -131,7 +132,7 @@ class AirflowApi:
         params = {"state": ["queued", "running"], "order_by": "-run_after", "limit": _MANY}
         return [self._dag_run(each) for each in self._call("GET", "/api/v2/dags/~/dagRuns", params=params)["dag_runs"]]
 
-    def last_error(self, dag_id: str, run_id: str, task_id: str = "run") -> str | None:
+    def last_error(self, dag_id: str, run_id: str, task_id: str = keys.AIRFLOW_TASK) -> str | None:
         """The last error in a task's log: what a task says that came to no manifest. None when it says nothing."""
         task = self._call("GET", f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}")
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}/logs/{task['try_number']}"
@@ -181,7 +182,10 @@ class AirflowApi:
         detail = _detail(response)
         match response.status_code:
             case httpx.codes.UNAUTHORIZED:
-                return InvalidSettings(f"Airflow at {self._access.url} does not know the user or token ({detail})")
+                hint = "; is it this project's stack that answers there? `daybook status` tells" * self._access.local
+                return InvalidSettings(
+                    f"Airflow at {self._access.url} does not know the user or token ({detail}){hint}"
+                )
             case httpx.codes.FORBIDDEN:
                 return NotAllowed(f"Airflow does not allow it to user {self._access.user or 'of this token'}: {detail}")
             case httpx.codes.NOT_FOUND:

@@ -16,9 +16,6 @@ from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.workspaces import Workspace
 
-TASK = "run"
-"""The task of a notebook's own DAG."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -35,7 +32,7 @@ class Request:
 
     def run_id(self, dag_run: DagRun) -> str:
         """The run that a DAG run of this request stands for."""
-        return keys.airflow_run_id(self.notebook.id, dag_run.run_after, dag_run.dag_id, dag_run.run_id, TASK)
+        return keys.airflow_run_id(self.notebook.id, dag_run.run_after, dag_run.dag_id, dag_run.run_id)
 
 
 def ask(

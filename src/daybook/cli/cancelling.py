@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from daybook.cli.airflow_api import AirflowApi
-from daybook.cli.asking import TASK
 from daybook.cli.finding import Found
+from daybook.contract import keys
 from daybook.contract.errors import InfrastructureFailed, InvalidRequest
 from daybook.contract.manifest import Manifest
 from daybook.contract.request import AirflowCoordinates
@@ -34,7 +34,7 @@ def cancel_run(api: AirflowApi, found: Found, wait_seconds: float, say: Callable
         raise InvalidRequest(f"run {manifest.run_id} was not started by Airflow; end the process that runs it")
     if _over(api, manifest, where):
         raise InvalidRequest(f"run {manifest.run_id} is over: it {manifest.state}; there is nothing to cancel")
-    if where.task_id == TASK and where.map_index < 0:
+    if where.task_id == keys.AIRFLOW_TASK and where.map_index < 0:
         api.fail(where.dag_id, where.run_id)
     else:  # one of several tasks of somebody's own DAG: the others are not ours to end
         api.fail_task(where.dag_id, where.run_id, where.task_id, where.map_index)

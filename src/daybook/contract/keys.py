@@ -38,6 +38,9 @@ OUTPUTS = "outputs"
 ATTEMPTS = "attempts"
 RUNS = "runs"
 
+AIRFLOW_TASK = "run"
+"""The task of a DAG that Daybook makes: such a DAG has no other."""
+
 
 def digest(*parts: str, length: int = _DIGEST_LENGTH) -> str:
     """Hex digest of a tuple of strings; the lengths are hashed too, so ("ab", "c") and ("a", "bc") differ."""
@@ -67,7 +70,7 @@ def run_id(notebook: str, asked_at: datetime, *identity: str) -> str:
 
 
 def airflow_run_id(
-    notebook: str, run_after: datetime, dag_id: str, dag_run_id: str, task_id: str = "run", map_index: int = -1
+    notebook: str, run_after: datetime, dag_id: str, dag_run_id: str, task_id: str = AIRFLOW_TASK, map_index: int = -1
 ) -> str:
     """The id of the run that an Airflow task instance stands for; every try of the task is an attempt of this run.
 
@@ -76,7 +79,7 @@ def airflow_run_id(
         run_after: the DAG run's `run_after`, with a time zone: set once, when the DAG run is made.
         dag_id: the DAG.
         dag_run_id: the DAG run's `run_id`.
-        task_id: the task; DAGs that Daybook makes call it `run`.
+        task_id: the task; by default the one of a DAG that Daybook makes.
         map_index: the task instance's map index, -1 for one that is not mapped.
     """
     return run_id(notebook, run_after, dag_id, dag_run_id, task_id, str(map_index))

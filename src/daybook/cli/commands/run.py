@@ -37,11 +37,12 @@ def run(
     `daybook run ndvi_calculation --parameters request.json --no-follow --json`
     """
     from daybook.cli.airflow_api import AirflowApi
-    from daybook.cli.asking import TASK, ask
+    from daybook.cli.asking import ask
     from daybook.cli.commands.following_view import Followed
     from daybook.cli.commands.following_view import follow as watch
     from daybook.cli.settings import Settings, run_page
     from daybook.cli.terminal import Terminal
+    from daybook.contract.keys import AIRFLOW_TASK
     from daybook.contract.request import AirflowCoordinates
     from daybook.storage import record_of
 
@@ -53,7 +54,7 @@ def run(
         run_id = request.run_id(dag_run)
         record = record_of(settings.open_bucket(request.workspace), run_id)
         page = run_page(settings.public_url(), request.workspace.name, run_id)
-        where = AirflowCoordinates(dag_id=dag_run.dag_id, run_id=dag_run.run_id, task_id=TASK)
+        where = AirflowCoordinates(dag_id=dag_run.dag_id, run_id=dag_run.run_id, task_id=AIRFLOW_TASK)
         terminal.say(f"run {run_id}")
         asked = Followed(run_id, record, page, where)
         if follow:
