@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
+
+
+TAIL_CHARACTERS = 256 * 1024
+"""How much of the newest text is held in memory once the disk takes no more."""
 
 
 class RunLog:
     """Writes to a file and to a stream at once; any thread may write.
 
     A line of the runner bears the time in the file and stands alone on the stream; what cells print is kept as it is.
-    A stream that has gone away (a closed terminal) harms nothing.
+    Neither harms the run: a stream may go away (a closed terminal), and where the disk does not take the file (it is
+    full), the newest text is held in memory instead.
     """
 
     def __init__(self, path: Path, stream: TextIO, now: Callable[[], str]) -> None:
         self.path = path
         self._stream = stream
         self._now = now
-        self._file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
         self._at_line_start = True
         self._lock = threading.Lock()
+        self._lost: str | None = None
+        self._tail = ""
+        self._file: TextIO | None = None
+        with self._tolerating():
+            self._file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
 
     def say(self, text: str) -> None:
         """One line of the runner's own."""
@@ -40,16 +49,42 @@ class RunLog:
         if not kept:
             return
         self._at_line_start = kept.endswith("\n")
-        if not self._file.closed:
-            self._file.write(kept)
+        if self._lost is None and self._file is not None and not self._file.closed:
+            with self._tolerating():
+                self._file.write(kept)
+        if self._lost is not None:
+            self._tail = (self._tail + kept)[-TAIL_CHARACTERS:]
         with suppress(OSError, ValueError):
             self._stream.write(_showable(shown, self._stream))
             self._stream.flush()
 
-    def flush(self) -> None:
-        """Brings the file up to date on disk."""
+    def content(self) -> bytes:
+        """All that was written so far, or, where the disk did not take it all, its beginning and its end."""
         with self._lock:
-            self._file.flush()
+            if self._lost is None and self._file is not None and not self._file.closed:
+                with self._tolerating():
+                    self._file.flush()
+            kept = b""
+            with self._tolerating():
+                kept = self.path.read_bytes()
+            if self._lost is None:
+                return kept
+            gap = f"\n[lines may be missing here: the disk did not take the log: {self._lost}]\n"
+            return kept + (gap + self._tail).encode("utf-8", "backslashreplace")
+
+    @contextmanager
+    def _tolerating(self) -> Iterator[None]:
+        """Gives the file up at its first error; what the disk has of it stays."""
+        try:
+            yield
+        except OSError as error:
+            self._lost = self._lost or error.strerror or str(error)
+            self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # closing writes what is still held back
+                self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +93,7 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._file.close()
+            self._close()
 
 
 def _showable(text: str, stream: TextIO) -> str:

@@ -135,8 +135,7 @@ def _upload(attempt: Attempt, record: Record) -> None:
 
 def _sealed(attempt: Attempt, ending: Ending, found: dict[str, Any]) -> Ending:
     attempt.log.say(_last_line(attempt, ending, found))
-    attempt.log.flush()
-    attempt.record.store.write(attempt.keys.log, attempt.folder.log.read_bytes(), "text/plain")
+    attempt.record.store.write(attempt.keys.log, attempt.log.content(), "text/plain")
     attempt.record.write(records.sealed(attempt.manifest, ending, attempt.started, **found))
     return ending
 
