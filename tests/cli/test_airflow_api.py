@@ -98,8 +98,15 @@ def test_each_refusal_is_one_clear_error(airflow, api, status, answer, error, wo
 
 
 def test_an_unknown_dag_says_that_new_notebooks_take_a_moment(api):
-    with pytest.raises(InvalidRequest, match="no such DAG yet"):
+    with pytest.raises(InvalidRequest, match="no such DAG: a new notebook shows up"):
         api.trigger("eko", {})
+
+
+def test_a_dag_is_there_unless_it_is_unknown_or_lost_from_sight(airflow, api):
+    assert api.has_dag("echo")
+    assert not api.has_dag("eko")
+    airflow.answers["GET", "/api/v2/dags/echo"] = JSONResponse({"dag_id": "echo", "is_stale": True})
+    assert not api.has_dag("echo")
 
 
 def test_a_paused_dag_is_refused_for_its_run_would_wait_for_ever(airflow, api):

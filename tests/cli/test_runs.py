@@ -37,11 +37,12 @@ class Airflow:
         self.looks = 0
         self.meanwhile = lambda look: None
         self.log: list[dict[str, object]] = []
+        self.unseen = 0  # how many more times the DAG is asked for before Airflow has seen it
         run = "/api/v2/dags/echo/dagRuns/{run_id}"
         self.app = Starlette(
             routes=[
                 Route("/auth/token", lambda _: JSONResponse({"access_token": "t"}, 201), methods=["POST"]),
-                Route("/api/v2/dags/echo", lambda _: JSONResponse({"is_paused": False})),
+                Route("/api/v2/dags/echo", self.dag),
                 Route("/api/v2/dags/echo/dagRuns", self.trigger, methods=["POST"]),
                 Route(run, self.look, methods=["GET"]),
                 Route(run, self.patch, methods=["PATCH"]),
@@ -56,6 +57,10 @@ class Airflow:
         return JSONResponse(
             {"dag_id": "echo", "dag_run_id": DAG_RUN, "state": self.state, "run_after": ASKED.isoformat()}
         )
+
+    async def dag(self, _: Request) -> JSONResponse:
+        self.unseen -= 1
+        return JSONResponse({"detail": "no such DAG"}, 404) if self.unseen >= 0 else JSONResponse({"is_paused": False})
 
     async def trigger(self, request: Request) -> JSONResponse:
         self.conf = (await request.json())["conf"]
@@ -227,6 +232,25 @@ def test_a_record_that_nobody_sealed_is_no_success(daybook, airflow, bucket):
     code, _, err = daybook("run", "echo")
     assert code == 3
     assert "bug" not in err
+
+
+def test_a_notebook_that_airflow_has_not_seen_yet_is_waited_for(daybook, airflow):
+    airflow.unseen = 2
+    code, out, err = daybook("run", "echo", "--no-follow")
+    assert code == 0
+    assert f"asked for run {RUN}" in out
+    assert err.count("waiting for Airflow to see the new notebook") == 1
+    assert airflow.conf == {"word": "hi", "times": 1, "workspace": "local"}
+
+
+def test_a_notebook_that_airflow_never_sees_is_one_clear_error(daybook, airflow, monkeypatch):
+    monkeypatch.setattr("daybook.cli.triggering.NEW_DAG_SECONDS", 0.1)
+    airflow.unseen = 1000
+    code, out, err = daybook("run", "echo")
+    assert code == 2
+    assert out == ""
+    assert "no such DAG" in err
+    assert airflow.conf is None
 
 
 def test_without_following_the_run_is_only_asked_for(daybook, airflow):

@@ -92,7 +92,15 @@ class AirflowApi:
             message = "it is paused, so the run would wait for ever; switch it on in Airflow's list of DAGs"
             raise InvalidRequest(f"cannot run {dag_id}", [Fault(f"DAG {dag_id}", message)])
         body = {"logical_date": None, "conf": dict(conf)}
-        return self._dag_run(self._call("POST", f"/api/v2/dags/{_quoted(dag_id)}/dagRuns", json=body))
+        path = f"/api/v2/dags/{_quoted(dag_id)}/dagRuns"
+        return self._dag_run(self._call("POST", path, json=body, missing=_no_dag(dag_id)))
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Whether Airflow has a DAG, and has not lost sight of it since."""
+        try:
+            return not self.dag(dag_id).get("is_stale")
+        except InvalidRequest:
+            return False
 
     def dag(self, dag_id: str) -> dict[str, Any]:
         """A DAG's record.
@@ -200,7 +208,7 @@ class AirflowApi:
 
 
 def _no_dag(dag_id: str) -> InvalidRequest:
-    message = "Airflow has no such DAG yet: a new notebook shows up within half a minute, a broken one never does"
+    message = "Airflow has no such DAG: a new notebook shows up within half a minute; its import errors tell of others"
     return InvalidRequest(f"cannot run {dag_id}", [Fault(f"DAG {dag_id}", message)])
 
 

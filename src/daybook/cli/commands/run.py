@@ -42,6 +42,7 @@ def run(
     from daybook.cli.commands.following_view import follow as watch
     from daybook.cli.settings import Settings, run_page
     from daybook.cli.terminal import Terminal
+    from daybook.cli.triggering import trigger
     from daybook.contract.keys import AIRFLOW_TASK
     from daybook.contract.request import AirflowCoordinates
     from daybook.storage import record_of
@@ -50,7 +51,7 @@ def run(
     settings = Settings.find(project)
     request = ask(settings, notebook, parameter or (), parameters, workspace)
     with AirflowApi(settings.api()) as api:
-        dag_run = api.trigger(request.notebook.id, request.conf)
+        dag_run = trigger(api, request, terminal.say)
         run_id = request.run_id(dag_run)
         record = record_of(settings.open_bucket(request.workspace), run_id)
         page = run_page(settings.public_url(), request.workspace.name, run_id)
