@@ -25,6 +25,8 @@ def catalogue(project):
         (include / "notebooks" / name).mkdir()
         (include / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json(parameters="times: int = 1"))
     (include / "notebooks" / "broken" / "spec.yaml").write_text("schedule: often\n")
+    spec = "tags: [one, two]\ncollections: [three]\n"
+    (include / "notebooks" / "echo" / "spec.yaml").write_text(spec)
     workflow = {"id": "flow", "type": "workflow", "title": "A workflow"}
     (include / "catalogue.json").write_text(json.dumps([workflow]))
 
@@ -47,6 +49,7 @@ def test_everything_is_listed_with_the_reason_where_it_cannot_run(catalogue, day
 def test_the_list_is_json_too(catalogue, daybook):
     found = json.loads(daybook("notebooks", "--json")[1])
     assert [each["id"] for each in found["notebooks"]] == ["echo"]
+    assert found["notebooks"][0]["tags"] == ["one", "two"]
     assert [each["id"] for each in found["not_runnable"]] == ["flow"]
     assert found["broken"][0]["id"] == "broken"
     assert found["broken"][0]["line"] == 1

@@ -92,8 +92,8 @@ def test_a_bug_says_that_it_is_one_and_where_the_details_are(tmp_path, monkeypat
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "dags").mkdir()
     (tmp_path / "pyproject.toml").touch()
-    assert entry.run(["notebooks", "--project", str(tmp_path)], {}) == 3
-    said = capsys.readouterr().err
+    assert entry.run(["notebooks", "--json", "--project", str(tmp_path)], {}) == 3
+    said = json.loads(capsys.readouterr().out)["error"]["message"]
     assert "this is a bug in Daybook (RuntimeError: no such luck)" in said
     assert "Traceback" not in said
     (details,) = tmp_path.glob("daybook-bug-*.txt")
@@ -109,8 +109,8 @@ def test_a_full_disk_is_no_bug(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(catalogue, "_document", full)
     (tmp_path / "dags").mkdir()
     (tmp_path / "pyproject.toml").touch()
-    assert entry.run(["notebooks", "--project", str(tmp_path)], {}) == 3
-    assert "No space left on device; make room" in capsys.readouterr().err
+    assert entry.run(["notebooks", "--json", "--project", str(tmp_path)], {}) == 3
+    assert "No space left on device; make room" in capsys.readouterr().out
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):

@@ -29,8 +29,9 @@ def notebooks(project: ProjectOption = None, json: JsonOption = False) -> None:
 
     terminal = Terminal(json)
     catalogue = Settings.find(project).load_catalogue()
-    terminal.document(_document(catalogue))
-    if not json:
+    if json:
+        terminal.document(_document(catalogue))
+    else:
         _show(terminal, catalogue)
 
 
@@ -69,7 +70,8 @@ def validate(
 
 def _document(catalogue: Catalogue) -> dict[str, Any]:
     return {
-        "notebooks": [each.model_dump(mode="json", exclude_defaults=True) for each in catalogue.notebooks.values()],
+        # Not mode="json": pydantic then warns of every tuple that became a list.
+        "notebooks": [each.model_dump(exclude_defaults=True) for each in catalogue.notebooks.values()],
         "not_runnable": [
             {"id": each.id, "title": each.title, "reason": each.reason} for each in catalogue.not_runnable.values()
         ],

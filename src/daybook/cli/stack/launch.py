@@ -103,10 +103,10 @@ class Launch:
         if not parts:
             self._wait()
             return
-        if airflow.needs_migration(self._project):
-            self._migrate(migrate)
         python = self._project.airflow_environment / "bin" / "python"
         with self._launcher(self._project, python, parts[0].environment) as launcher:
+            if airflow.needs_migration(self._project):
+                self._migrate(migrate)  # the launcher imports meanwhile
             for part in sorted(parts, key=lambda each: each.name == SCHEDULER):
                 if part.name == SCHEDULER:
                     # It starts tasks at once, and a task that finds no API server counts as failed.
