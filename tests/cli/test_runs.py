@@ -312,6 +312,37 @@ def test_no_runs_and_no_such_state_are_said(daybook):
     assert "succeeded" in err
 
 
+def spoil(bucket, run: str) -> None:
+    bucket.below(keys.run_prefix(run)).write("manifest.json", b"{]", "application/json")
+
+
+def test_an_unreadable_record_is_named_and_hides_no_other(daybook, bucket):
+    made = others(bucket)
+    spoil(bucket, made[1])
+    code, out, err = daybook("runs", "--limit", "2")
+    assert code == 0
+    assert made[0] in out
+    assert made[2] in out
+    assert made[1] not in out
+    assert err.startswith(f"warning: run {made[1]} in workspace local: ")
+    assert "is not a manifest that this Daybook reads" in err
+    code, out, err = daybook("runs", "--json")
+    first, second, third = json.loads(out)["runs"]
+    assert (code, err) == (0, "")
+    assert (first["run_id"], third["run_id"]) == (made[0], made[2])
+    assert (second["run_id"], second["workspace"]) == (made[1], "local")
+    assert "is not a manifest" in second["fault"]
+
+
+def test_an_unreadable_record_is_in_nobodys_way_when_an_airflow_id_is_looked_for(daybook, bucket):
+    made = others(bucket)
+    spoil(bucket, made[0])
+    write(bucket, manifest())
+    code, out, _ = daybook("show", DAG_RUN, "--json")
+    assert code == 0
+    assert json.loads(out)["run_id"] == RUN
+
+
 @pytest.mark.parametrize("piece", [RUN, RUN[-10:], RUN[:20], DAG_RUN])
 def test_a_run_is_found_by_what_one_has_at_hand(daybook, bucket, piece):
     others(bucket)

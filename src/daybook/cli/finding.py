@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -10,7 +11,7 @@ from daybook.cli.settings import Settings
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.manifest import Manifest
-from daybook.storage import RunRecord, Store, record_of, run_ids
+from daybook.storage import RunRecord, Store, UnreadableManifest, record_of, run_ids
 from daybook.workspaces import Workspace
 
 _SEARCHED_IDS = 20_000
@@ -76,6 +77,8 @@ def _read(workspace: Workspace, bucket: Store, run: str) -> Found | None:
 def _by_airflow_id(places: list[tuple[Workspace, Store]], run_id: str) -> Iterator[Found]:
     for workspace, bucket in places:
         for run in islice(run_ids(bucket), _SEARCHED_MANIFESTS):
-            found = _read(workspace, bucket, run)
+            found = None
+            with suppress(UnreadableManifest):  # `daybook runs` names it
+                found = _read(workspace, bucket, run)
             if found is not None and found.manifest.airflow is not None and found.manifest.airflow.run_id == run_id:
                 yield found

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Self
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from daybook.cli.settings import Settings
 from daybook.cli.terminal import Terminal
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.manifest import Manifest, State
-from daybook.storage import Store, record_of, run_ids
+from daybook.storage import Store, UnreadableManifest, record_of, run_ids
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,20 @@ class Wanted:
         )
 
 
-def list_runs(settings: Settings, wanted: Wanted, limit: int) -> list[Manifest]:
-    """The newest wanted runs of all workspaces, newest first.
+@dataclass(frozen=True)
+class Unreadable:
+    """A run whose record is no manifest that this Daybook reads; it harms no other."""
+
+    run_id: str
+    workspace: str
+    fault: str
+
+
+def list_runs(settings: Settings, wanted: Wanted, limit: int) -> list[Manifest | Unreadable]:
+    """The newest wanted runs of all workspaces, newest first, with the unreadable ones that lie between them.
+
+    Args:
+        limit: how many readable runs.
 
     Raises:
         InvalidRequest: there is no such workspace.
@@ -52,15 +63,46 @@ def list_runs(settings: Settings, wanted: Wanted, limit: int) -> list[Manifest]:
     """
     workspaces = settings.load_workspaces()
     chosen = [workspaces.get(wanted.workspace)] if wanted.workspace else list(workspaces)
-    buckets = [settings.open_bucket(workspace) for workspace in chosen]
+    places = [_ids(workspace.name, settings.open_bucket(workspace)) for workspace in chosen]
     # A run id begins with its moment, so the newest of all is the greatest; only what is shown is read.
-    merged = heapq.merge(*map(_ids, buckets), key=lambda found: found[0], reverse=True)
-    manifests = (manifest for run, bucket in merged if (manifest := record_of(bucket, run).read()) is not None)
-    return list(islice(filter(wanted.fits, manifests), limit))
+    merged = heapq.merge(*places, key=lambda place: place[0], reverse=True)
+    return list(_limited((found for place in merged if (found := _read(*place)) is not None), wanted, limit))
 
 
-def _ids(bucket: Store) -> Iterator[tuple[str, Store]]:
-    return ((run, bucket) for run in run_ids(bucket))
+def _ids(workspace: str, bucket: Store) -> Iterator[tuple[str, str, Store]]:
+    return ((run, workspace, bucket) for run in run_ids(bucket))
+
+
+def _read(run: str, workspace: str, bucket: Store) -> Manifest | Unreadable | None:
+    try:
+        return record_of(bucket, run).read()
+    except UnreadableManifest as error:
+        return Unreadable(run, workspace, str(error))
+
+
+def _limited(runs: Iterable[Manifest | Unreadable], wanted: Wanted, limit: int) -> Iterator[Manifest | Unreadable]:
+    left = limit
+    for run in runs:
+        if isinstance(run, Unreadable):
+            yield run
+        elif wanted.fits(run):
+            yield run
+            left -= 1
+            if left == 0:
+                return
+
+
+def list_document(found: list[Manifest | Unreadable]) -> dict[str, Any]:
+    """Runs as `--json` shows them: manifests, and for an unreadable one its fault."""
+    return {"runs": [asdict(run) if isinstance(run, Unreadable) else run.model_dump(mode="json") for run in found]}
+
+
+def show_list(terminal: Terminal, found: list[Manifest | Unreadable]) -> None:
+    """Runs for people: a warning for each that cannot be read, and a table of the others."""
+    for run in found:
+        if isinstance(run, Unreadable):
+            terminal.say(f"warning: run {run.run_id} in workspace {run.workspace}: {run.fault}")
+    show_runs(terminal, [run for run in found if isinstance(run, Manifest)])
 
 
 def show_runs(terminal: Terminal, found: list[Manifest]) -> None:

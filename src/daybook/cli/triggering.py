@@ -9,7 +9,7 @@ from daybook.cli.airflow_api import AirflowApi, DagRun
 from daybook.cli.asking import Request
 
 NEW_DAG_SECONDS = 60.0
-"""How long a new notebook's DAG is waited for: Airflow sees it within half a minute, on a busy machine in twice that."""
+"""How long a new notebook's DAG is waited for: Airflow sees it in half a minute, twice that when it is busy."""
 _LOOK_SECONDS = 0.5
 
 

@@ -34,15 +34,15 @@ def runs(
 
     Example: `daybook runs --state failed --limit 5`
     """
-    from daybook.cli.listing import Wanted, list_runs, show_runs
+    from daybook.cli.listing import Wanted, list_document, list_runs, show_list
     from daybook.cli.settings import Settings
     from daybook.cli.terminal import Terminal
 
     terminal = Terminal(json)
     found = list_runs(Settings.find(project), Wanted.checked(workspace, state, notebook), limit)
-    terminal.document({"runs": [each.model_dump(mode="json") for each in found]})
+    terminal.document(list_document(found))
     if not json:
-        show_runs(terminal, found)
+        show_list(terminal, found)
 
 
 def show(
