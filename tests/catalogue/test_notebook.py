@@ -46,7 +46,7 @@ def test_digest_is_sha256_in_hex() -> None:
 def test_run_settings_default_to_an_hour_and_no_retry() -> None:
     settings = RunSettings()
     assert (settings.timeout_seconds, settings.cell_timeout_seconds, settings.retries) == (3600, None, 0)
-    assert settings.spark is False
+    assert settings.spark is True
 
 
 @pytest.mark.parametrize(

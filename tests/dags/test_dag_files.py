@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from builders import a_notebook_json
+
 CHECKOUT = Path(__file__).parents[2]
 PARSE = """
 import json, sys
@@ -71,6 +73,29 @@ def test_broken_entry_is_an_import_error_of_a_file_without_dags(settings, tmp_pa
     [(file, message)] = found["errors"].items()
     assert file.endswith("broken_entries.py")
     assert "broken/spec.yaml" in message
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        ("schedule: {cron: '@daily', workspace: nowhere}", "nowhere"),
+        ("tags: [" + "x" * 101 + "]", "tag cannot be longer than 100"),
+        ("schedule: {assets: ['airflow://x']}", "airflow"),
+    ],
+)
+def test_entry_that_airflow_does_not_take_harms_no_other(settings, tmp_path, spec, named):
+    entry = tmp_path / "more" / "refused"
+    entry.mkdir(parents=True)
+    (entry / "notebook.ipynb").write_text(a_notebook_json(["1 + 1"]))
+    (entry / "spec.yaml").write_text(spec)
+    settings["DAYBOOK_CATALOGUE"] += f":{tmp_path / 'more'}"
+    found = parsed(settings)
+    assert "flights_delays" in found["dags"]
+    assert "refused" not in found["dags"]
+    [(file, message)] = found["errors"].items()
+    assert file.endswith("broken_entries.py")
+    assert "refused" in message
+    assert named in message
 
 
 def test_settings_that_are_missing_are_named(settings):

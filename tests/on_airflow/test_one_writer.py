@@ -29,8 +29,24 @@ class Inside:
             raise RuntimeError("a bug")
 
 
+async def no_body():
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
 async def together(app, *scopes):
-    return await asyncio.gather(*(app(each, None, None) for each in scopes), return_exceptions=True)
+    return await asyncio.gather(*(app(each, no_body, None) for each in scopes), return_exceptions=True)
+
+
+async def test_a_client_that_stalls_keeps_nobody_waiting():
+    async def stalls():
+        await asyncio.sleep(60)
+
+    inside = Inside()
+    app = OneWriter(inside, lambda: True)
+    stalled = asyncio.create_task(app(scope(), stalls, None))
+    await asyncio.wait_for(app(scope(), no_body, None), timeout=5)
+    stalled.cancel()
+    assert inside.most == 1
 
 
 @pytest.mark.parametrize("path", ["/api/v2/dags/x/dagRuns", "/execution/task-instances/x/run", "/ui/x"])

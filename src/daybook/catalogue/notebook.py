@@ -111,7 +111,7 @@ class RunSettings(Strict):
     retries: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] = Field(
         0, description="Further attempts when the infrastructure failed. A failing notebook is not tried again."
     )
-    spark: StrictBool = Field(False, description="Whether the run is given a Spark Connect server.")
+    spark: StrictBool = Field(True, description="Whether the run may use its workspace's Spark Connect server.")
 
 
 def _timezone(name: str) -> str:
@@ -232,6 +232,12 @@ class Notebook(NotebookSettings):
             title = re.sub(r"[_.-]+", " ", self.id).strip()
             object.__setattr__(self, "title", title[:1].upper() + title[1:])
         return self
+
+    @property
+    def default_workspace(self) -> str | None:
+        """The workspace of a run that names none; None leaves it to the installation, whose first one it is then."""
+        scheduled = self.schedule.workspace if self.schedule else None
+        return scheduled or next(iter(self.workspaces), None)
 
     def resolve(self, given: Mapping[str, Any], source: Source = "json") -> dict[str, JsonValue]:
         """Return the parameters of a run; see `daybook.catalogue.inputs.resolve`."""

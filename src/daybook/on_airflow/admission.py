@@ -51,20 +51,27 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on that is no trigger of a Daybook DAG with a bad conf."""
-        found = _TRIGGER.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        triggers = scope["type"] == "http" and scope["method"] == "POST"
+        found = _TRIGGER.fullmatch(route_path(scope)) if triggers else None
         if found is None:
             await self._app(scope, receive, send)
             return
-        messages, body = await _read(receive)
+        messages, body = await read_body(receive)
         conf = _conf(body)
         refusal = None if conf is None else await self._refusal_of(found["dag"], conf, scope)
         if refusal is None:
-            await self._app(scope, _replay(messages, receive), send)
+            await self._app(scope, replay(messages, receive), send)
         else:
             await _refuse(send, refusal)
 
 
-async def _read(receive: Receive) -> tuple[list[MutableMapping[str, Any]], bytes]:
+def route_path(scope: Scope) -> str:
+    """The path below the one that Airflow is mounted at."""
+    return str(scope["path"]).removeprefix(str(scope.get("root_path", "")).rstrip("/"))
+
+
+async def read_body(receive: Receive) -> tuple[list[MutableMapping[str, Any]], bytes]:
+    """The messages of a request's body, and the body; of one that is too large only its beginning."""
     messages: list[MutableMapping[str, Any]] = []
     body = b""
     while True:
@@ -75,7 +82,8 @@ async def _read(receive: Receive) -> tuple[list[MutableMapping[str, Any]], bytes
             return messages, body
 
 
-def _replay(messages: list[MutableMapping[str, Any]], receive: Receive) -> Receive:
+def replay(messages: list[MutableMapping[str, Any]], receive: Receive) -> Receive:
+    """A `receive` that gives those messages once more, and then what else comes."""
     waiting = iter(messages)
 
     async def again() -> MutableMapping[str, Any]:

@@ -18,6 +18,9 @@ from daybook.workspaces import Workspaces
 
 RUN_NOTEBOOK = "run_notebook"
 TASK = "run"
+ONCE = "@once"
+"""Airflow's word for a single run; it is no cron expression."""
+
 RETRY_DELAY = timedelta(seconds=30)
 """Between two attempts: long enough for a node or a store to come back."""
 
@@ -28,12 +31,14 @@ _ANY_RUNS = 64
 def catalogue_dags() -> dict[str, DAG]:
     """Every DAG by its id, for the global names of a DAG file.
 
+    An entry whose DAG Airflow would not take is left out here and named by `refuse_broken_entries`.
+
     Raises:
         InvalidSettings: Daybook's environment is not set up, or its workspaces are not as they must be.
     """
     settings = Settings.from_environment(os.environ)
     catalogue, workspaces = settings.load_catalogue(), settings.load_workspaces()
-    dags = {notebook.id: notebook_dag(notebook, workspaces) for notebook in catalogue.notebooks.values()}
+    dags, _ = _notebook_dags(catalogue, workspaces)
     return {**dags, RUN_NOTEBOOK: run_notebook_dag(catalogue, workspaces)}
 
 
@@ -45,14 +50,37 @@ def refuse_broken_entries() -> None:
     Raises:
         InvalidSettings: there are broken entries; file, line and reason of each are named.
     """
-    broken = Settings.from_environment(os.environ).load_catalogue().broken
-    if broken:
-        faults = [Fault(entry.place, f"{entry.id}: {entry.reason}") for entry in broken]
-        raise InvalidSettings("broken catalogue entries (the others can be run)", faults)
+    settings = Settings.from_environment(os.environ)
+    catalogue = settings.load_catalogue()
+    broken = [Fault(entry.place, f"{entry.id}: {entry.reason}") for entry in catalogue.broken]
+    _, refused = _notebook_dags(catalogue, settings.load_workspaces())
+    if broken or refused:
+        raise InvalidSettings("broken catalogue entries (the others can be run)", [*broken, *refused])
+
+
+def _notebook_dags(catalogue: Catalogue, workspaces: Workspaces) -> tuple[dict[str, DAG], list[Fault]]:
+    dags: dict[str, DAG] = {}
+    faults: list[Fault] = []
+    for notebook in catalogue.notebooks.values():
+        try:
+            dag = notebook_dag(notebook, workspaces)
+            dag.validate()  # type: ignore[no-untyped-call] # Airflow's own
+        except Exception as error:  # noqa: BLE001 - whatever Airflow dislikes of one entry must not harm the others
+            text = " ".join(str(error).split()) or type(error).__name__
+            faults.append(Fault(notebook.defined_in or notebook.source, f"{notebook.id}: {text}"))
+        else:
+            dags[notebook.id] = dag
+    return dags, faults
 
 
 def notebook_dag(notebook: Notebook, workspaces: Workspaces) -> DAG:
-    """The DAG of one notebook; its trigger form is the notebook's inputs."""
+    """The DAG of one notebook; its trigger form is the notebook's inputs.
+
+    Raises:
+        InvalidRequest: the entry names a workspace that there is not.
+        Exception: whatever Airflow raises for what it does not take (a tag that is too long, an asset's address).
+    """
+    workspaces.get(notebook.default_workspace)
     schedule = notebook.schedule
     dag = DAG(
         dag_id=notebook.id,
@@ -68,7 +96,7 @@ def notebook_dag(notebook: Notebook, workspaces: Workspaces) -> DAG:
         default_args={"owner": notebook.owner or "daybook"},
         # Scheduled notebooks begin when they are put into the catalogue; nobody has to find a switch first.
         is_paused_upon_creation=False,
-        render_template_as_native_obj=False,
+        auto_register=False,  # a DAG file holds what it names, not what was built while it was read
     )
     with dag:
         NotebookOperator(
@@ -92,6 +120,7 @@ def run_notebook_dag(catalogue: Catalogue, workspaces: Workspaces) -> DAG:
         max_active_runs=_ANY_RUNS,
         tags={"daybook"},
         is_paused_upon_creation=False,
+        auto_register=False,
     )
     with dag:
         NotebookOperator(task_id=TASK, notebook="{{ params.notebook }}", parameters_from="request")
@@ -102,6 +131,8 @@ def _schedule(notebook: Notebook) -> Any:
     schedule = notebook.schedule
     if schedule is None:
         return None
+    if schedule.cron == ONCE:
+        return ONCE
     if schedule.cron is not None:
         return CronDataIntervalTimetable(schedule.cron, timezone=schedule.timezone)
     return [Asset(uri=each) if "://" in each else notebook_asset(each) for each in schedule.assets or ()]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from daybook.on_airflow.admission import App, Receive, Scope, Send
+from daybook.on_airflow.admission import App, Receive, Scope, Send, read_body, replay, route_path
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WRITING_PATHS = ("/api/v2/", "/execution/", "/ui/")
@@ -35,12 +35,13 @@ class OneWriter:
         if self._lock is None or not _writes(scope):
             await self._app(scope, receive, send)
             return
+        messages, _ = await read_body(receive)  # a client that stalls must not keep the others waiting
         async with self._lock:
-            await self._app(scope, receive, send)
+            await self._app(scope, replay(messages, receive), send)
 
 
 def _writes(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] not in _READING and str(scope["path"]).startswith(_WRITING_PATHS)
+    return scope["type"] == "http" and scope["method"] not in _READING and route_path(scope).startswith(_WRITING_PATHS)
 
 
 def records_in_sqlite() -> bool:

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.exceptions import TaskDeferred
 from kubernetes.client import models as k8s
-from kubernetes.client.exceptions import ApiException
 
-from daybook.catalogue import Notebook, digest_of
+from daybook.catalogue import Notebook
 from daybook.contract import keys
 from daybook.contract.errors import DaybookError, Fault, InvalidRequest
-from daybook.contract.manifest import Manifest
-from daybook.contract.request import NotebookSource, RunRequest
+from daybook.contract.manifest import Manifest, Reason
+from daybook.contract.request import RunRequest
+from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
 from daybook.on_airflow.errors import as_airflow, describe, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
-from daybook.on_airflow.params import WORKSPACE
-from daybook.on_airflow.plan import DIGEST_PREFIX, UNATTENDED, TaskInstance, choose_resources, plan_run
+from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
+from daybook.on_airflow.plan import UNATTENDED, TaskInstance, choose_resources, plan_run
+from daybook.on_airflow.pod_api import PodApi, attempt_of, refusal, said
 from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
+from daybook.on_airflow.staging import source_key, staged
 from daybook.on_airflow.trigger import CANCELLED, NotebookTrigger
-from daybook.pods import CONTAINER, GONE, GRACE_SECONDS, build_pod, ending_of, labels
-from daybook.storage import RunRecord, Store, record_of
+from daybook.pods import CONTAINER, GONE, Resources, build_pod, ending_of, labels
+from daybook.storage import record_of
 from daybook.workspaces import Workspace
 
 STARTUP_TIMEOUT_SECONDS = 600
@@ -44,7 +46,6 @@ MAX_RESULTS_BYTES = 16 * 1024
 ParametersFrom = Literal["arguments", "form", "request"]
 
 _TERMINAL = ("Succeeded", "Failed")
-_NOT_FOUND = 404
 
 
 class NotebookOperator(KubernetesPodOperator):
@@ -83,7 +84,7 @@ class NotebookOperator(KubernetesPodOperator):
         poll_interval: float = POLL_SECONDS,
         **kubernetes: Any,
     ) -> None:
-        refuse_pod_arguments(kubernetes)
+        refuse_unknown(kubernetes)
         outlets = [*kubernetes.pop("outlets", ()), _outlet(notebook)]
         super().__init__(
             base_container_name=CONTAINER,
@@ -105,14 +106,14 @@ class NotebookOperator(KubernetesPodOperator):
             outlets=outlets,
             **kubernetes,
         )
-        self.notebook = notebook if isinstance(notebook, str) else notebook.id
-        self._entry = None if isinstance(notebook, str) else notebook
-        self.parameters = dict(parameters or {})
+        # Template fields are kept as they come: they may be another task's XCom.
+        self.notebook = notebook.id if isinstance(notebook, Notebook) else notebook
+        self._entry = notebook if isinstance(notebook, Notebook) else None
+        self.parameters = {} if parameters is None else parameters
         self.workspace = workspace
         self.parameters_from = parameters_from
         self.run_page: str | None = None
-        self._request: RunRequest | None = None
-        self._workspace: Workspace | None = None
+        self._plan: PodPlan | None = None
         self._pod_to_reattach: k8s.V1Pod | None = None
         self._manifest: Manifest | None = None
 
@@ -144,22 +145,24 @@ class NotebookOperator(KubernetesPodOperator):
         return self._through(context, lambda: super(NotebookOperator, self).trigger_reentry(context, event))
 
     def _prepare(self, context: Any) -> None:
+        """Decides about the run, and queues its attempt; or finds the pod of one that an earlier try left running."""
         settings = Settings.from_environment(os.environ)
         entry = self._entry or settings.load_catalogue().get(self.notebook)
         given, workspace_name = self._given(context, entry)
-        workspace = settings.load_workspaces().get(workspace_name or _default_workspace(entry))
+        workspace = settings.load_workspaces().get(workspace_name or entry.default_workspace)
         task = TaskInstance.from_context(context)
-        bucket = settings.open_bucket(workspace)
-        record = record_of(bucket, task.run_id(entry.id))
+        record = record_of(settings.open_bucket(workspace), task.run_id(entry.id))
         request = plan_run(entry, given, workspace, task, record.store.url)
-        self._pod_to_reattach = self._find_unfinished(workspace, request)
-        request = self._numbered(request, record)
-        if self._pod_to_reattach is None:
-            request = _staged(request, entry, record.store)
-            record.write(queued(request, keys.SOURCE_FILE if _is_local(entry) else None))
+        earlier = record.read()
+        self._pod_to_reattach = self._unseen_pod(workspace, request, earlier)
+        if self._pod_to_reattach is not None:
+            request = request.model_copy(update={"attempt": attempt_of(self._pod_to_reattach)})
+        else:
+            request = request.model_copy(update={"attempt": 1 if earlier is None else earlier.attempt + 1})
+            request = staged(request, entry, record.store)
+            record.write(queued(request, source_key(entry)))
         self._begin(settings, workspace, request)
-        self._resources = choose_resources(entry, workspace)
-        self.trigger_kwargs = {"daybook": self._reference()}
+        self._plan = PodPlan(request, _for_pod(workspace, entry), choose_resources(entry, workspace))
 
     def _given(self, context: Any, entry: Notebook) -> tuple[dict[str, Any], str | None]:
         """The values asked for, and the workspace if one was named."""
@@ -167,6 +170,7 @@ class NotebookOperator(KubernetesPodOperator):
             return dict(self.parameters), self.workspace
         asked = dict(context["params"])
         if self.parameters_from == "request":
+            refuse_unknown_keys(asked)
             return asked["parameters"], asked.get(WORKSPACE)
         run_type = context["dag_run"].run_type
         if entry.schedule and str(getattr(run_type, "value", run_type)) in UNATTENDED:
@@ -177,56 +181,39 @@ class NotebookOperator(KubernetesPodOperator):
         workspace = asked.pop(WORKSPACE, None)
         return asked, workspace
 
-    def _numbered(self, request: RunRequest, record: RunRecord) -> RunRequest:
-        """The request with its attempt: that of the pod that still runs, else the one after the last."""
-        if self._pod_to_reattach is not None:
-            attempt = int(self._pod_to_reattach.metadata.labels[keys.ATTEMPT_LABEL])
-        else:
-            earlier = record.read()
-            attempt = 1 if earlier is None else earlier.attempt + 1
-        return request.model_copy(update={"attempt": attempt})
-
-    def _find_unfinished(self, workspace: Workspace, request: RunRequest) -> k8s.V1Pod | None:
+    def _unseen_pod(self, workspace: Workspace, request: RunRequest, earlier: Manifest | None) -> k8s.V1Pod | None:
         """The pod of an earlier try whose end nobody has seen: its worker died, and the pod went on."""
-        selector = f"{keys.RUN_LABEL}={keys.label_value(request.run_id)}"
-        found = self.client.list_namespaced_pod(namespace=workspace.namespace, label_selector=selector).items
-        alive = [pod for pod in found if pod.metadata.deletion_timestamp is None]
-        return max(alive, key=lambda pod: int(pod.metadata.labels[keys.ATTEMPT_LABEL]), default=None)
+        sealed = earlier.attempt if earlier is not None and earlier.sealed else 0
+        pods = self._pods.of_run(request.run_id, workspace.namespace)
+        return next((pod for pod in reversed(pods) if attempt_of(pod) > sealed), None)
 
     def _begin(self, settings: Settings, workspace: Workspace, request: RunRequest) -> None:
-        self._request, self._workspace = request, workspace
-        self._record = record_of(settings.open_bucket(workspace), request.run_id)
-        self._attempt = request.attempt
         self.labels = labels(request)
-        self.run_page = settings.run_page(workspace.name, request.run_id)
+        self._attach(settings, workspace, request.run_id, request.attempt)
         self.log.info("Run %s, attempt %d: %s", request.run_id, request.attempt, self.run_page)
 
     def _resume(self, reference: dict[str, Any]) -> None:
         settings = Settings.from_environment(os.environ)
         workspace = settings.load_workspaces().get(reference["workspace"])
-        self._record = record_of(settings.open_bucket(workspace), reference["run_id"])
-        self._attempt = reference["attempt"]
-        self.trigger_kwargs = {"daybook": reference}
-        self.run_page = settings.run_page(workspace.name, reference["run_id"])
+        self._attach(settings, workspace, reference["run_id"], reference["attempt"])
 
-    def _reference(self) -> dict[str, Any]:
-        """What the triggerer and the task that comes back need to find the run again."""
-        if self._request is None or self._workspace is None:
-            raise RuntimeError("the run is not prepared")
-        return {"workspace": self._workspace.name, "run_id": self._request.run_id, "attempt": self._attempt}
+    def _attach(self, settings: Settings, workspace: Workspace, run_id: str, attempt: int) -> None:
+        """Points this task at an attempt's record and pod; the reference lets the triggerer and the next part do so."""
+        self._record = record_of(settings.open_bucket(workspace), run_id)
+        self._attempt = attempt
+        self._pod_place = (keys.pod_name(run_id, attempt), workspace.namespace)
+        self.trigger_kwargs = {"daybook": {"workspace": workspace.name, "run_id": run_id, "attempt": attempt}}
+        self.run_page = settings.run_page(workspace.name, run_id)
 
-    def _through(self, context: Any, wait: Any) -> dict[str, Any] | None:
+    def _through(self, context: Any, wait: Callable[[], Any]) -> dict[str, Any] | None:
         """Waits, then lets the manifest alone say what became of the run."""
         try:
-            wait()
-        except TaskDeferred:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever the provider raises, the manifest decides
-            self.log.info("The pod's own account: %s", _first_line(error))
-        try:
-            manifest = self._manifest or settle(self._record, self._attempt, GONE)
+            self._wait(wait)
         except DaybookError as error:
             raise as_airflow(error) from error
+        manifest = self._manifest
+        if manifest is None:
+            raise RuntimeError("the run was waited for but not settled")
         pointer = self._pointer(manifest)
         context["ti"].xcom_push(key="return_value", value=pointer)
         if not manifest.succeeded:
@@ -235,13 +222,31 @@ class NotebookOperator(KubernetesPodOperator):
         self.log.info("Run %s succeeded: %s", manifest.run_id, self.run_page)
         return pointer
 
+    def _wait(self, wait: Callable[[], Any]) -> None:
+        failure: Exception | None = None
+        try:
+            wait()
+        except (TaskDeferred, DaybookError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the provider raises, the manifest decides
+            failure = error
+            self.log.info("The pod's own account: %s", said(error))
+        if self._manifest is not None:
+            return
+        # The provider came back without having cleaned up: ask Kubernetes what there is.
+        pod = self._pods.read(*self._pod_place)
+        if pod is None:
+            self._manifest = settle(self._record, self._attempt, refusal(failure) or GONE)
+        else:
+            self.cleanup(pod, pod)
+
     # -- what KubernetesPodOperator asks of a subclass -------------------------------------------------------------
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:  # noqa: ARG002
         """The pod, from the request alone, with the labels by which the provider finds it again."""
-        if self._request is None or self._workspace is None:
+        if self._plan is None:
             raise RuntimeError("the run is not prepared")
-        pod = build_pod(self._request, self._workspace, self._resources)
+        pod = build_pod(self._plan.request, self._plan.workspace, self._plan.resources)
         pod.metadata.labels.update(self._get_ti_pod_labels(context))
         return pod
 
@@ -261,53 +266,55 @@ class NotebookOperator(KubernetesPodOperator):
         super().defer(trigger=ours, method_name=method_name, kwargs=kwargs, timeout=timeout)
 
     def cleanup(self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None) -> None:  # noqa: ARG002
-        """Settles the run, then deletes its pod; one that still runs is ended first, with the grace to seal."""
+        """Settles the run, then deletes its pod; one that still runs is ended first, with the grace to seal.
+
+        A pod whose runner could not reach the bucket is kept: what it could not save lies in it.
+
+        Raises:
+            StoreFailed: the bucket does not answer; the pod is kept for the next try.
+        """
         if self._killed or not remote_pod:
             return
         ending = ending_of(remote_pod, CONTAINER)
         ended = remote_pod.status is not None and remote_pod.status.phase in _TERMINAL
-        try:
-            if not ended:
-                self._delete_and_wait(remote_pod)
-            self._manifest = settle(self._record, self._attempt, ending)
-        finally:
-            if ended:
-                self.process_pod_deletion(remote_pod, reraise=False)
+        if not ended:
+            self.process_pod_deletion(remote_pod, reraise=False)
+            self._pods.wait_until_gone(remote_pod)
+        self._manifest = settle(self._record, self._attempt, ending)
+        if self._manifest.reason is Reason.STORE_FAILED:
+            self.log.warning("Pod %s is kept: it holds what could not be saved", remote_pod.metadata.name)
+        elif ended:
+            self.process_pod_deletion(remote_pod, reraise=False)
 
     def on_kill(self) -> None:
         """Ends the pod of a task that was killed while it waited here, and seals what its runner could not."""
         super().on_kill()
         if self.pod is None:
             return
-        self._wait_until_gone(self.pod)
+        self._pods.wait_until_gone(self.pod)
         manifest = settle(self._record, self._attempt, CANCELLED)
         self.log.info("%s", describe(manifest))
 
+    def _write_logs(self, *arguments: Any, **options: Any) -> None:  # type: ignore[override] # there: a decorated one
+        """The log as far as it goes: following a pod that outlived its time limit would wait for it once more."""
+        super()._write_logs(*arguments, **{**options, "follow": False})
+
     # -- small helpers ---------------------------------------------------------------------------------------------
 
-    def _delete_and_wait(self, pod: k8s.V1Pod) -> None:
-        self.process_pod_deletion(pod, reraise=False)
-        self._wait_until_gone(pod)
-
-    def _wait_until_gone(self, pod: k8s.V1Pod) -> None:
-        deadline = time.monotonic() + GRACE_SECONDS + 15
-        while time.monotonic() < deadline:
-            try:
-                self.client.read_namespaced_pod(pod.metadata.name, pod.metadata.namespace)
-            except ApiException as error:
-                if error.status == _NOT_FOUND:
-                    return
-                raise
-            time.sleep(0.5)
+    @property
+    def _pods(self) -> PodApi:
+        return PodApi(lambda: self.client)
 
     def _pointer(self, manifest: Manifest) -> dict[str, Any]:
-        results = manifest.model_dump(mode="json", include={"results"})
+        results = manifest.model_dump(mode="json", include={"results"})["results"]
+        fits = len(json.dumps(results).encode()) <= MAX_RESULTS_BYTES
         return {
             "run_id": manifest.run_id,
             "workspace": manifest.workspace,
             "manifest": self._record.store.url_of(keys.MANIFEST),
             "state": str(manifest.state),
-            "results": results["results"] if len(str(results)) <= MAX_RESULTS_BYTES else {},
+            "results": results if fits else {},
+            **({} if fits else {"results_in_manifest_only": True}),
         }
 
     def _emit(self, context: Any, pointer: dict[str, Any]) -> None:
@@ -319,92 +326,37 @@ class NotebookOperator(KubernetesPodOperator):
                 events[outlet].extra.update(pointer)
 
 
-_OURS = frozenset(
-    {
-        "image",
-        "name",
-        "namespace",
-        "cmds",
-        "arguments",
-        "env_vars",
-        "env_from",
-        "secrets",
-        "volumes",
-        "volume_mounts",
-        "configmaps",
-        "labels",
-        "annotations",
-        "full_pod_spec",
-        "pod_template_file",
-        "pod_template_dict",
-        "container_resources",
-        "service_account_name",
-        "security_context",
-        "container_security_context",
-        "init_containers",
-        "do_xcom_push",
-        "get_logs",
-        "logging_interval",
-        "on_finish_action",
-        "on_kill_action",
-        "active_deadline_seconds",
-        "termination_grace_period",
-        "hostnetwork",
-        "base_container_name",
-    }
-)
+@dataclass(frozen=True)
+class PodPlan:
+    """What the attempt's pod is made from."""
+
+    request: RunRequest
+    workspace: Workspace
+    resources: Resources
 
 
-def refuse_pod_arguments(arguments: Mapping[str, Any]) -> None:
-    """Refuses what `KubernetesPodOperator` takes but workspace and catalogue decide here.
+def refuse_unknown_keys(params: Mapping[str, Any]) -> None:
+    """Refuses a request to `run_notebook` with names that mean nothing.
 
     Raises:
-        TypeError: names every such argument.
+        InvalidRequest: names every one.
     """
-    found = sorted(_OURS & set(arguments))
-    if found:
-        raise TypeError(f"NotebookOperator makes its pod from workspace and catalogue; it takes no {', '.join(found)}")
+    faults = [
+        Fault(name, f"is not known; there are {', '.join(REQUEST_KEYS)}") for name in params if name not in REQUEST_KEYS
+    ]
+    if faults:
+        raise InvalidRequest("run_notebook cannot run this", faults)
 
 
-def _outlet(notebook: str | Notebook) -> Asset | AssetAlias:
-    """The notebook's asset; for an id that is a template, an alias that gets it when the task runs."""
-    if isinstance(notebook, str) and "{{" in notebook:
+def _for_pod(workspace: Workspace, entry: Notebook) -> Workspace:
+    """The workspace as this notebook's pod may see it."""
+    return workspace if entry.run.spark else workspace.model_copy(update={"spark": None})
+
+
+def _outlet(notebook: Any) -> Asset | AssetAlias:
+    """The notebook's asset; where the id is known only when the task runs, an alias that gets it then."""
+    if isinstance(notebook, Notebook):
+        return notebook_asset(notebook.id)
+    if not isinstance(notebook, str) or "{{" in notebook or "{%" in notebook:
         return AssetAlias(RUNS_ALIAS)
-    return notebook_asset(notebook if isinstance(notebook, str) else notebook.id)
-
-
-def _default_workspace(entry: Notebook) -> str | None:
-    if entry.schedule and entry.schedule.workspace:
-        return entry.schedule.workspace
-    return entry.workspaces[0] if entry.workspaces else None
-
-
-def _is_local(entry: Notebook) -> bool:
-    return "://" not in str(entry.source)
-
-
-def _staged(request: RunRequest, entry: Notebook, store: Store) -> RunRequest:
-    """Copies a notebook of the local catalogue next to its record, where the pod reads it and the record keeps it."""
-    if not _is_local(entry):
-        return request
-    try:
-        content = Path(str(entry.source)).read_bytes()
-    except OSError as error:
-        raise InvalidRequest("the notebook cannot be read", [Fault(str(entry.source), str(error.strerror))]) from error
-    found = digest_of(content)
-    if entry.digest and found != entry.digest:
-        message = f"has digest {found}, and the catalogue says {entry.digest}"
-        raise InvalidRequest("the notebook is not the one of the catalogue", [Fault(str(entry.source), message)])
-    store.write(keys.SOURCE_FILE, content, "application/x-ipynb+json")
-    source = NotebookSource(
-        **{
-            **request.notebook.model_dump(),
-            "source": store.url_of(keys.SOURCE_FILE),
-            "sha256": found.removeprefix(DIGEST_PREFIX),
-        }
-    )
-    return request.model_copy(update={"notebook": source})
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return notebook_asset(notebook)

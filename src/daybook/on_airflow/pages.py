@@ -15,11 +15,11 @@ from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
 
 from daybook.catalogue import Catalogue
-from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings
+from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.contract.manifest import Manifest
 from daybook.on_airflow.admission import Refusal
 from daybook.on_airflow.dags import RUN_NOTEBOOK
-from daybook.on_airflow.params import WORKSPACE
+from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.settings import Settings
 from daybook.web.app import create_app
 from daybook.web.world import NotLoggedIn, World
@@ -47,7 +47,10 @@ async def refusal_of_trigger(
     dag_id: str, conf: dict[str, Any], scope: Any, environment: Mapping[str, str]
 ) -> Refusal | None:
     """Why a conf is refused for a Daybook DAG, for a user who may trigger it; None leaves the answer to core."""
-    settings = Settings.from_environment(environment)
+    try:
+        settings = Settings.from_environment(environment)
+    except InvalidSettings:
+        return None  # an Airflow whose DAGs are not ours; our own could not be parsed either, and say so
     catalogue = await asyncio.to_thread(settings.load_catalogue)
     if dag_id != RUN_NOTEBOOK and dag_id not in catalogue.notebooks:
         return None
@@ -56,6 +59,8 @@ async def refusal_of_trigger(
         return None
     try:
         _check(catalogue, settings, dag_id, conf, user)
+    except NotAllowed as error:
+        return Refusal(403, str(error))
     except InvalidRequest as error:
         return Refusal(400, str(error))
     except InvalidSettings as error:
@@ -71,13 +76,15 @@ def _check(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str
     notebook = catalogue.get(notebook_id)
     if workspace_name is not None and not isinstance(workspace_name, str):
         raise InvalidRequest("unknown workspace", [Fault(WORKSPACE, "must be a name")])
-    workspace = settings.load_workspaces().get(workspace_name or next(iter(notebook.workspaces), None))
+    workspace = settings.load_workspaces().get(workspace_name or notebook.default_workspace)
     require_access(user, workspace, notebook.id, notebook.workspaces)
     notebook.resolve(given)
 
 
 def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    faults = [Fault(name, "is not known; give notebook, parameters, workspace") for name in given if name not in _KEYS]
+    faults = [
+        Fault(name, f"is not known; there are {', '.join(REQUEST_KEYS)}") for name in given if name not in REQUEST_KEYS
+    ]
     notebook, parameters = given.get("notebook"), given.get("parameters", {})
     if not isinstance(notebook, str) or not notebook:
         faults.append(Fault("notebook", "must be the id of a notebook"))
@@ -86,9 +93,6 @@ def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if faults:
         raise InvalidRequest("run_notebook cannot run this", faults)
     return str(notebook), parameters
-
-
-_KEYS = ("notebook", "parameters")
 
 
 async def _user_name(request: Request) -> str:

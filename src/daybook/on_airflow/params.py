@@ -12,6 +12,9 @@ from daybook.catalogue import Input, Notebook
 WORKSPACE = "workspace"
 """The one name of a run's settings that stands beside the inputs in the conf; inputs cannot be called so."""
 
+REQUEST_KEYS = ("notebook", "parameters", WORKSPACE)
+"""What a request to `run_notebook` consists of."""
+
 _FORM_TYPES = {"textarea": "multiline"}
 
 
@@ -25,8 +28,7 @@ def params_of(notebook: Notebook, workspaces: Iterable[str]) -> dict[str, Param]
     filled = set(notebook.schedule.parameters) if notebook.schedule else set()
     params = {item.name: _param(item, filled_by_schedule=item.name in filled) for item in notebook.inputs}
     allowed = [name for name in workspaces if not notebook.workspaces or name in notebook.workspaces]
-    chosen = notebook.schedule.workspace if notebook.schedule else None
-    return {**params, WORKSPACE: workspace_param(allowed, chosen)}
+    return {**params, WORKSPACE: workspace_param(allowed, notebook.default_workspace)}
 
 
 def workspace_param(names: list[str], default: str | None = None) -> Param:
@@ -48,14 +50,20 @@ def request_params(notebooks: Iterable[str], workspaces: Iterable[str]) -> dict[
             description="The notebook's id in the catalogue.", title="Notebook", type="string", examples=[*notebooks]
         ),
         "parameters": Param({}, description="Values by input name.", title="Parameters", type="object"),
-        WORKSPACE: workspace_param(list(workspaces)),
+        WORKSPACE: Param(
+            None,
+            description="Whose bucket, credentials and Spark the run uses; the notebook's own default if not chosen.",
+            title="Workspace",
+            type=["string", "null"],
+            enum=[*workspaces, None],
+        ),
     }
 
 
 def _param(item: Input, *, filled_by_schedule: bool) -> Param:
     schema = {**item.kind.json_schema(item), "title": item.title or item.name}
     # A scheduled DAG needs a valid default for each Param, also where its schedule fills the value in later.
-    if item.nullable or item.left_to_notebook or (filled_by_schedule and not item.has_default):
+    if _takes_nothing(item, filled_by_schedule=filled_by_schedule):
         schema = _or_null(schema)
     if item.advanced:
         schema["section"] = "Advanced"
@@ -71,15 +79,23 @@ def _param(item: Input, *, filled_by_schedule: bool) -> Param:
     description = item.description or None
     if item.has_default:
         return Param(item.default, description=description, **schema)
-    if "null" in _types(schema):
+    if "null" in _types(schema) or _takes_nothing(item, filled_by_schedule=filled_by_schedule):
         return Param(None, description=description, **schema)
     return Param(description=description, **schema)
+
+
+def _takes_nothing(item: Input, *, filled_by_schedule: bool) -> bool:
+    return item.nullable or item.left_to_notebook or (filled_by_schedule and not item.has_default)
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema that takes null too; the form reads the type at the top, so it must stay there."""
     if "type" not in schema:
-        return schema if "enum" not in schema else {**schema, "enum": [*schema["enum"], None]}
+        if "enum" in schema:
+            return {**schema, "enum": [*schema["enum"], None]}
+        notes = {key: schema[key] for key in ("title",) if key in schema}
+        rest = {key: value for key, value in schema.items() if key not in notes}
+        return {**notes, "anyOf": [rest, {"type": "null"}]} if rest else notes
     nullable = {**schema, "type": [*_types(schema), "null"]}
     return {**nullable, "enum": [*schema["enum"], None]} if "enum" in schema else nullable
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import CellCounts, Files, Manifest, NotebookRecord, State, Timings, exit_code_for
 from daybook.contract.request import RunRequest
+from daybook.contract.sources import shown
 from daybook.pods import Ending
 from daybook.storage import RunRecord, StaleAttempt
 
@@ -20,7 +21,7 @@ def queued(request: RunRequest, source_key: str | None) -> Manifest:
         notebook=NotebookRecord(
             id=request.notebook.id,
             title=request.notebook.title,
-            source=request.notebook.source,
+            source=shown(request.notebook.source),
             sha256=request.notebook.sha256,
         ),
         workspace=request.workspace,
@@ -63,11 +64,19 @@ def settle(record: RunRecord, attempt: int, ending: Ending) -> Manifest:
             "sealed_by": "operator",
             "exit_code": exit_code_for(ending.state, ending.reason),
             "cells": _stopped(manifest.cells),
-            "timings": manifest.timings.model_copy(update={"finished_at": _now(), "updated_at": _now()}),
+            "timings": _ended(manifest.timings),
         }
     )
     record.write(sealed)
     return sealed
+
+
+def _ended(timings: Timings) -> Timings:
+    now = datetime.now(UTC)
+    began = datetime.fromisoformat(timings.started_at) if timings.started_at else None
+    duration = (now - began).total_seconds() if began else None
+    moment = now.isoformat()
+    return timings.model_copy(update={"finished_at": moment, "updated_at": moment, "duration_seconds": duration})
 
 
 def _stopped(cells: CellCounts) -> CellCounts:
