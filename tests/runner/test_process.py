@@ -10,9 +10,10 @@ import time
 import psutil
 import pytest
 
-from builders import a_request
-from daybook.contract.manifest import Reason, State
+from builders import a_manifest, a_request
+from daybook.contract.manifest import Files, Reason, State, Timings
 from daybook.contract.request import NotebookSource
+from daybook.storage import RunRecord, open_store
 from runner.runs import Run, notebook_of
 
 
@@ -23,14 +24,15 @@ def pod(tmp_path):
 
     def start(*cells, **changes):
         folder = tmp_path / f"pod{len(started)}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # a test may have put a bucket there
         (folder / "given.ipynb").write_text(json.dumps(notebook_of(*cells)))
-        request = a_request(
-            notebook=NotebookSource(id="example", source=str(folder / "given.ipynb")),
-            parameters={},
-            output=(folder / "bucket").as_uri(),
+        asked = {
+            "notebook": NotebookSource(id="example", source=str(folder / "given.ipynb")),
+            "parameters": {},
+            "output": (folder / "bucket").as_uri(),
             **changes,
-        )
+        }
+        request = a_request(**asked)
         environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
         work = folder / "work"
         work.mkdir()
@@ -155,3 +157,26 @@ def test_starting_up_loads_nothing_of_the_command_line_or_the_catalogue():
     code += "'nbconvert', 'yaml', 'daybook.catalogue'} & sys.modules.keys())"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "set()"
+
+
+def test_a_killed_run_still_names_what_is_there_and_when_it_was_queued(pod, tmp_path):
+    store = open_store((tmp_path / "pod0" / "bucket").as_uri())
+    store.write("source.ipynb", json.dumps(notebook_of("import time; print('so far'); time.sleep(99)")).encode())
+    queued = a_manifest(
+        state=State.QUEUED,
+        sealed=False,
+        sealed_by=None,
+        exit_code=None,
+        timings=Timings(queued_at="2026-11-23T00:00:00+00:00"),
+        files=Files(source="source.ipynb"),
+    )
+    RunRecord(store).write(queued)
+    process, run = pod(notebook=NotebookSource(id="example", source=store.url_of("source.ipynb")))
+    try:
+        wait_until(lambda: run.manifest.files.notebook is not None, process, 20)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+    assert run.manifest.state is State.RUNNING
+    assert run.manifest.timings.queued_at == "2026-11-23T00:00:00+00:00"
+    assert run.manifest.files == Files(source="source.ipynb", notebook="notebook.ipynb")
+    assert run.notebook["cells"]

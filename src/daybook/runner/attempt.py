@@ -87,11 +87,12 @@ class Attempt:
     def progressed(self, tally: Tally) -> None:
         """A cell's state has changed: the manifest says so soon."""
         self.tally = tally
-        self.recorder.progress(self.current_manifest)
+        self.recorder.progress()
 
     def current_manifest(self) -> Manifest:
         """The manifest as of now; the recorder asks for it when it is about to write."""
-        return records.progressed(self.manifest, self.tally.counts()) if self.tally is not None else self.manifest
+        manifest = records.carried(self.manifest, self.recorder.before, self.recorder.saved)
+        return records.progressed(manifest, self.tally.counts()) if self.tally is not None else manifest
 
     def save(self, notebook: Any) -> int:
         """Has a copy of the notebook on the way written; tells its size in bytes."""
@@ -129,14 +130,12 @@ def begin(request: RunRequest, environment: Mapping[str, str], scratch: Path, st
     started, clock = records.now(), time.monotonic()
     store = open_store(request.output, environment)
     folder = WorkingFolder.make(scratch)
-    manifest = records.begun(request, started)
     with (
         RunLog(folder.log, stream, lambda: records.moment(records.now())) as log,
         Interruption() as interruption,
         Recorder(RunRecord(store), AttemptKeys(request.attempt).notebook, log.say, interruption.ask) as recorder,
     ):
-        recorder.begin(lambda: manifest)
-        yield Attempt(
+        attempt = Attempt(
             request=request,
             environment=environment,
             folder=folder,
@@ -146,5 +145,7 @@ def begin(request: RunRequest, environment: Mapping[str, str], scratch: Path, st
             interruption=interruption,
             started=started,
             clock=clock,
-            manifest=manifest,
+            manifest=records.begun(request, started),
         )
+        recorder.begin(attempt.current_manifest)
+        yield attempt

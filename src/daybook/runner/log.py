@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-
 TAIL_CHARACTERS = 256 * 1024
 """How much of the newest text is held in memory once the disk takes no more."""
 

@@ -74,7 +74,7 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
             attempt.keys,
             notebook=notebook is not None,
             html=page is not None,
-            source=attempt.source_key if attempt.source is not None else None,
+            source=attempt.source_key if attempt.source is not None else attempt.manifest.files.source,
         ),
     }
     if attempt.kernel is not None:
@@ -157,7 +157,7 @@ def _kept_here(attempt: Attempt, ending: Ending, error: StoreFailed) -> Ending:
     message = f"{first}{error}; everything is kept in {attempt.folder.root}"
     failed = Ending(State.FAILED, Reason.STORE_FAILED, message, ending.error)
     attempt.kept = True
-    _try_to_seal(attempt, records.sealed(attempt.manifest, failed, attempt.started))
+    _try_to_seal(attempt, records.sealed(attempt.current_manifest(), failed, attempt.started))
     attempt.log.say(_in_words(failed))
     return failed
 

@@ -31,6 +31,7 @@ class Recorder:
         self._say = say
         self._superseded = superseded
         self._manifest: Callable[[], Manifest] | None = None
+        self._changed = False
         self._notebook: bytes | None = None
         self._begun: StoreFailed | None = None
         self._has_begun = threading.Event()
@@ -39,8 +40,17 @@ class Recorder:
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
+        self.before: Manifest | None = None
+        """The manifest that lay in the bucket when this attempt began."""
+        self.saved: str | None = None
+        """The key of the notebook's copy on the way, once the bucket has it."""
+
     def begin(self, manifest: Callable[[], Manifest]) -> None:
-        """Starts with the first manifest; `require_begun` tells whether the bucket took it."""
+        """Starts with the first manifest; `require_begun` tells whether the bucket took it.
+
+        Args:
+            manifest: gives the manifest as of now; asked, from another thread, whenever it is about to be written.
+        """
         self._manifest = manifest
         self._thread.start()
 
@@ -54,10 +64,10 @@ class Recorder:
         if self._begun is not None:
             raise self._begun
 
-    def progress(self, manifest: Callable[[], Manifest]) -> None:
+    def progress(self) -> None:
         """The manifest has changed; it is asked for when it is its turn to be written."""
         with self._change:
-            self._manifest = manifest
+            self._changed = True
             self._change.notify()
 
     def save(self, notebook: bytes) -> int:
@@ -85,9 +95,8 @@ class Recorder:
 
     def _work(self) -> None:
         try:
-            manifest, self._manifest = self._manifest, None
-            if manifest is not None:
-                self._record.write(manifest())
+            self.before = self._record.read()
+            self._write_manifest()
         except StoreFailed as error:
             self._begun = error
         finally:
@@ -99,7 +108,7 @@ class Recorder:
         written_at = time.monotonic()
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._closed or self._notebook is not None or self._manifest is not None)
+                self._change.wait_for(lambda: self._closed or self._notebook is not None or self._changed)
                 if self._notebook is None and not self._closed:
                     # A notebook cuts the wait short, so that it is never behind the manifest for long.
                     left = written_at + PROGRESS_SECONDS - time.monotonic()
@@ -107,19 +116,22 @@ class Recorder:
                 if self._closed:
                     return
                 notebook, self._notebook = self._notebook, None
-                manifest = None
-                if time.monotonic() - written_at >= PROGRESS_SECONDS:
-                    manifest, self._manifest = self._manifest, None
-            self._write(notebook, manifest)
-            if manifest is not None:
+                due = self._changed and time.monotonic() - written_at >= PROGRESS_SECONDS
+                if due:
+                    self._changed = False
+            self._write(notebook, due)
+            if due:
                 written_at = time.monotonic()
 
-    def _write(self, notebook: bytes | None, manifest: Callable[[], Manifest] | None) -> None:
+    def _write(self, notebook: bytes | None, manifest_is_due: bool) -> None:
         try:
             if notebook is not None:
                 self._record.store.write(self._notebook_key, notebook, "application/x-ipynb+json")
-            if manifest is not None:
-                self._record.write(manifest())
+                if self.saved is None:
+                    self.saved = self._notebook_key
+                    self.progress()
+            if manifest_is_due:
+                self._write_manifest()
             self._failing = False
         except StaleAttempt as error:
             self._say(str(error))
@@ -128,3 +140,7 @@ class Recorder:
             if not self._failing:
                 self._say(f"cannot record progress, the run goes on: {error}")
             self._failing = True
+
+    def _write_manifest(self) -> None:
+        if self._manifest is not None:
+            self._record.write(self._manifest())

@@ -66,6 +66,27 @@ def begun(request: RunRequest, started: datetime) -> Manifest:
     )
 
 
+def carried(manifest: Manifest, before: Manifest | None, notebook_key: str | None) -> Manifest:
+    """The manifest with what only the bucket knows, so that it holds whoever seals it.
+
+    Args:
+        manifest: as the attempt has it.
+        before: what lay in its place when the attempt began: of the same attempt, the operator's `queued` one, which
+            says when the run was queued and where the notebook as given was staged.
+        notebook_key: of the copy of the notebook on the way, once the bucket has it.
+    """
+    found: dict[str, Any] = {}
+    files = {"notebook": notebook_key} if notebook_key is not None else {}
+    if before is not None and (before.run_id, before.attempt) == (manifest.run_id, manifest.attempt):
+        if before.files.source is not None:
+            files["source"] = before.files.source
+        if before.timings.queued_at is not None:
+            found["timings"] = manifest.timings.model_copy(update={"queued_at": before.timings.queued_at})
+    if files:
+        found["files"] = manifest.files.model_copy(update=files)
+    return manifest.model_copy(update=found)
+
+
 def progressed(manifest: Manifest, cells: CellCounts) -> Manifest:
     """The manifest of a run that goes on, with what has become of its cells by now."""
     timings = manifest.timings.model_copy(update={"updated_at": moment(now())})
