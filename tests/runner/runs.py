@@ -73,7 +73,9 @@ class Runner:
         self.scratch = root / "scratch"
         self.count = 0
 
-    def __call__(self, *cells: Any, document: Any = None, environment: Any = None, **request: Any) -> Run:
+    def __call__(
+        self, *cells: Any, document: Any = None, environment: Any = None, patience: float = 0.0, **request: Any
+    ) -> Run:
         self.count += 1
         source = self.root / f"given{self.count}.ipynb"
         source.write_text(json.dumps(document if document is not None else notebook_of(*cells)))
@@ -85,5 +87,6 @@ class Runner:
         }
         stream = io.StringIO()
         made = a_request(**asked)
-        code = execute(made, environment or dict(os.environ), scratch=self.scratch, stream=stream)
+        variables = environment or dict(os.environ)
+        code = execute(made, variables, scratch=self.scratch, stream=stream, patience=patience)
         return Run(code, Path(made.output.removeprefix("file://")), stream.getvalue(), self.scratch)

@@ -74,6 +74,15 @@ def test_what_the_bucket_does_not_take_stays_on_disk_and_the_message_says_where(
     assert ended.manifest.sealed
 
 
+def test_in_a_pod_the_message_says_that_the_folder_is_the_pods(run, tmp_path):
+    bucket = tmp_path / "bucket1" / "run"
+    bucket.mkdir(parents=True)
+    (bucket / "notebook.html").mkdir()
+    ended = run("1", environment={**os.environ, "DAYBOOK_REQUEST": "{}"})
+    [kept] = ended.scratch.iterdir()
+    assert f"everything is in the pod's own folder {kept} for as long as the pod is kept" in ended.manifest.message
+
+
 def test_a_notebook_that_failed_is_not_forgotten_when_the_bucket_fails_too(run, tmp_path):
     bucket = tmp_path / "bucket1" / "run"
     bucket.mkdir(parents=True)

@@ -20,12 +20,20 @@ from daybook.runner.fetch import fetch
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed
 from daybook.runner.literals import parameters_cell
+from daybook.runner.patience import PATIENCE_SECONDS, Patience
 from daybook.runner.prepare import language_for, prepare
 from daybook.runner.publish import publish
 from daybook.storage import StaleAttempt
 
 
-def execute(request: RunRequest, environment: Mapping[str, str], *, scratch: Path, stream: TextIO) -> ExitCode:
+def execute(
+    request: RunRequest,
+    environment: Mapping[str, str],
+    *,
+    scratch: Path,
+    stream: TextIO,
+    patience: float = PATIENCE_SECONDS,
+) -> ExitCode:
     """Executes a notebook and leaves its record in the bucket, on failure just as on success.
 
     Args:
@@ -33,6 +41,7 @@ def execute(request: RunRequest, environment: Mapping[str, str], *, scratch: Pat
         environment: the process's variables: credentials of the bucket, and what the kernel gets.
         scratch: where the working folder is made; it is removed unless the bucket failed.
         stream: takes the log's lines as they come.
+        patience: seconds for which a bucket that does not take the record is tried again.
 
     Returns:
         The exit code that agrees with the sealed manifest.
@@ -42,7 +51,7 @@ def execute(request: RunRequest, environment: Mapping[str, str], *, scratch: Pat
         InfrastructureFailed: there is no place for the working folder, or the bucket cannot be opened.
     """
     with attempts.begin(request, environment, scratch, stream) as attempt:
-        ending = publish(attempt, _ending_of(attempt))
+        ending = publish(attempt, _ending_of(attempt), Patience(patience, attempt.log.say))
     if not attempt.kept:
         attempt.folder.remove()
     return ending.exit_code

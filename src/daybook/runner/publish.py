@@ -9,11 +9,13 @@ from typing import Any
 
 from daybook.contract.errors import RunInterrupted, StoreFailed
 from daybook.contract.manifest import Manifest, Reason, State
+from daybook.contract.variables import REQUEST_VARIABLE
 from daybook.runner import records
 from daybook.runner.attempt import Attempt
 from daybook.runner.document import to_bytes
 from daybook.runner.ending import Ending
 from daybook.runner.outputs import OutputFile, collect
+from daybook.runner.patience import Patience
 from daybook.storage import StaleAttempt
 
 UPLOADS_AT_ONCE = 4
@@ -35,12 +37,17 @@ class Record:
     found: dict[str, Any]
 
 
-def publish(attempt: Attempt, ending: Ending) -> Ending:
+def publish(attempt: Attempt, ending: Ending, patience: Patience) -> Ending:
     """Leaves everything in the bucket and seals the manifest.
+
+    Args:
+        attempt: whose record it is.
+        ending: how it ended.
+        patience: with a bucket that fails.
 
     Returns:
         How the run ended after all: a bucket that does not take the record is a failure of its own, and everything
-        stays on this machine's disk then.
+        stays on the disk of this machine or pod then.
     """
     attempt.recorder.close()
     if not attempt.recordable:
@@ -48,8 +55,8 @@ def publish(attempt: Attempt, ending: Ending) -> Ending:
         return ending
     try:
         record = _gathered(attempt, ending)
-        _upload(attempt, record)
-        return _sealed(attempt, ending, record.found)
+        _upload(attempt, record, patience)
+        return _sealed(attempt, ending, record.found, patience)
     except StaleAttempt as error:
         stopped = Ending.by(RunInterrupted(str(error)))
         attempt.log.say(_in_words(stopped))
@@ -124,19 +131,23 @@ def _write(attempt: Attempt, path: Any, data: bytes) -> None:
         attempt.log.say(f"cannot keep a copy on disk: {path}: {error.strerror or error}")
 
 
-def _upload(attempt: Attempt, record: Record) -> None:
+def _upload(attempt: Attempt, record: Record, patience: Patience) -> None:
     store = attempt.record.store
     with ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="upload") as pool:
-        tasks = [pool.submit(partial(store.write, key, data, kind)) for key, (data, kind) in record.files.items()]
+        tasks = [
+            pool.submit(patience.run, partial(store.write, key, data, kind))
+            for key, (data, kind) in record.files.items()
+        ]
     failed = [error for task in tasks if (error := task.exception()) is not None]
     if failed:
         raise failed[0]
 
 
-def _sealed(attempt: Attempt, ending: Ending, found: dict[str, Any]) -> Ending:
+def _sealed(attempt: Attempt, ending: Ending, found: dict[str, Any], patience: Patience) -> Ending:
     attempt.log.say(_last_line(attempt, ending, found))
-    attempt.record.store.write(attempt.keys.log, attempt.log.content(), "text/plain")
-    attempt.record.write(records.sealed(attempt.manifest, ending, attempt.started, **found))
+    patience.run(partial(attempt.record.store.write, attempt.keys.log, attempt.log.content(), "text/plain"))
+    # The same document each time: a try whose answer was lost is known again by it.
+    patience.run(partial(attempt.record.write, records.sealed(attempt.manifest, ending, attempt.started, **found)))
     return ending
 
 
@@ -154,12 +165,19 @@ def _in_words(ending: Ending) -> str:
 def _kept_here(attempt: Attempt, ending: Ending, error: StoreFailed) -> Ending:
     """The bucket failed: everything stays where it is, with a manifest beside it that says so."""
     first = "" if ending.state is State.SUCCEEDED else f"{ending.message}; and "
-    message = f"{first}{error}; everything is kept in {attempt.folder.root}"
+    message = f"{first}{error}; {_where_it_is(attempt)}"
     failed = Ending(State.FAILED, Reason.STORE_FAILED, message, ending.error)
     attempt.kept = True
     _try_to_seal(attempt, records.sealed(attempt.current_manifest(), failed, attempt.started))
     attempt.log.say(_in_words(failed))
     return failed
+
+
+def _where_it_is(attempt: Attempt) -> str:
+    if REQUEST_VARIABLE in attempt.environment:
+        # The path means something only inside the pod, whose files go with it.
+        return f"everything is in the pod's own folder {attempt.folder.root} for as long as the pod is kept"
+    return f"everything is kept in {attempt.folder.root}"
 
 
 def _try_to_seal(attempt: Attempt, manifest: Manifest) -> None:
