@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from builders import a_notebook_json
+from daybook.cli.commands.execute import _limits
 from daybook.cli.executing import notebook_environment
 
 CHECKOUT = Path(__file__).parents[2]
@@ -103,3 +104,17 @@ def test_a_notebook_is_executed_in_its_own_environment_and_told_as_json(tmp_path
     assert refused.returncode == 2
     assert "times" in refused.stderr
     assert "a: is not an input" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("timeout", "cell_timeout", "expected"),
+    [
+        (None, None, None),
+        (5.0, None, {"timeout_seconds": 5.0}),
+        (None, 5.0, {"cell_timeout_seconds": 5.0}),
+        (5.0, 1.0, {"timeout_seconds": 5.0, "cell_timeout_seconds": 1.0}),
+    ],
+)
+def test_only_the_limits_that_are_given_are_handed_on(timeout, cell_timeout, expected):
+    limits = _limits(timeout, cell_timeout)
+    assert (limits and limits.model_dump(exclude_unset=True)) == expected

@@ -129,3 +129,26 @@ def test_executed_twice_into_one_output_there_are_two_attempts_of_one_run(notebo
 
 def test_limits_can_be_given(notebook, tmp_path):
     assert ask(notebook, tmp_path, limits=Limits(timeout_seconds=5)).limits.timeout_seconds == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, (60, 7)),
+        (Limits(timeout_seconds=5), (5, 7)),
+        (Limits(cell_timeout_seconds=5), (60, 5)),
+        (Limits(timeout_seconds=None, cell_timeout_seconds=5), (None, 5)),
+    ],
+)
+def test_a_limit_that_is_given_leaves_the_notebooks_other_one(notebook, tmp_path, given, expected):
+    spec = "title: Flights\nrun: {timeout_seconds: 60, cell_timeout_seconds: 7}\n"
+    (notebook.parent / "spec.yaml").write_text(spec)
+    limits = ask(notebook, tmp_path, limits=given).limits
+    assert (limits.timeout_seconds, limits.cell_timeout_seconds) == expected
+
+
+def test_addresses_that_are_none_are_refused_clearly(notebook, tmp_path):
+    with pytest.raises(InvalidRequest, match=r"cannot read the notebook: http://\[x: is no address: Invalid IPv6 URL"):
+        ask("http://[x", tmp_path)
+    with pytest.raises(InvalidSettings, match=r"cannot open a bucket: s3://\[x: Invalid IPv6 URL"):
+        request_for(Given(str(notebook), "s3://[x"), {})

@@ -8,6 +8,7 @@ import pytest
 from daybook.contract.errors import ExitCode, InvalidSettings, StoreFailed
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import NotebookSource
+from daybook.runner.ending import Ending
 from daybook.storage import RunRecord, open_store
 from runner.moto import s3_server
 from runner.runs import Runner, notebook_of
@@ -141,3 +142,14 @@ def test_a_run_from_s3_to_s3_is_as_complete_as_one_in_a_folder(tmp_path):
 
 def run_in_bucket(runner, source, prefix, variables):
     return runner("1", notebook=source, output=prefix, environment=variables).exit_code
+
+
+def test_a_notebook_at_an_address_that_is_none_is_recorded_as_an_invalid_request(run):
+    ended = run("1", notebook=NotebookSource(id="x", source="http://me:word@[x/a.ipynb?key=1"))
+    assert ended.exit_code is ExitCode.INVALID_REQUEST
+    assert ended.manifest.message == "cannot read the notebook: http://[x/a.ipynb: is no address: Invalid IPv6 URL"
+
+
+def test_settings_that_are_wrong_end_a_run_as_an_invalid_request_does():
+    ending = Ending.by(InvalidSettings("cannot open a bucket"))
+    assert (ending.reason, ending.exit_code) == (Reason.INVALID_REQUEST, ExitCode.INVALID_REQUEST)

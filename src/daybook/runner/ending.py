@@ -8,6 +8,7 @@ from daybook.contract.errors import (
     DaybookError,
     ExitCode,
     InvalidRequest,
+    InvalidSettings,
     KernelUnavailable,
     RunInterrupted,
     StoreFailed,
@@ -16,6 +17,7 @@ from daybook.contract.manifest import CellError, Reason, State, exit_code_for
 
 _REASONS: tuple[tuple[type[DaybookError], State, Reason], ...] = (
     (InvalidRequest, State.FAILED, Reason.INVALID_REQUEST),
+    (InvalidSettings, State.FAILED, Reason.INVALID_REQUEST),
     (StoreFailed, State.FAILED, Reason.STORE_FAILED),
     (KernelUnavailable, State.FAILED, Reason.KERNEL_UNAVAILABLE),
     (RunInterrupted, State.INTERRUPTED, Reason.TERMINATED),

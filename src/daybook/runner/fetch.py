@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from daybook.contract.errors import Fault, InvalidRequest, StoreFailed
 from daybook.contract.request import NotebookSource
@@ -36,11 +36,12 @@ def fetch(notebook: NotebookSource, environment: Mapping[str, str]) -> bytes:
         InvalidRequest: there is nothing to be had there, or not what the digest names.
         StoreFailed: the server or bucket does not answer now; later it may.
     """
-    scheme = urlsplit(notebook.source).scheme.lower()
+    parts = address_parts(notebook.source)
+    scheme = parts.scheme.lower()
     if scheme in ("http", "https"):
         data = _from_web(notebook.source)
     elif scheme in ("", "file"):
-        path = unquote(urlsplit(notebook.source).path) if scheme else notebook.source
+        path = unquote(parts.path) if scheme else notebook.source
         data = _from_disk(Path(path), notebook.source)
     elif scheme in SCHEMES:
         data = _from_bucket(notebook.source, environment)
@@ -51,6 +52,18 @@ def fetch(notebook: NotebookSource, environment: Mapping[str, str]) -> bytes:
         message = f"its sha256 is {found}, not {notebook.sha256}: it was changed since its digest was noted"
         raise _unreadable(notebook.source, message)
     return data
+
+
+def address_parts(source: str) -> SplitResult:
+    """The parts of a notebook's address.
+
+    Raises:
+        InvalidRequest: it is no address.
+    """
+    try:
+        return urlsplit(source)
+    except ValueError as error:
+        raise _unreadable(source, f"is no address: {error}") from error
 
 
 def _from_disk(path: Path, source: str) -> bytes:

@@ -21,7 +21,7 @@ from daybook.contract.request import Limits, NotebookSource, RunRequest
 from daybook.contract.sources import shown
 from daybook.runner import records
 from daybook.runner.document import Document, language_of, read_document, source_of, tags_of
-from daybook.runner.fetch import fetch
+from daybook.runner.fetch import address_parts, fetch
 from daybook.runner.prepare import PARAMETERS_TAG
 from daybook.storage import RunRecord, open_store
 
@@ -38,7 +38,7 @@ class Given:
         values: parameters as JSON values, from a file.
         texts: parameters as texts, from the command line; spelled as in a link.
         kernel: overrides the notebook's own.
-        limits: how long things may take; None for the notebook's own.
+        limits: how long things may take; a field that is not set is the notebook's own to say.
         user: on whose behalf.
     """
 
@@ -78,7 +78,7 @@ def request_for(given: Given, environment: Mapping[str, str]) -> RunRequest:
         secrets={name: str(value) for name, value in values.items() if name in secret and value is not None},
         user=given.user,
         output=output,
-        limits=given.limits or _limits(entry),
+        limits=_limits(entry, given.limits),
         asked_at=records.moment(asked_at),
     )
 
@@ -145,8 +145,10 @@ def _parameters(entry: Notebook, given: Given) -> dict[str, JsonValue]:
     return values
 
 
-def _limits(entry: Notebook) -> Limits:
-    return Limits(timeout_seconds=entry.run.timeout_seconds, cell_timeout_seconds=entry.run.cell_timeout_seconds)
+def _limits(entry: Notebook, given: Limits | None) -> Limits:
+    """The notebook's limits, but for those that were given."""
+    own = Limits(timeout_seconds=entry.run.timeout_seconds, cell_timeout_seconds=entry.run.cell_timeout_seconds)
+    return own.model_copy(update=given.model_dump(exclude_unset=True)) if given is not None else own
 
 
 def _what(entry: Notebook) -> str:
@@ -167,7 +169,7 @@ def _name_of(address: str) -> str:
 
 
 def _path_of(address: str) -> Path | None:
-    parts = urlsplit(address)
+    parts = address_parts(address)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return Path(address) if not parts.scheme else None
@@ -175,6 +177,10 @@ def _path_of(address: str) -> Path | None:
 
 def _address_of(output: str) -> str:
     """The output as a URL; a path becomes one, so that the record says the same from wherever it is read."""
-    if urlsplit(output).scheme:
+    try:
+        scheme = urlsplit(output).scheme
+    except ValueError:
+        return output  # opening it says what is wrong with it
+    if scheme:
         return output.rstrip("/")
     return Path(output).absolute().as_uri()

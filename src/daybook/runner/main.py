@@ -68,7 +68,7 @@ def run_from_arguments(
         parameters_file: a JSON object of values.
         given: values as texts, spelled as in a link; several for a list.
         kernel: overrides the notebook's own.
-        limits: how long things may take; the notebook's spec says so otherwise.
+        limits: how long things may take; for a field that is not set the notebook's spec says so.
         user: on whose behalf.
         environment: the process's own unless given.
         stream: takes the log's lines; standard output unless given.

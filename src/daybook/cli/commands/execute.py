@@ -87,11 +87,12 @@ def _source(notebook: str, project: Path | None) -> str:
 
 
 def _limits(timeout: float | None, cell_timeout: float | None) -> Limits | None:
-    from daybook.contract.request import DEFAULT_TIMEOUT_SECONDS, Limits
+    """The limits that were given; the notebook says the others."""
+    from daybook.contract.request import Limits
 
-    if timeout is None and cell_timeout is None:
-        return None
-    return Limits(timeout_seconds=timeout or DEFAULT_TIMEOUT_SECONDS, cell_timeout_seconds=cell_timeout)
+    named = {"timeout_seconds": timeout, "cell_timeout_seconds": cell_timeout}
+    given = {name: seconds for name, seconds in named.items() if seconds is not None}
+    return Limits(**given) if given else None
 
 
 def _show(output: str, code: ExitCode, terminal: Terminal) -> None:
