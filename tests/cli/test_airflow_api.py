@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import FunctionType
 
 import pytest
 from starlette.applications import Starlette
@@ -30,7 +32,7 @@ class Airflow:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, object]] = []
-        self.answers: dict[tuple[str, str], Response] = {
+        self.answers: dict[tuple[str, str], Response | Callable[[Request], Response]] = {
             ("POST", "/auth/token"): JSONResponse({"access_token": "token"}, 201),
             ("GET", "/api/v2/dags/echo"): JSONResponse({"dag_id": "echo", "is_paused": False}),
             ("POST", "/api/v2/dags/echo/dagRuns"): JSONResponse(RUN),
@@ -43,7 +45,9 @@ class Airflow:
         if request.url.path != "/auth/token" and request.headers.get("authorization") != "Bearer token":
             return JSONResponse({"detail": "Invalid token"}, 401)
         found = self.answers.get((request.method, request.url.path))
-        return found or JSONResponse({"detail": "Not Found"}, 404)
+        return (found(request) if isinstance(found, FunctionType) else found) or JSONResponse(
+            {"detail": "Not Found"}, 404
+        )
 
 
 @pytest.fixture
@@ -159,6 +163,24 @@ def test_the_last_error_of_a_task_is_found_in_its_log(airflow, api):
     assert api.last_error("echo", "r") == "not allowed: x"
     airflow.answers["GET", f"{task}/logs/2"] = JSONResponse({"content": ["a line"]})
     assert api.last_error("echo", "r") is None
+
+
+def test_all_unfinished_runs_are_found_however_many_pages(airflow, api):
+    runs = [{**RUN, "dag_run_id": f"r{number}"} for number in range(250)]
+
+    def page(request: Request) -> Response:
+        assert request.query_params.getlist("state") == ["queued", "running"]
+        start, size = (int(request.query_params[name]) for name in ("offset", "limit"))
+        return JSONResponse({"dag_runs": runs[start : start + size], "total_entries": 250})
+
+    airflow.answers["GET", "/api/v2/dags/~/dagRuns"] = page
+    assert [run.run_id for run in api.unfinished()] == [f"r{number}" for number in range(250)]
+
+
+def test_a_run_is_found_by_its_whole_id_only(airflow, api):
+    runs = [RUN, {**RUN, "dag_run_id": RUN["dag_run_id"] + "x"}]
+    airflow.answers["GET", "/api/v2/dags/~/dagRuns"] = JSONResponse({"dag_runs": runs, "total_entries": 2})
+    assert [run.run_id for run in api.find(RUN["dag_run_id"])] == [RUN["dag_run_id"]]
 
 
 def test_the_password_shows_nowhere():

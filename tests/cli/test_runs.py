@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from builders import a_manifest, a_notebook_json, an_output
-from cli.serving import serving
+from cli.serving import free_ports, serving
 from daybook.cli.app import run_app
 from daybook.contract import keys
 from daybook.contract.manifest import CellCounts, CellError, Manifest, NotebookRecord, Reason, State, Timings
@@ -37,6 +37,8 @@ class Airflow:
         self.looks = 0
         self.meanwhile = lambda look: None
         self.log: list[dict[str, object]] = []
+        self.dag_id = "echo"
+        self.task_state: str | None = None
         self.unseen = 0  # how many more times the DAG is asked for before Airflow has seen it
         run = "/api/v2/dags/echo/dagRuns/{run_id}"
         self.app = Starlette(
@@ -44,19 +46,31 @@ class Airflow:
                 Route("/auth/token", lambda _: JSONResponse({"access_token": "t"}, 201), methods=["POST"]),
                 Route("/api/v2/dags/echo", self.dag),
                 Route("/api/v2/dags/echo/dagRuns", self.trigger, methods=["POST"]),
+                Route("/api/v2/dags/~/dagRuns", self.runs),
                 Route(run, self.look, methods=["GET"]),
                 Route(run, self.patch, methods=["PATCH"]),
                 Route(run + "/taskInstances/{task}", self.patch, methods=["PATCH"]),
                 Route(run + "/taskInstances/{task}/{index}", self.patch, methods=["PATCH"]),
-                Route(run + "/taskInstances/{task}", lambda _: JSONResponse({"try_number": 1})),
+                Route(run + "/taskInstances/{task}", self.task),
                 Route(run + "/taskInstances/{task}/logs/1", lambda _: JSONResponse({"content": self.log})),
             ]
         )
 
+    def document(self) -> dict[str, object]:
+        when = ASKED.isoformat()
+        return {"dag_id": self.dag_id, "dag_run_id": DAG_RUN, "state": self.state, "run_after": when, "conf": self.conf}
+
     def run(self) -> JSONResponse:
-        return JSONResponse(
-            {"dag_id": "echo", "dag_run_id": DAG_RUN, "state": self.state, "run_after": ASKED.isoformat()}
-        )
+        return JSONResponse(self.document())
+
+    async def runs(self, request: Request) -> JSONResponse:
+        """The run, once somebody has asked for it."""
+        wanted, states = request.query_params.get("run_id_pattern", DAG_RUN), request.query_params.getlist("state")
+        fits = self.conf is not None and wanted == DAG_RUN and (not states or self.state in states)
+        return JSONResponse({"dag_runs": [self.document()] if fits else [], "total_entries": int(fits)})
+
+    async def task(self, _: Request) -> JSONResponse:
+        return JSONResponse({"try_number": 1, "state": self.task_state})
 
     async def dag(self, _: Request) -> JSONResponse:
         self.unseen -= 1
@@ -425,6 +439,100 @@ def test_a_run_that_airflow_did_not_start_cannot_be_cancelled_there(daybook, buc
     code, _, err = daybook("cancel", RUN)
     assert code == 2
     assert "not started by Airflow" in err
+
+
+@pytest.mark.parametrize("piece", [RUN, RUN[-10:], RUN[:20], DAG_RUN])
+@pytest.mark.parametrize("airflow_state", ["queued", "running"])
+def test_a_run_that_waits_in_airflow_is_shown_as_queued(daybook, airflow, piece, airflow_state):
+    airflow.state = airflow_state
+    airflow.conf = {}
+    code, out, err = daybook("show", piece)
+    assert (code, err) == (0, "")
+    assert out.startswith("echo queued\n")
+    assert f"run         {RUN}\n" in out
+    found = json.loads(daybook("show", piece, "--json")[1])
+    assert (found["run_id"], found["state"], found["workspace"], found["sealed"]) == (RUN, "queued", "local", False)
+    assert (found["airflow"]["dag_id"], found["airflow"]["run_id"]) == ("echo", DAG_RUN)
+    assert found["page"] == f"https://airflow.example/notebooks/runs/local/{RUN}"
+
+
+def test_a_waiting_run_lies_where_its_request_says(daybook, airflow):
+    airflow.conf = {"workspace": "other"}
+    assert json.loads(daybook("show", RUN, "--json")[1])["workspace"] == "other"
+
+
+def test_a_waiting_run_of_the_dag_for_any_notebook_is_found(daybook, airflow):
+    airflow.dag_id, airflow.conf = "run_notebook", {"notebook": "echo", "workspace": "other"}
+    run = keys.airflow_run_id("echo", ASKED, "run_notebook", DAG_RUN)
+    assert json.loads(daybook("show", DAG_RUN, "--json")[1])["run_id"] == run
+
+
+def test_a_run_of_somebody_elses_dag_is_none_of_ours(daybook, airflow):
+    airflow.dag_id, airflow.conf = "payroll", {}
+    code, _, err = daybook("cancel", DAG_RUN)
+    assert code == 2
+    assert "fits no run" in err
+    assert airflow.patched == []
+
+
+@pytest.mark.parametrize("piece", [RUN, DAG_RUN])
+def test_a_run_that_waits_in_airflow_can_be_cancelled(daybook, airflow, piece):
+    airflow.conf = {}
+
+    def meanwhile(_):
+        airflow.state, airflow.task_state = "failed", "skipped"
+
+    airflow.meanwhile = meanwhile
+    code, out, err = daybook("cancel", piece)
+    assert code == 0
+    assert airflow.patched == [(f"/api/v2/dags/echo/dagRuns/{DAG_RUN}", {"state": "failed"})]
+    assert "echo interrupted: cancelled before it began" in out
+    assert RUN in err
+
+
+def test_a_waiting_run_that_begins_as_it_is_cancelled_is_waited_for(daybook, airflow, bucket):
+    airflow.conf = {}
+
+    def meanwhile(_):
+        airflow.state, airflow.task_state = "failed", "failed"
+        write(bucket, manifest(state=State.INTERRUPTED, reason=Reason.CANCELLED, exit_code=143))
+
+    airflow.meanwhile = meanwhile
+    code, out, _ = daybook("cancel", RUN, "--json")
+    found = json.loads(out)
+    assert (code, found["state"], found["sealed"]) == (0, "interrupted", True)
+
+
+def test_a_run_that_ended_without_a_record_is_over(daybook, airflow):
+    airflow.state, airflow.conf = "failed", {}
+    code, out, _ = daybook("show", DAG_RUN)
+    assert code == 0
+    assert "ended in Airflow (failed) and has no record" in out
+    code, _, err = daybook("cancel", DAG_RUN)
+    assert code == 2
+    assert "is over" in err
+    assert airflow.patched == []
+
+
+def test_a_waiting_run_can_be_followed(daybook, airflow, bucket):
+    airflow.conf = {}
+
+    def meanwhile(look):
+        airflow.state = "success"
+        write(bucket, manifest())
+
+    airflow.meanwhile = meanwhile
+    code, out, _ = daybook("show", RUN, "--follow")
+    assert code == 0
+    assert "echo succeeded" in out
+
+
+def test_a_piece_that_fits_no_record_says_when_airflow_could_not_be_asked(daybook, monkeypatch):
+    monkeypatch.setenv("DAYBOOK_API_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
+    code, _, err = daybook("show", RUN)
+    assert code == 2
+    assert "fits no run" in err
+    assert "nothing answers" in err
 
 
 def test_a_bucket_that_cannot_be_read_is_one_clear_error(daybook, tmp_path):

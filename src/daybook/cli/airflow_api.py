@@ -25,6 +25,7 @@ from daybook.contract.errors import (
 _ASK_SECONDS = 30.0
 """Long enough for an Airflow that is busy parsing; a stack that is down answers at once that it is."""
 _MANY = 100
+"""DAG runs a page: Airflow gives no more at once unless it is told to."""
 
 FINISHED = frozenset({"success", "failed"})
 
@@ -38,6 +39,7 @@ class DagRun:
     state: str
     run_after: datetime
     user: str | None
+    conf: Mapping[str, Any]
 
     @property
     def finished(self) -> bool:
@@ -53,6 +55,7 @@ class DagRun:
             state=found["state"],
             run_after=datetime.fromisoformat(found["run_after"]),
             user=found.get("triggering_user_name"),
+            conf=found.get("conf") or {},
         )
 
 
@@ -137,8 +140,19 @@ class AirflowApi:
 
     def unfinished(self) -> list[DagRun]:
         """DAG runs that wait or run, newest first."""
-        params = {"state": ["queued", "running"], "order_by": "-run_after", "limit": _MANY}
-        return [self._dag_run(each) for each in self._call("GET", "/api/v2/dags/~/dagRuns", params=params)["dag_runs"]]
+        runs: list[DagRun] = []
+        while True:
+            params = {"state": ["queued", "running"], "order_by": "-run_after", "limit": _MANY, "offset": len(runs)}
+            found = self._call("GET", "/api/v2/dags/~/dagRuns", params=params)["dag_runs"]
+            runs += [self._dag_run(each) for each in found]
+            if len(found) < _MANY:
+                return runs
+
+    def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
+        """The state of a DAG run's task; None while nothing was done about it."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}"
+        state = self._call("GET", path, missing=_no_run(run_id)).get("state")
+        return None if state is None else str(state)
 
     def last_error(self, dag_id: str, run_id: str, task_id: str = keys.AIRFLOW_TASK) -> str | None:
         """The last error in a task's log: what a task says that came to no manifest. None when it says nothing."""

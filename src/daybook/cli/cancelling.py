@@ -11,6 +11,7 @@ from daybook.contract import keys
 from daybook.contract.errors import InfrastructureFailed, InvalidRequest
 from daybook.contract.manifest import Manifest
 from daybook.contract.request import AirflowCoordinates
+from daybook.storage import RunRecord
 
 _LOOK_SECONDS = 0.3
 
@@ -39,7 +40,7 @@ def cancel_run(api: AirflowApi, found: Found, wait_seconds: float, say: Callable
     else:  # one of several tasks of somebody's own DAG: the others are not ours to end
         api.fail_task(where.dag_id, where.run_id, where.task_id, where.map_index)
     say(f"asked Airflow to end {manifest.run_id}")
-    return _sealed(found, wait_seconds) if wait_seconds else manifest
+    return sealed(found.record, manifest.run_id, wait_seconds) if wait_seconds else manifest
 
 
 def _over(api: AirflowApi, manifest: Manifest, where: AirflowCoordinates) -> bool:
@@ -47,15 +48,20 @@ def _over(api: AirflowApi, manifest: Manifest, where: AirflowCoordinates) -> boo
     return manifest.sealed and (manifest.succeeded or api.dag_run(where.dag_id, where.run_id).finished)
 
 
-def _sealed(found: Found, wait_seconds: float) -> Manifest:
+def sealed(record: RunRecord, run_id: str, wait_seconds: float) -> Manifest:
+    """The record, once it is sealed.
+
+    Raises:
+        InfrastructureFailed: it was not in time.
+    """
     until = time.monotonic() + wait_seconds
     while True:
-        manifest = found.record.read()
+        manifest = record.read()
         if manifest is not None and manifest.sealed:
             return manifest
         if time.monotonic() > until:
             raise InfrastructureFailed(
-                f"Airflow was asked to end run {found.manifest.run_id}, but its record is not sealed after "
+                f"Airflow was asked to end run {run_id}, but its record is not sealed after "
                 f"{wait_seconds:.0f} s; `daybook show` tells when it is"
             )
         time.sleep(_LOOK_SECONDS)

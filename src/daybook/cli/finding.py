@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -31,15 +31,15 @@ class Found:
     manifest: Manifest
 
 
-def find_run(settings: Settings, text: str) -> Found:
-    """The one run that a text means.
+def find_run(settings: Settings, text: str) -> Found | None:
+    """The one run with a record that a text means; None where no such run fits.
 
     Args:
         settings: where the workspaces are.
         text: a run id, a beginning or end of one, or the id of an Airflow run.
 
     Raises:
-        InvalidRequest: no run fits, or several do; they are named.
+        InvalidRequest: several runs fit; they are named.
         StoreFailed: a workspace's bucket does not answer.
     """
     places = [(workspace, settings.open_bucket(workspace)) for workspace in settings.load_workspaces()]
@@ -52,11 +52,21 @@ def find_run(settings: Settings, text: str) -> Found:
     found = [one for one in (_read(*candidate) for candidate in islice(candidates, _NAMED + 1)) if one is not None]
     found = found or list(_by_airflow_id(places, text))
     if not found:
-        raise InvalidRequest("no such run", [Fault(text, "fits no run; `daybook runs` lists them")])
-    if len(found) > 1:
-        names = ", ".join(one.manifest.run_id for one in found[:_NAMED])
-        raise InvalidRequest("which run?", [Fault(text, f"fits several: {names}{' …' if len(found) > _NAMED else ''}")])
+        return None
+    one_of([one.manifest.run_id for one in found], text)
     return found[0]
+
+
+def one_of(run_ids: Sequence[str], text: str) -> str:
+    """The only one of the runs that a text fits.
+
+    Raises:
+        InvalidRequest: there are several.
+    """
+    if len(run_ids) > 1:
+        names = ", ".join(run_ids[:_NAMED]) + (" …" if len(run_ids) > _NAMED else "")
+        raise InvalidRequest("which run?", [Fault(text, f"fits several: {names}")])
+    return run_ids[0]
 
 
 def _fitting(

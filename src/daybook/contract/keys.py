@@ -40,6 +40,8 @@ RUNS = "runs"
 
 AIRFLOW_TASK = "run"
 """The task of a DAG that Daybook makes: such a DAG has no other."""
+RUN_NOTEBOOK_DAG = "run_notebook"
+"""The DAG that runs any notebook of the catalogue, named in its conf; every other DAG is called as its notebook."""
 
 
 def digest(*parts: str, length: int = _DIGEST_LENGTH) -> str:

@@ -11,6 +11,7 @@ from daybook.cli.finding import Found
 from daybook.cli.following import Ending, Follower
 from daybook.cli.settings import Settings, run_page
 from daybook.cli.terminal import Terminal
+from daybook.cli.waiting import Waiting
 from daybook.contract.request import AirflowCoordinates
 from daybook.storage import RunRecord
 
@@ -51,8 +52,10 @@ def follow(run: Followed, api: AirflowApi | None, terminal: Terminal) -> int:
     return int(ending.exit_code)
 
 
-def follow_found(settings: Settings, found: Found, terminal: Terminal) -> int:
-    """Watches a run that was found by its record."""
+def follow_found(settings: Settings, found: Found | Waiting, terminal: Terminal) -> int:
+    """Watches a run that was found, with a record or before it has one."""
+    if isinstance(found, Waiting):
+        return _follow_waiting(settings, found, terminal)
     run_id = found.manifest.run_id
     page = run_page(settings.public_url(), found.workspace.name, run_id)
     run = Followed(run_id, found.record, page, found.manifest.airflow)
@@ -60,6 +63,12 @@ def follow_found(settings: Settings, found: Found, terminal: Terminal) -> int:
         return follow(run, None, terminal)
     with AirflowApi(settings.api()) as api:
         return follow(run, api, terminal)
+
+
+def _follow_waiting(settings: Settings, waiting: Waiting, terminal: Terminal) -> int:
+    page = run_page(settings.public_url(), waiting.workspace.name, waiting.run_id)
+    with AirflowApi(settings.api()) as api:
+        return follow(Followed(waiting.run_id, waiting.record, page, waiting.where), api, terminal)
 
 
 def _document(run: Followed, ending: Ending) -> dict[str, Any]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daybook.cli.options import JsonOption, ProjectOption, RunArgument
+
+if TYPE_CHECKING:
+    from daybook.cli.settings import Settings
+    from daybook.cli.terminal import Terminal
+    from daybook.contract.manifest import Manifest
+    from daybook.storage import RunRecord
 
 CANCEL_SECONDS = 120
 
@@ -57,22 +63,21 @@ def show(
 
     Examples: `daybook show 20261123T010203Z-flights-delays-0123456789` · `daybook show 0123456789 --follow`
     """
-    from daybook.cli.commands.run_views import run_document, show_run
-    from daybook.cli.finding import find_run
-    from daybook.cli.settings import Settings, run_page
+    from daybook.cli.settings import Settings
     from daybook.cli.terminal import Terminal
+    from daybook.cli.waiting import Waiting, look_up, show_waiting
 
     terminal = Terminal(json)
     settings = Settings.find(project)
-    found = find_run(settings, run)
+    found = look_up(settings, run)
     if follow:
         from daybook.cli.commands.following_view import follow_found
 
         raise typer.Exit(follow_found(settings, found, terminal))
-    page = run_page(settings.public_url(), found.workspace.name, found.manifest.run_id)
-    terminal.document(run_document(found.manifest, found.record, page))
-    if not json:
-        show_run(terminal, found.manifest, found.record, page)
+    if isinstance(found, Waiting):
+        show_waiting(settings, found, terminal)
+    else:
+        _show_record(settings, found.record, found.manifest, terminal)
 
 
 def cancel(
@@ -87,17 +92,29 @@ def cancel(
     """
     from daybook.cli.airflow_api import AirflowApi
     from daybook.cli.cancelling import cancel_run
-    from daybook.cli.commands.run_views import run_document, show_run
-    from daybook.cli.finding import find_run
-    from daybook.cli.settings import Settings, run_page
+    from daybook.cli.settings import Settings
     from daybook.cli.terminal import Terminal
+    from daybook.cli.waiting import Waiting, cancel_waiting, look_up, show_cancelled
 
     terminal = Terminal(json)
     settings = Settings.find(project)
-    found = find_run(settings, run)
+    found = look_up(settings, run)
     with AirflowApi(settings.api()) as api:
-        manifest = cancel_run(api, found, float(timeout), terminal.say)
-    page = run_page(settings.public_url(), found.workspace.name, manifest.run_id)
-    terminal.document(run_document(manifest, found.record, page))
-    if not json:
-        show_run(terminal, manifest, found.record, page)
+        if isinstance(found, Waiting):
+            manifest = cancel_waiting(api, found, float(timeout), terminal.say)
+        else:
+            manifest = cancel_run(api, found, float(timeout), terminal.say)
+    if manifest is not None:
+        _show_record(settings, found.record, manifest, terminal)
+    elif isinstance(found, Waiting):
+        show_cancelled(settings, found, terminal)
+
+
+def _show_record(settings: Settings, record: RunRecord, manifest: Manifest, terminal: Terminal) -> None:
+    from daybook.cli.commands.run_views import run_document, show_run
+    from daybook.cli.settings import run_page
+
+    page = run_page(settings.public_url(), manifest.workspace, manifest.run_id)
+    terminal.document(run_document(manifest, record, page))
+    if not terminal.as_json:
+        show_run(terminal, manifest, record, page)
