@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from builders import a_manifest, a_notebook_json, an_output
 from cli.serving import free_ports, serving
+from daybook.catalogue import Notebook
 from daybook.cli.app import run_app
 from daybook.contract import keys
 from daybook.contract.manifest import CellCounts, CellError, Manifest, NotebookRecord, Reason, State, Timings
@@ -186,6 +187,12 @@ def test_a_refused_request_names_every_fault_and_asks_nothing(daybook, airflow):
     for word in ("times", "wrd", "there is no workspace 'nowhere'"):
         assert word in err
     assert airflow.conf is None
+
+
+def test_a_run_for_which_nobody_names_a_workspace_is_where_the_catalogue_says(daybook, airflow, monkeypatch):
+    monkeypatch.setattr(Notebook, "default_workspace", property(lambda notebook: "other"))
+    daybook("run", "echo", "--no-follow")
+    assert airflow.conf["workspace"] == "other"
 
 
 def test_an_unknown_notebook_is_named_with_a_suggestion(daybook):

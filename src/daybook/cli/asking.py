@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from daybook.catalogue import Notebook
+from daybook.catalogue import Notebook, read_values
 from daybook.cli.airflow_api import DagRun
-from daybook.cli.parameters import read_file, read_texts, typed
+from daybook.cli.parameters import read_texts, typed
 from daybook.cli.settings import Settings
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
@@ -44,7 +44,7 @@ def ask(
         InvalidRequest: the notebook, its parameters or the workspace will not do; every fault is named at once.
         InvalidSettings: the workspaces cannot be read.
     """
-    given, values = read_texts(texts), read_file(file)
+    given, values = read_texts(texts), (read_values(file) if file is not None else {})
     notebook = settings.load_catalogue().get(notebook_id)
     faults: list[Fault] = []
     parameters: dict[str, JsonValue] = {}
@@ -57,7 +57,7 @@ def ask(
     workspaces = settings.load_workspaces()
     workspace = None
     try:
-        workspace = workspaces.get(workspace_name or _own_workspace(notebook))
+        workspace = workspaces.get(workspace_name or notebook.default_workspace)
     except InvalidRequest as error:
         faults += error.faults
     if workspace is not None and notebook.workspaces and workspace.name not in notebook.workspaces:
@@ -66,10 +66,3 @@ def ask(
     if faults or workspace is None:
         raise InvalidRequest(summary, faults)
     return Request(notebook, workspace, parameters)
-
-
-def _own_workspace(notebook: Notebook) -> str | None:
-    """Where a notebook runs when nobody says: what its schedule names, else the first that it is allowed."""
-    if notebook.schedule and notebook.schedule.workspace:
-        return notebook.schedule.workspace
-    return notebook.workspaces[0] if notebook.workspaces else None
