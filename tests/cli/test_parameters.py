@@ -1,10 +1,7 @@
-import io
-import json
-
 import pytest
 
 from daybook.catalogue import Input, Notebook
-from daybook.cli.parameters import read_file, read_texts, typed
+from daybook.cli.parameters import read_texts, typed
 from daybook.contract.errors import InvalidRequest
 
 
@@ -62,32 +59,6 @@ def test_a_missing_value_is_named_beside_a_wrong_one(notebook):
 def test_a_notebook_with_open_inputs_takes_any_name():
     notebook = Notebook(id="echo", source="https://x.example/x.ipynb", open_inputs=True)
     assert typed(notebook, {"a": ["1"]}, {"b": [2]}) == {"a": 1, "b": [2]}
-
-
-def test_a_file_holds_an_object(tmp_path, monkeypatch):
-    path = tmp_path / "p.json"
-    path.write_text('{"a": 1}')
-    assert read_file(path) == {"a": 1}
-    assert read_file(None) == {}
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"b": 2})))
-    assert read_file(type(path)("-")) == {"b": 2}
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [(b"[1]", "must hold a JSON object"), (b'{"a":\n oops}', "line 2: is not JSON"), (b"\xff\xfe", "not UTF-8")],
-)
-def test_a_file_that_will_not_do_is_named_with_the_reason(tmp_path, content, words):
-    path = tmp_path / "p.json"
-    path.write_bytes(content)
-    with pytest.raises(InvalidRequest, match=words) as caught:
-        read_file(path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(InvalidRequest, match=r"none\.json: No such file"):
-        read_file(tmp_path / "none.json")
 
 
 def test_a_wrong_value_is_not_called_missing_as_well():

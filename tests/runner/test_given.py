@@ -9,7 +9,7 @@ import pytest
 from daybook.contract.errors import ExitCode, InvalidRequest, InvalidSettings
 from daybook.contract.manifest import Manifest
 from daybook.contract.request import Limits
-from daybook.runner.given import Given, read_values, request_for
+from daybook.runner.given import Given, request_for
 from daybook.runner.main import run_from_arguments
 from runner.runs import code, notebook_of
 
@@ -98,16 +98,6 @@ def test_a_parameters_cell_that_is_not_python_is_named(tmp_path):
 def test_a_notebook_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InvalidRequest, match=r"nowhere.ipynb: No such file"):
         ask(tmp_path / "nowhere.ipynb", tmp_path)
-
-
-@pytest.mark.parametrize(("content", "message"), [("{", "line 1: is not JSON"), ("[1]", "must hold a JSON object")])
-def test_a_file_of_values_that_is_none_is_named(tmp_path, content, message):
-    path = tmp_path / "values.json"
-    path.write_text(content)
-    with pytest.raises(InvalidRequest, match=message):
-        read_values(path)
-    with pytest.raises(InvalidRequest, match="nowhere: No such file"):
-        read_values(tmp_path / "nowhere")
 
 
 def test_executed_twice_into_one_output_there_are_two_attempts_of_one_run(notebook, tmp_path):

@@ -18,6 +18,7 @@ from daybook.catalogue.notebook import (
     is_template,
 )
 from daybook.catalogue.types import TYPES, InputType
+from daybook.catalogue.values_file import read_values
 
 __all__ = [
     "TYPES",
@@ -36,6 +37,7 @@ __all__ = [
     "json_schema",
     "load_catalogue",
     "name_fault",
+    "read_values",
     "resolve",
     "spec_schema",
     "to_query",

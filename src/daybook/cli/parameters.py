@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
 from daybook.catalogue import Notebook, resolve
 from daybook.contract.errors import Fault, InvalidRequest
-
-_STDIN = Path("-")
 
 
 def read_texts(given: Sequence[str]) -> dict[str, list[str]]:
@@ -33,28 +28,6 @@ def read_texts(given: Sequence[str]) -> dict[str, list[str]]:
     if faults:
         raise InvalidRequest("cannot read the parameters", faults)
     return texts
-
-
-def read_file(path: Path | None) -> dict[str, Any]:
-    """The object in a JSON file; empty when none is given.
-
-    Raises:
-        InvalidRequest: it cannot be read or holds no object.
-    """
-    if path is None:
-        return {}
-    try:
-        found = json.loads(sys.stdin.read() if path == _STDIN else path.read_text())
-    except OSError as error:
-        raise InvalidRequest("cannot read the parameters", [Fault(str(path), str(error.strerror))]) from error
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("cannot read the parameters", [Fault(str(path), "is not UTF-8 text")]) from error
-    except json.JSONDecodeError as error:
-        fault = Fault(f"{path}, line {error.lineno}", f"is not JSON: {error.msg}")
-        raise InvalidRequest("cannot read the parameters", [fault]) from error
-    if not isinstance(found, dict):
-        raise InvalidRequest("cannot read the parameters", [Fault(str(path), "must hold a JSON object of values")])
-    return found
 
 
 def typed(notebook: Notebook, texts: Mapping[str, list[str]], values: Mapping[str, Any]) -> dict[str, JsonValue]:

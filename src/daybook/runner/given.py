@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,26 +80,6 @@ def request_for(given: Given, environment: Mapping[str, str]) -> RunRequest:
         limits=_limits(entry, given.limits),
         asked_at=records.moment(asked_at),
     )
-
-
-def read_values(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of parameters.
-
-    Raises:
-        InvalidRequest: it cannot be read, or holds something else.
-    """
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InvalidRequest("cannot read the parameters", [Fault(str(path), str(error.strerror))]) from error
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("cannot read the parameters", [Fault(str(path), "is not UTF-8 text")]) from error
-    except json.JSONDecodeError as error:
-        fault = Fault(f"{path}, line {error.lineno}", f"is not JSON: {error.msg}")
-        raise InvalidRequest("cannot read the parameters", [fault]) from error
-    if not isinstance(found, dict):
-        raise InvalidRequest("cannot read the parameters", [Fault(str(path), "must hold a JSON object of values")])
-    return found
 
 
 def _entry(path: Path | None, document: Document, address: str) -> Notebook:

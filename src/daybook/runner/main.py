@@ -65,7 +65,7 @@ def run_from_arguments(
     Args:
         notebook: path or URL.
         output: URL or path of the run's prefix; where a run's record lies there, this is its next attempt.
-        parameters_file: a JSON object of values.
+        parameters_file: a JSON object of values; `-` for standard input.
         given: values as texts, spelled as in a link; several for a list.
         kernel: overrides the notebook's own.
         limits: how long things may take; for a field that is not set the notebook's spec says so.
@@ -81,7 +81,8 @@ def run_from_arguments(
         StoreFailed: the bucket does not answer.
     """
     # Pods never come here, and the catalogue takes as long to import as a cell to run.
-    from daybook.runner.given import Given, read_values, request_for
+    from daybook.catalogue import read_values
+    from daybook.runner.given import Given, request_for
 
     variables = os.environ if environment is None else environment
     values = read_values(parameters_file) if parameters_file is not None else {}
