@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 from e2e_notebooks import write_notebooks
+from kubernetes.client import CoreV1Api
+from kubernetes.config import new_client_from_config
 
 CHECKOUT = Path(__file__).parents[2]
 DAYBOOK = CHECKOUT / ".venv" / "bin" / "daybook"
@@ -98,8 +100,9 @@ class Stack:
 
     def pods(self) -> list[str]:
         """The names of all pods that localpods knows."""
-        command = ["kubectl", "--kubeconfig", str(self.root / ".daybook/kubeconfig"), "get", "pods", "-A", "-o", "name"]
-        return subprocess.run(command, text=True, capture_output=True, check=True).stdout.split()
+        kubeconfig = str(self.root / ".daybook/kubeconfig")
+        with new_client_from_config(config_file=kubeconfig) as client:
+            return [pod.metadata.name for pod in CoreV1Api(client).list_pod_for_all_namespaces().items]
 
     def component(self, name: str) -> dict:
         """A component as `daybook status` tells it."""
