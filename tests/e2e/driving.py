@@ -27,6 +27,26 @@ BROWSER_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+OWN_DAG = '''
+"""Somebody's own DAG with Daybook's operator."""
+from datetime import timedelta
+
+from airflow.sdk import DAG, task
+
+from daybook.on_airflow.operator import NotebookOperator
+
+with DAG("own", schedule=None, is_paused_upon_creation=False):
+
+    @task
+    def words():
+        return [{"word": "first"}, {"word": "second", "times": 1}]
+
+    NotebookOperator(task_id="waits_here", notebook="echo", parameters={"word": "{{ run_id }}"}, deferrable=False)
+    NotebookOperator.partial(task_id="mapped", notebook="echo", workspace="local").expand(parameters=words())
+    NotebookOperator(
+        task_id="tried_again", notebook="out_of_reach", retries=1, retry_delay=timedelta(seconds=1)
+    )
+'''
 RUN_SECONDS = 150
 """How long a run may take on a busy machine before a test gives up."""
 
@@ -69,8 +89,9 @@ class Stack:
         """The DAG run, once it has ended."""
         return until(lambda: run if (run := self.dag_run(dag, run_id))["state"] in ("success", "failed") else None)
 
-    def xcom(self, dag: str, run_id: str, key: str = "return_value"):
-        entry = self.client.get(f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/run/xcomEntries/{key}")
+    def xcom(self, dag: str, run_id: str, key: str = "return_value", task: str = "run", map_index: int = -1):
+        where = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
+        entry = self.client.get(where, params={"map_index": map_index})
         return entry.raise_for_status().json()["value"]
 
     def asset_events(self, run_id: str) -> list[dict]:
@@ -139,9 +160,11 @@ def free_ports(count: int) -> list[int]:
 
 def make_project(root: Path) -> Path:
     """A project folder around the checkout's code, environments and examples, with our notebooks added."""
-    for name in ("dags", "plugins", ".venv", ".venv-notebook", "src", "pyproject.toml", "scripts"):
+    for name in ("plugins", ".venv", ".venv-notebook", "src", "pyproject.toml", "scripts"):
         (root / name).symlink_to(CHECKOUT / name)
     shutil.copytree(CHECKOUT / "include", root / "include")
+    shutil.copytree(CHECKOUT / "dags", root / "dags")
+    (root / "dags" / "own.py").write_text(OWN_DAG)
     write_notebooks(root / "include" / "notebooks")
     return root
 

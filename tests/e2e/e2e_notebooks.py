@@ -33,6 +33,7 @@ NOTEBOOKS = {
     ),
     "after_echo": ('print("echo was here")', {"schedule": {"assets": ["echo"]}}),
     "unknown_kernel": ("1 + 1", {"run": {"kernel": "no-such-kernel"}}),
+    "out_of_reach": ("1 + 1", {"run": {"image": "nowhere.example/none:1"}}),
     "broken": ("1 + 1", {"inputs": {"day": {"type": "dat"}}}),
 }
 PARAMETERS = {"echo": 'word = "hey"\ntimes = 2', "sleeper": "seconds = 600", "ticking": 'minute = ""'}

@@ -182,3 +182,21 @@ def test_other_examples_run_through_airflow(stack, dag, conf, result):
     manifest = stack.manifest(stack.xcom(dag, run_id)["run_id"])
     assert result in manifest["results"]
     assert manifest["outputs"]
+
+
+def test_operator_in_somebodys_own_dag(stack):
+    run_id = stack.trigger("own").json()["dag_run_id"]
+    assert stack.ended("own", run_id)["state"] == "failed"  # one of its tasks is made to fail
+    assert stack.xcom("own", run_id, task="waits_here")["results"]["given"] == [run_id, 2]
+    given = [stack.xcom("own", run_id, task="mapped", map_index=index)["results"]["given"] for index in (0, 1)]
+    assert given == [["first", 2], ["second", 1]]
+
+
+def test_image_that_cannot_be_had_is_tried_again_as_a_new_attempt(stack):
+    run_id = stack.trigger("own").json()["dag_run_id"]
+    stack.ended("own", run_id)
+    pointer = stack.xcom("own", run_id, task="tried_again")
+    manifest = stack.manifest(pointer["run_id"])
+    assert (manifest["attempt"], manifest["state"], manifest["reason"]) == (2, "failed", "image_unavailable")
+    assert "nowhere.example/none" in manifest["message"]
+    until(lambda: stack.pods() == [], 30, "the end of the pods")
