@@ -4,6 +4,7 @@
 Uses uv when it is on the PATH, else `python -m venv` and pip. Does nothing when both stand as the locks say. Written
 so that an old Python can still read it and be told what is wrong.
 """
+
 import hashlib
 import os
 import shutil
@@ -36,17 +37,26 @@ def main():
         return
     began = time.time()
     say("installing %s with %s" % (" and ".join(w[0] for w in wanted), "uv" if uv else "pip"))
-    running = [(folder, start(folder, locks, uv), locks, base, stamp) for folder, locks, base, stamp in wanted]
-    failed = [folder for folder, process, _, _, _ in running if process.wait() != 0]
+    failed = install(wanted, uv)
+    if failed and uv:
+        # uv looks for indexes and certificates in other places than pip does; what it cannot reach, pip may.
+        say("uv could not (see %s); installing with pip" % log_of(failed[0]))
+        failed = install([each for each in wanted if each[0] in failed], None)
     if failed:
         for folder in failed:
             sys.stderr.write(tail(log_of(folder)))
         fail("could not install %s; the whole output is in %s" % (", ".join(failed), ", ".join(map(log_of, failed))))
-    for folder, _, locks, base, stamp in running:
+    for folder, locks, base, stamp in wanted:
         stamps = [stamp] if locks == base else [stamp, stamp_of(base, [])]
         with open(os.path.join(PROJECT, folder, STAMP), "w") as file:
             file.write("\n".join(stamps) + "\n")
     say("installed in %.0f s" % (time.time() - began))
+
+
+def install(wanted, uv):
+    """Installs environments side by side; gives the folders of those that could not be."""
+    running = [(each[0], start(each[0], each[1], uv)) for each in wanted]
+    return [folder for folder, process in running if process.wait() != 0]
 
 
 def check_python():
@@ -70,15 +80,16 @@ def stamp_of(locks, dev_locks):
 
 def start(folder, locks, uv):
     """Starts the installation of one environment; its output goes to a log."""
-    log = open(log_of(folder), "w")
+    log = open(log_of(folder), "a")
     steps = (uv_steps if uv else pip_steps)(os.path.join(PROJECT, folder), locks, uv)
     # One child runs the steps one after the other; arguments travel as arguments, never through a shell.
     code = "import subprocess, sys, json\nfor step in json.loads(sys.argv[1]): subprocess.check_call(step)"
     import json
 
-    return subprocess.Popen(
-        [sys.executable, "-c", code, json.dumps(steps)], stdout=log, stderr=subprocess.STDOUT, cwd=PROJECT
-    )
+    # The machine's certificates, as pip uses them; older versions of uv know the second name.
+    environment = dict(os.environ, UV_SYSTEM_CERTS="true", UV_NATIVE_TLS="true")
+    command = [sys.executable, "-c", code, json.dumps(steps)]
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=PROJECT, env=environment)
 
 
 def uv_steps(environment, locks, uv):
@@ -95,8 +106,18 @@ def pip_steps(environment, locks, _):
     """The same with what Python brings along."""
     python = os.path.join(environment, "bin", "python")
     # Python compiles what is imported when it is; compiling all 350 packages here would take longer than the rest.
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-deps"]
-    steps = [[sys.executable, "-m", "venv", environment]]
+    install = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-compile",
+        "--no-deps",
+    ]
+    steps = [[sys.executable, "-m", "venv", "--clear", environment]]
     steps.append(install + ["--require-hashes", "-r", lock_path("build")])
     steps.append(install + ["--no-build-isolation", "--require-hashes"] + as_arguments(locks))
     steps.append(install + ["--no-build-isolation", "--no-deps", "-e", PROJECT])
