@@ -171,6 +171,7 @@ def test_all_unfinished_runs_are_found_however_many_pages(airflow, api):
     def page(request: Request) -> Response:
         assert request.query_params.getlist("state") == ["queued", "running"]
         start, size = (int(request.query_params[name]) for name in ("offset", "limit"))
+        size = min(size, 50)  # as an Airflow with a lower `maximum_page_limit` does
         return JSONResponse({"dag_runs": runs[start : start + size], "total_entries": 250})
 
     airflow.answers["GET", "/api/v2/dags/~/dagRuns"] = page

@@ -25,7 +25,7 @@ from daybook.contract.errors import (
 _ASK_SECONDS = 30.0
 """Long enough for an Airflow that is busy parsing; a stack that is down answers at once that it is."""
 _MANY = 100
-"""DAG runs a page: Airflow gives no more at once unless it is told to."""
+"""DAG runs a page: Airflow gives no more at once, and fewer where it is told so."""
 
 FINISHED = frozenset({"success", "failed"})
 
@@ -143,9 +143,9 @@ class AirflowApi:
         runs: list[DagRun] = []
         while True:
             params = {"state": ["queued", "running"], "order_by": "-run_after", "limit": _MANY, "offset": len(runs)}
-            found = self._call("GET", "/api/v2/dags/~/dagRuns", params=params)["dag_runs"]
-            runs += [self._dag_run(each) for each in found]
-            if len(found) < _MANY:
+            found = self._call("GET", "/api/v2/dags/~/dagRuns", params=params)
+            runs += [self._dag_run(each) for each in found["dag_runs"]]
+            if not found["dag_runs"] or len(runs) >= found["total_entries"]:
                 return runs
 
     def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
