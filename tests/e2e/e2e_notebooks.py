@@ -33,6 +33,10 @@ NOTEBOOKS = {
     ),
     "after_echo": ('print("echo was here")', {"schedule": {"assets": ["echo"]}}),
     "unknown_kernel": ("1 + 1", {"run": {"kernel": "no-such-kernel"}}),
+    "keyed": (
+        'from daybook.notebook import record, secret\nrecord("length", len(secret("token")))',
+        {"inputs": {"token": "secret"}},
+    ),
     "out_of_reach": ("1 + 1", {"run": {"image": "nowhere.example/none:1"}}),
     "broken": ("1 + 1", {"inputs": {"day": {"type": "dat"}}}),
 }

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import subprocess
 
 import pytest
 from driving import until
+
+SCENE_BOX = [-4.42, 53.17, -4.40, 53.18]
 
 
 def test_spark_example_over_rest(stack):
@@ -200,3 +203,50 @@ def test_image_that_cannot_be_had_is_tried_again_as_a_new_attempt(stack):
     assert (manifest["attempt"], manifest["state"], manifest["reason"]) == (2, "failed", "image_unavailable")
     assert "nowhere.example/none" in manifest["message"]
     until(lambda: stack.pods() == [], 30, "the end of the pods")
+
+
+def test_secret_input_reaches_the_notebook_and_no_record(stack):
+    folder = stack.root / ".daybook/secrets/pods/default/daybook-secrets"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "api-key").write_text("s3cr3t-value")
+    run_id = stack.trigger("keyed", {"token": "api-key"}).json()["dag_run_id"]
+    assert stack.ended("keyed", run_id)["state"] == "success"
+    pointer = stack.xcom("keyed", run_id)
+    assert pointer["results"] == {"length": len("s3cr3t-value")}
+    assert stack.manifest(pointer["run_id"])["secrets"] == {"token": "api-key"}
+    places = [
+        stack.run_folder(pointer["run_id"]),
+        stack.root / ".daybook/localpods",
+        stack.root / ".daybook/airflow/logs",
+    ]
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if b"s3cr3t-value" in path.read_bytes()] == []
+
+
+def test_bucket_that_cannot_be_written_is_told_before_a_pod_is_made(stack):
+    path = stack.root / ".daybook/workspaces.yaml"
+    before = path.read_text()
+    path.write_text(f"{before}\n  - name: unwritable\n    bucket: file:///dev/null/bucket\n")
+    try:
+        conf = {"notebook": "one_cell", "workspace": "unwritable"}
+        answer = until(lambda: a if (a := stack.trigger("run_notebook", conf)).status_code == 200 else None, 90)
+        run_id = answer.json()["dag_run_id"]
+        assert stack.ended("run_notebook", run_id)["state"] == "failed"
+    finally:
+        path.write_text(before)
+    logs = (stack.root / ".daybook/airflow/logs/dag_id=run_notebook" / f"run_id={run_id}").rglob("*.log")
+    assert "/dev/null/bucket" in "".join(log.read_text() for log in logs)
+    assert stack.pods() == []
+
+
+def test_entry_of_the_json_list_runs_as_in_eo_datahub(stack, tmp_path):
+    scene = tmp_path / "scene.tif"
+    python = stack.root / ".venv-notebook/bin/python"
+    subprocess.run([str(python), str(stack.root / "scripts/make_scene.py"), str(scene)], check=True, timeout=120)
+    conf = {"cog_url": scene.as_uri(), "bbox": SCENE_BOX}
+    run_id = stack.trigger("band_statistics", conf).json()["dag_run_id"]
+    assert stack.ended("band_statistics", run_id)["state"] == "success"
+    assert stack.xcom("band_statistics", run_id)["results"]
+    refused = stack.trigger("band_statistics", {**conf, "bbox": [1, 52, 0.5, 51]})
+    assert (refused.status_code, "south" in refused.text) == (400, True)

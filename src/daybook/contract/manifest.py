@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue
 
 from daybook.contract.errors import ExitCode
-from daybook.contract.request import AirflowCoordinates, Frozen
+from daybook.contract.request import AirflowCoordinates, Frozen, RunRequest
+from daybook.contract.sources import shown
 
 MANIFEST_VERSION: Literal[1] = 1
 TRACEBACK_TAIL_CHARACTERS = 8_000
@@ -181,6 +182,29 @@ class Manifest(Frozen):
         null, half a surrogate pair a question mark.
         """
         return json.dumps(_storable(self.model_dump()), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def of(cls, request: RunRequest, state: State, timings: Timings, files: Files | None = None) -> Manifest:
+        """The manifest of an attempt of which nothing but its request is known."""
+        return cls(
+            run_id=request.run_id,
+            attempt=request.attempt,
+            state=state,
+            notebook=NotebookRecord(
+                id=request.notebook.id,
+                title=request.notebook.title,
+                source=shown(request.notebook.source),
+                sha256=request.notebook.sha256,
+            ),
+            workspace=request.workspace,
+            user=request.user,
+            parameters=request.parameters,
+            secrets=request.secrets,
+            timings=timings,
+            image=request.image,
+            files=files or Files(),
+            airflow=request.airflow,
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:

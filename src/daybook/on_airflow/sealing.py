@@ -5,34 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from daybook.contract.errors import StoreFailed
-from daybook.contract.manifest import CellCounts, Files, Manifest, NotebookRecord, State, Timings, exit_code_for
+from daybook.contract.manifest import CellCounts, Files, Manifest, State, Timings, exit_code_for
 from daybook.contract.request import RunRequest
-from daybook.contract.sources import shown
 from daybook.pods import Ending
 from daybook.storage import RunRecord, StaleAttempt
 
 
 def queued(request: RunRequest, source_key: str | None) -> Manifest:
     """The manifest of an attempt whose pod is about to be made."""
-    return Manifest(
-        run_id=request.run_id,
-        attempt=request.attempt,
-        state=State.QUEUED,
-        notebook=NotebookRecord(
-            id=request.notebook.id,
-            title=request.notebook.title,
-            source=shown(request.notebook.source),
-            sha256=request.notebook.sha256,
-        ),
-        workspace=request.workspace,
-        user=request.user,
-        parameters=request.parameters,
-        secrets=request.secrets,
-        timings=Timings(queued_at=_now()),
-        image=request.image,
-        files=Files(source=source_key),
-        airflow=request.airflow,
-    )
+    return Manifest.of(request, State.QUEUED, Timings(queued_at=_now()), Files(source=source_key))
 
 
 def settle(record: RunRecord, attempt: int, ending: Ending) -> Manifest:

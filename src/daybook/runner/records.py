@@ -18,14 +18,12 @@ from daybook.contract.manifest import (
     Files,
     KernelRecord,
     Manifest,
-    NotebookRecord,
     Output,
     SparkRecord,
     State,
     Timings,
 )
 from daybook.contract.request import RunRequest
-from daybook.contract.sources import shown
 from daybook.runner.ending import Ending
 from daybook.runner.kernels import KernelSpec
 from daybook.runner.outputs import OutputFile
@@ -46,24 +44,8 @@ def moment(when: datetime) -> str:
 
 def begun(request: RunRequest, started: datetime) -> Manifest:
     """The manifest of an attempt that has started and knows nothing but its request."""
-    return Manifest(
-        run_id=request.run_id,
-        attempt=request.attempt,
-        state=State.RUNNING,
-        notebook=NotebookRecord(
-            id=request.notebook.id,
-            title=request.notebook.title,
-            source=shown(request.notebook.source),
-            sha256=request.notebook.sha256,
-        ),
-        workspace=request.workspace,
-        user=request.user,
-        parameters=request.parameters,
-        secrets=request.secrets,
-        timings=Timings(queued_at=request.asked_at, started_at=moment(started), updated_at=moment(started)),
-        image=request.image,
-        airflow=request.airflow,
-    )
+    timings = Timings(queued_at=request.asked_at, started_at=moment(started), updated_at=moment(started))
+    return Manifest.of(request, State.RUNNING, timings)
 
 
 def carried(manifest: Manifest, before: Manifest | None, notebook_key: str | None) -> Manifest:
