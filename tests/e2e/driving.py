@@ -125,6 +125,10 @@ class Stack:
         with new_client_from_config(config_file=kubeconfig) as client:
             return [pod.metadata.name for pod in CoreV1Api(client).list_pod_for_all_namespaces().items]
 
+    def pods_of(self, run_id: str) -> list[str]:
+        """The pods of one run; schedules and assets start others at any time."""
+        return [name for name in self.pods() if run_id.rsplit("-", 1)[1] in name]
+
     def component(self, name: str) -> dict:
         """A component as `daybook status` tells it."""
         return next(

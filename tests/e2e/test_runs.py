@@ -30,7 +30,7 @@ def test_spark_example_over_rest(stack):
         assert (len(content), hashlib.sha256(content).hexdigest()) == (output["size"], output["sha256"])
     for file in ("notebook", "html", "log", "source"):
         assert (folder / manifest["files"][file]).stat().st_size > 0
-    assert stack.pods() == []
+    assert stack.pods_of(pointer["run_id"]) == []
 
 
 def test_task_links_lead_to_pages_that_answer(stack):
@@ -79,7 +79,7 @@ def test_failing_cell_fails_the_run_and_keeps_everything(stack):
     assert manifest["files"]["html"]
     tries = stack.client.get(f"/api/v2/dags/failing/dagRuns/{run_id}/taskInstances/run").json()["try_number"]
     assert tries == 1, "a notebook's own error is not retried"
-    assert stack.pods() == []
+    assert stack.pods_of(manifest["run_id"]) == []
 
 
 def test_unknown_kernel_is_refused_in_the_pod_with_what_there_is(stack):
@@ -134,7 +134,7 @@ def test_cancel_ends_the_pod_and_seals_the_run(stack):
     sealed = until(lambda: m if (m := stack.manifest(running["run_id"]))["sealed"] else None, 60)
     assert sealed["state"] == "interrupted"
     assert (stack.run_folder(running["run_id"]) / sealed["files"]["notebook"]).exists()
-    until(lambda: stack.pods() == [], 60, "the end of the pod")
+    until(lambda: stack.pods_of(running["run_id"]) == [], 60, "the end of the pod")
     assert stack.ended("sleeper", run_id)["state"] == "failed"
 
 
@@ -202,7 +202,7 @@ def test_image_that_cannot_be_had_is_tried_again_as_a_new_attempt(stack):
     manifest = stack.manifest(pointer["run_id"])
     assert (manifest["attempt"], manifest["state"], manifest["reason"]) == (2, "failed", "image_unavailable")
     assert "nowhere.example/none" in manifest["message"]
-    until(lambda: stack.pods() == [], 30, "the end of the pods")
+    until(lambda: stack.pods_of(pointer["run_id"]) == [], 30, "the end of the pods")
 
 
 def test_secret_input_reaches_the_notebook_and_no_record(stack):
@@ -237,7 +237,7 @@ def test_bucket_that_cannot_be_written_is_told_before_a_pod_is_made(stack):
         path.write_text(before)
     logs = (stack.root / ".daybook/airflow/logs/dag_id=run_notebook" / f"run_id={run_id}").rglob("*.log")
     assert "/dev/null/bucket" in "".join(log.read_text() for log in logs)
-    assert stack.pods() == []
+    assert [name for name in stack.pods() if "one-cell" in name] == []
 
 
 def test_entry_of_the_json_list_runs_as_in_eo_datahub(stack, tmp_path):

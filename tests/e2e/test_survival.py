@@ -38,7 +38,7 @@ def test_run_survives_triggerer_scheduler_and_localpods(stack):
     assert stack.ended("sleeper", run_id)["state"] == "success"
     manifest = stack.manifest(daybook_id)
     assert (manifest["state"], manifest["attempt"]) == ("succeeded", 1)
-    until(lambda: stack.pods() == [], 30, "the end of the pod")
+    until(lambda: stack.pods_of(daybook_id) == [], 30, "the end of the pod")
 
 
 def test_killed_runner_is_sealed_as_lost_by_the_operator(stack):
@@ -51,7 +51,7 @@ def test_killed_runner_is_sealed_as_lost_by_the_operator(stack):
     manifest = stack.manifest(daybook_id)
     assert (manifest["sealed"], manifest["sealed_by"], manifest["state"]) == (True, "operator", "lost")
     assert manifest["cells"]["current"] is None
-    until(lambda: stack.pods() == [], 30, "the end of the pod")
+    until(lambda: stack.pods_of(daybook_id) == [], 30, "the end of the pod")
 
 
 def test_down_leaves_no_process_and_up_finds_every_run_again(stack):
