@@ -1,6 +1,7 @@
 """One one-cell notebook, whole process, cold: `daybook execute` beside `jupyter execute` and papermill."""
 
 import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -34,8 +35,20 @@ def main() -> None:
         notebook = one_cell(folder)
         turn = iter(range(1000))
 
-        def run(*command: str) -> float:
-            return seconds(lambda: subprocess.run(command, check=True, capture_output=True, cwd=folder))
+        def run(*command: str, **variables: str) -> float:
+            environment = {**os.environ, **variables}
+            return seconds(
+                lambda: subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
+            )
+
+        def as_a_pod() -> float:
+            number = next(turn)
+            request = {
+                "run_id": f"20130101T000000Z-one-cell-{number:010x}",
+                "notebook": {"id": "one_cell", "source": str(notebook)},
+                "output": str(folder / f"run-{number}"),
+            }
+            return run(str(BIN / "daybook"), "execute", DAYBOOK_REQUEST=json.dumps(request))
 
         found = in_turns(
             {
@@ -43,7 +56,8 @@ def main() -> None:
                     str(BIN / "jupyter"), "execute", str(notebook), "--output", str(folder / "out")
                 ),
                 "papermill": lambda: run(str(BIN / "papermill"), str(notebook), str(folder / "papermill.ipynb")),
-                "daybook execute (notebook, HTML, manifest)": lambda: run(
+                "daybook execute, as a pod runs it": as_a_pod,
+                "daybook execute NOTEBOOK --output FOLDER": lambda: run(
                     str(BIN / "daybook"), "execute", str(notebook), "--output", str(folder / f"run-{next(turn)}")
                 ),
             }
