@@ -234,6 +234,11 @@ class Notebook(NotebookSettings):
         return self
 
     @property
+    def secret_inputs(self) -> frozenset[str]:
+        """Names of the inputs whose values are references to secrets, which never stand among the parameters."""
+        return frozenset(item.name for item in self.inputs if item.type == "secret")
+
+    @property
     def default_workspace(self) -> str | None:
         """The workspace of a run that names none; None leaves it to the installation, whose first one it is then."""
         scheduled = self.schedule.workspace if self.schedule else None

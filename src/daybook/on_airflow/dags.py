@@ -10,14 +10,13 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable
 
 from daybook.catalogue import Catalogue, Notebook
 from daybook.contract.errors import Fault, InvalidSettings
+from daybook.contract.keys import AIRFLOW_TASK, RUN_NOTEBOOK_DAG
 from daybook.on_airflow.assets import notebook_asset
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.params import params_of, request_params
 from daybook.on_airflow.settings import Settings
 from daybook.workspaces import Workspaces
 
-RUN_NOTEBOOK = "run_notebook"
-TASK = "run"
 ONCE = "@once"
 """Airflow's word for a single run; it is no cron expression."""
 
@@ -39,7 +38,7 @@ def catalogue_dags() -> dict[str, DAG]:
     settings = Settings.from_environment(os.environ)
     catalogue, workspaces = settings.load_catalogue(), settings.load_workspaces()
     dags, _ = _notebook_dags(catalogue, workspaces)
-    return {**dags, RUN_NOTEBOOK: run_notebook_dag(catalogue, workspaces)}
+    return {**dags, RUN_NOTEBOOK_DAG: run_notebook_dag(catalogue, workspaces)}
 
 
 def refuse_broken_entries() -> None:
@@ -100,7 +99,7 @@ def notebook_dag(notebook: Notebook, workspaces: Workspaces) -> DAG:
     )
     with dag:
         NotebookOperator(
-            task_id=TASK,
+            task_id=AIRFLOW_TASK,
             notebook=notebook,
             parameters_from="form",
             retries=notebook.run.retries,
@@ -112,7 +111,7 @@ def notebook_dag(notebook: Notebook, workspaces: Workspaces) -> DAG:
 def run_notebook_dag(catalogue: Catalogue, workspaces: Workspaces) -> DAG:
     """The DAG that runs any notebook: `conf = {"notebook": id, "parameters": {…}, "workspace": name}`."""
     dag = DAG(
-        dag_id=RUN_NOTEBOOK,
+        dag_id=RUN_NOTEBOOK_DAG,
         dag_display_name="Run a notebook",
         description="Runs any notebook of the catalogue by its id.",
         params=request_params(catalogue.notebooks, [each.name for each in workspaces]),
@@ -123,7 +122,7 @@ def run_notebook_dag(catalogue: Catalogue, workspaces: Workspaces) -> DAG:
         auto_register=False,
     )
     with dag:
-        NotebookOperator(task_id=TASK, notebook="{{ params.notebook }}", parameters_from="request")
+        NotebookOperator(task_id=AIRFLOW_TASK, notebook="{{ params.notebook }}", parameters_from="request")
     return dag
 
 

@@ -16,9 +16,9 @@ from starlette.requests import Request
 
 from daybook.catalogue import Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
+from daybook.contract.keys import RUN_NOTEBOOK_DAG
 from daybook.contract.manifest import Manifest
 from daybook.on_airflow.admission import Refusal
-from daybook.on_airflow.dags import RUN_NOTEBOOK
 from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.settings import Settings
 from daybook.web.app import create_app
@@ -52,7 +52,7 @@ async def refusal_of_trigger(
     except InvalidSettings:
         return None  # an Airflow whose DAGs are not ours; our own could not be parsed either, and say so
     catalogue = await asyncio.to_thread(settings.load_catalogue)
-    if dag_id != RUN_NOTEBOOK and dag_id not in catalogue.notebooks:
+    if dag_id != RUN_NOTEBOOK_DAG and dag_id not in catalogue.notebooks:
         return None
     user = await _authorised(Request(scope), dag_id)
     if user is None:
@@ -71,7 +71,7 @@ async def refusal_of_trigger(
 def _check(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], user: str) -> None:
     given, notebook_id = dict(conf), dag_id
     workspace_name = given.pop(WORKSPACE, None)
-    if dag_id == RUN_NOTEBOOK:
+    if dag_id == RUN_NOTEBOOK_DAG:
         notebook_id, given = _request(given)
     notebook = catalogue.get(notebook_id)
     if workspace_name is not None and not isinstance(workspace_name, str):

@@ -13,8 +13,6 @@ from daybook.contract.request import AirflowCoordinates, Limits, NotebookSource,
 from daybook.pods import Resources
 from daybook.workspaces import Workspace, require_access
 
-SECRET_TYPE = "secret"  # noqa: S105 - the name of an input type
-
 DIGEST_PREFIX = "sha256:"
 """How the catalogue writes a digest; the contract's fields are called `sha256` and hold the hex digits alone."""
 
@@ -78,7 +76,7 @@ def plan_run(
     user = task.user or _owner(notebook, task)
     require_access(user, workspace, notebook.id, notebook.workspaces)
     values = notebook.resolve(given)
-    secret = {each.name for each in notebook.inputs if each.type == SECRET_TYPE}
+    secret = notebook.secret_inputs
     return RunRequest(
         run_id=task.run_id(notebook.id),
         notebook=NotebookSource(

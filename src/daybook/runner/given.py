@@ -24,8 +24,6 @@ from daybook.runner.fetch import address_parts, fetch
 from daybook.runner.prepare import PARAMETERS_TAG
 from daybook.storage import RunRecord, open_store
 
-SECRET_TYPE = "secret"  # noqa: S105 - the name of an input type
-
 
 @dataclass(frozen=True)
 class Given:
@@ -63,7 +61,7 @@ def request_for(given: Given, environment: Mapping[str, str]) -> RunRequest:
     document = read_document(data, shown(given.notebook))
     entry = _entry(path, document, address)
     values = _parameters(entry, given)
-    secret = {item.name for item in entry.inputs if item.type == SECRET_TYPE}
+    secret = entry.secret_inputs
     output = _address_of(given.output)
     before = RunRecord(open_store(output, environment)).read()
     asked_at = records.now()

@@ -17,7 +17,6 @@ from daybook.cli.stack.project import Project
 from daybook.contract.errors import Fault, InvalidSettings
 
 ADMIN = "admin"
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 PARALLELISM = 4
 """Tasks that run at the same time; each is a process of about 30 MB that only starts and ends pods."""
