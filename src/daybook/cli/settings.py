@@ -12,18 +12,15 @@ from daybook.cli.stack import state
 from daybook.cli.stack.airflow import ADMIN
 from daybook.cli.stack.project import Project, find_project
 from daybook.contract.errors import Fault, InfrastructureFailed, InvalidSettings
+from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, STORE_VARIABLES, WORKSPACES_VARIABLE
 from daybook.storage import Store
 from daybook.workspaces import Workspace, Workspaces, load_workspaces
 
-CATALOGUE_VARIABLE = "DAYBOOK_CATALOGUE"
-WORKSPACES_VARIABLE = "DAYBOOK_WORKSPACES"
-PUBLIC_URL_VARIABLE = "DAYBOOK_PUBLIC_URL"
 API_URL_VARIABLE = "DAYBOOK_API_URL"
 API_USER_VARIABLE = "DAYBOOK_API_USER"
 API_PASSWORD_VARIABLE = "DAYBOOK_API_PASSWORD"  # noqa: S105 - the variable's name
 API_TOKEN_VARIABLE = "DAYBOOK_API_TOKEN"  # noqa: S105 - the variable's name
 
-_STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 _START = "start the local stack with `daybook up`"
 
 
@@ -91,7 +88,7 @@ class Settings:
         Raises:
             StoreFailed: it cannot be opened.
         """
-        own = {name: value for name, value in self.environment.items() if name.startswith(_STORE_VARIABLES)}
+        own = {name: value for name, value in self.environment.items() if name.startswith(STORE_VARIABLES)}
         return workspace.open_bucket(own)
 
     def api(self) -> ApiAccess:

@@ -24,3 +24,12 @@ SPARK_REMOTE_VARIABLE = "SPARK_REMOTE"
 SPARK_TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105 - the variable's name, pyspark's own
 SECRET_VARIABLE_PREFIX = "DAYBOOK_SECRET_"  # noqa: S105 - the prefix of a variable's name
 """A secret input `token` reaches the kernel as `DAYBOOK_SECRET_token`, filled in by Kubernetes."""
+
+CATALOGUE_VARIABLE = "DAYBOOK_CATALOGUE"
+"""On Airflow's side: folders of notebook folders and JSON lists, separated like PATH."""
+WORKSPACES_VARIABLE = "DAYBOOK_WORKSPACES"
+"""On Airflow's side: the path of `workspaces.yaml`."""
+PUBLIC_URL_VARIABLE = "DAYBOOK_PUBLIC_URL"
+"""On Airflow's side: how a browser reaches Airflow."""
+STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
+"""How the variables begin that hold credentials and endpoints of buckets."""

@@ -9,13 +9,9 @@ from pathlib import Path
 
 from daybook.catalogue import Catalogue, load_catalogue
 from daybook.contract.errors import Fault, InvalidSettings
+from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, STORE_VARIABLES, WORKSPACES_VARIABLE
 from daybook.storage import Store
 from daybook.workspaces import Workspace, Workspaces, load_workspaces
-
-CATALOGUE_VARIABLE = "DAYBOOK_CATALOGUE"
-WORKSPACES_VARIABLE = "DAYBOOK_WORKSPACES"
-PUBLIC_URL_VARIABLE = "DAYBOOK_PUBLIC_URL"
-STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 
 
 @dataclass(frozen=True)

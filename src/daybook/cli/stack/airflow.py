@@ -15,6 +15,7 @@ from daybook.cli.stack.files import minted, write_if_changed, write_private
 from daybook.cli.stack.ports import LOOPBACK, Ports
 from daybook.cli.stack.project import Project
 from daybook.contract.errors import Fault, InvalidSettings
+from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, WORKSPACES_VARIABLE
 
 ADMIN = "admin"
 
@@ -61,9 +62,9 @@ def airflow_environment(project: Project, ports: Ports, environment: Mapping[str
     own = {
         "AIRFLOW_HOME": str(project.airflow_home),
         "AIRFLOW_CONN_KUBERNETES_DEFAULT": _kubernetes_connection(project),
-        "DAYBOOK_CATALOGUE": ":".join(map(str, project.catalogue)),
-        "DAYBOOK_WORKSPACES": str(project.workspaces),
-        "DAYBOOK_PUBLIC_URL": api_url(ports),
+        CATALOGUE_VARIABLE: ":".join(map(str, project.catalogue)),
+        WORKSPACES_VARIABLE: str(project.workspaces),
+        PUBLIC_URL_VARIABLE: api_url(ports),
         # Process titles would overwrite the environment that the stack's processes are recognised by.
         "SPT_NOENV": "1",
     }
