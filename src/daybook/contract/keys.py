@@ -35,6 +35,8 @@ HTML_FILE = "notebook.html"
 LOG_FILE = "log.txt"
 SOURCE_FILE = "source.ipynb"
 OUTPUTS = "outputs"
+SIDE_FILES = "side"
+JOURNAL = "journal"
 ATTEMPTS = "attempts"
 RUNS = "runs"
 
@@ -153,6 +155,24 @@ class AttemptKeys:
     def log(self) -> str:
         """The runner's log."""
         return self.prefix + LOG_FILE
+
+    def side_file(self, name: str) -> str:
+        """Output of a cell that was too large for the notebook."""
+        return f"{self.prefix}{SIDE_FILES}/{name}"
+
+    @property
+    def manifest(self) -> str:
+        """A copy of an earlier attempt's last manifest, kept when a newer attempt takes over the run's own."""
+        return f"{ATTEMPTS}/{self.attempt}/{MANIFEST}"
+
+    @property
+    def journal(self) -> str:
+        """Where the slices of the attempt's journal lie while it runs."""
+        return self.prefix + JOURNAL
+
+    def journal_slice(self, number: int) -> str:
+        """One slice of the journal; in the order of their names they follow one another."""
+        return f"{self.prefix}{JOURNAL}/{number:09}.jsonl"
 
     def output(self, path: str) -> str:
         """An output, by its path below the outputs folder (POSIX, relative, already checked)."""

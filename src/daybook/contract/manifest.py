@@ -137,6 +137,26 @@ class Output(Frozen):
     media_type: str
 
 
+class SideFile(Frozen):
+    """Output of one cell that was too large for the notebook, which links to this file instead."""
+
+    cell: int = Field(description="index in the notebook, from 0")
+    key: str = Field(description="relative to the run's prefix")
+    size: int = Field(description="bytes")
+    sha256: str
+    media_type: str
+
+
+class ResourceUse(Frozen):
+    """What the attempt took; None for what this machine does not tell."""
+
+    peak_memory_bytes: int | None = Field(default=None, description="most memory that its processes held at one time")
+    memory_limit_bytes: int | None = Field(default=None, description="how much they were allowed to hold")
+    cpu_seconds: float | None = Field(default=None, description="user and system time of runner, kernel and children")
+    bytes_in: int | None = Field(default=None, description="read by the runner: the notebook")
+    bytes_out: int | None = Field(default=None, description="written by the runner to the bucket before the seal")
+
+
 class Files(Frozen):
     """The newest attempt's files, relative to the run's prefix; None for one that is not there."""
 
@@ -167,10 +187,13 @@ class Manifest(Frozen):
     cells: CellCounts = CellCounts()
     error: CellError | None = None
     image: str | None = None
+    image_digest: str | None = Field(default=None, description="`sha256:…` of the image that ran, where it is known")
     kernel: KernelRecord | None = None
     packages: dict[str, str] = Field(default_factory=dict)
     spark: SparkRecord | None = None
+    resources: ResourceUse | None = None
     outputs: tuple[Output, ...] = ()
+    side_files: tuple[SideFile, ...] = ()
     results: dict[str, JsonValue] = Field(default_factory=dict)
     files: Files = Files()
     airflow: AirflowCoordinates | None = None

@@ -20,6 +20,8 @@ from daybook.contract.variables import (
 )
 
 __all__ = [
+    "DEFAULT_CELL_OUTPUT_BYTES",
+    "DEFAULT_OUTPUT_BYTES",
     "DEFAULT_TIMEOUT_SECONDS",
     "MAX_REQUEST_BYTES",
     "NOTEBOOK_VARIABLE",
@@ -46,6 +48,10 @@ MAX_REQUEST_BYTES = 96 * 1024
 """Linux takes at most 128 KiB for one environment variable; the rest is room for its name and escapes."""
 
 DEFAULT_TIMEOUT_SECONDS = 3600.0
+DEFAULT_CELL_OUTPUT_BYTES = 10 * 2**20
+"""How much text of one cell, and how much of its images and HTML, the notebook itself holds."""
+DEFAULT_OUTPUT_BYTES = 50 * 2**20
+"""The same for all cells together."""
 
 
 class Frozen(BaseModel):
@@ -65,10 +71,19 @@ class NotebookSource(Frozen):
 
 
 class Limits(Frozen):
-    """How long things may take, in seconds; None means no limit of its own."""
+    """How long things may take, in seconds, and how much output a notebook may hold, in bytes.
+
+    None means no limit of its own. Text counts against one pair of output limits, images and HTML against another of
+    the same size; what is beyond goes to side files.
+    """
 
     timeout_seconds: float | None = Field(default=DEFAULT_TIMEOUT_SECONDS, gt=0, allow_inf_nan=False)
     cell_timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    cell_output_bytes: int = Field(default=DEFAULT_CELL_OUTPUT_BYTES, gt=0)
+    output_bytes: int = Field(default=DEFAULT_OUTPUT_BYTES, gt=0)
+    memory_bytes: int | None = Field(
+        default=None, gt=0, description="what runner and kernel may hold together, where no control group limits them"
+    )
 
 
 class AirflowCoordinates(Frozen):
@@ -100,6 +115,7 @@ class RunRequest(Frozen):
     user: str | None = None
     output: str = Field(description="URL of the run's prefix: everything about the run is written below it")
     limits: Limits = Limits()
+    may_end_early: bool = Field(default=False, description="whether a cell may end the notebook by exit() or quit()")
     image: str | None = None
     asked_at: str | None = Field(default=None, description="ISO 8601, UTC")
     airflow: AirflowCoordinates | None = None
