@@ -170,9 +170,9 @@ class AttemptKeys:
         """Where the slices of the attempt's journal lie while it runs."""
         return self.prefix + JOURNAL
 
-    def journal_slice(self, number: int) -> str:
-        """One slice of the journal; in the order of their names they follow one another."""
-        return f"{self.prefix}{JOURNAL}/{number:09}.jsonl"
+    def journal_slice(self, begin: int) -> str:
+        """The slice that begins at that byte of the journal; in the order of their names they follow one another."""
+        return f"{self.prefix}{JOURNAL}/{begin:012}.jsonl"
 
     def output(self, path: str) -> str:
         """An output, by its path below the outputs folder (POSIX, relative, already checked)."""
