@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from daybook.catalogue import Input, Notebook, RunSettings, Schedule, digest_of, id_fault
 from daybook.catalogue.cron import cron_fault
 from daybook.contract.errors import InvalidRequest
+from daybook.contract.request import Limits
 
 INPUTS = (
     Input(name="day", type="date"),
@@ -49,6 +50,15 @@ def test_run_settings_default_to_an_hour_and_no_retry() -> None:
     assert settings.spark is True
 
 
+def test_what_an_attempt_may_take_and_hold_is_the_contracts_unless_it_is_said() -> None:
+    assert RunSettings().limits() == Limits()
+    assert RunSettings().may_end_early is False
+    said = RunSettings(timeout_seconds=60, cell_timeout_seconds=7, cell_output="1.5k", output=2000)
+    assert said.limits(5) == Limits(
+        timeout_seconds=60, cell_timeout_seconds=7, cell_output_bytes=1500, output_bytes=2000, memory_bytes=5
+    )
+
+
 @pytest.mark.parametrize(
     "fields", [{"cpu": 2}, {"cpu": 0.5}, {"cpu": "500m"}, {"memory": "2Gi"}, {"memory": 1000000}, {"memory": "1.5G"}]
 )
@@ -66,6 +76,10 @@ def test_quantities_are_kubernetes_own(fields: dict[str, Any]) -> None:
         {"memory": "2GB"},
         {"memory": "0"},
         {"memory": "2Gi\n"},
+        {"cell_output": "10MB"},
+        {"output": 0},
+        {"output": True},
+        {"may_end_early": "yes"},
         {"timeout_seconds": 0},
         {"timeout_seconds": "60"},
         {"timeout_seconds": 10**9},

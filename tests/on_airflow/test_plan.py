@@ -6,7 +6,7 @@ import pytest
 
 from daybook.catalogue import Notebook
 from daybook.contract.errors import InvalidRequest, NotAllowed
-from daybook.contract.request import AirflowCoordinates
+from daybook.contract.request import AirflowCoordinates, Limits
 from daybook.on_airflow.plan import TaskInstance, plan_run
 from daybook.workspaces import Workspace
 
@@ -22,9 +22,9 @@ def a_notebook(**changes):
     return Notebook.model_validate({"id": "nb", "source": "/nb.ipynb", "inputs": inputs, **changes})
 
 
-def plan(notebook=None, given=None, user="ada", members=("*",), run_type="manual"):
+def plan(notebook=None, given=None, user="ada", members=("*",), run_type="manual", **workspace):
     task = TaskInstance(HERE.model_copy(update={"run_type": run_type}), AT, user)
-    workspace = Workspace(name="local", bucket="memory:///", members=members)
+    workspace = Workspace(name="local", bucket="memory:///", members=members, **workspace)
     return plan_run(notebook or a_notebook(), given or {}, workspace, task, "memory:///x")
 
 
@@ -72,3 +72,22 @@ def test_unattended_run_is_its_owners(run_type):
 def test_notebook_bound_to_workspaces_runs_nowhere_else():
     with pytest.raises(NotAllowed, match="only in: blue"):
         plan(a_notebook(workspaces=["blue"]))
+
+
+def test_the_request_says_what_the_notebook_may_take_and_hold():
+    run = {"timeout_seconds": 60, "cell_timeout_seconds": 7, "cell_output": "1Mi", "output": "2Mi", "memory": "1.5Gi"}
+    request = plan(a_notebook(run={**run, "may_end_early": True}))
+    assert request.limits == Limits(
+        timeout_seconds=60,
+        cell_timeout_seconds=7,
+        cell_output_bytes=2**20,
+        output_bytes=2**21,
+        memory_bytes=3 * 2**29,
+    )
+    assert request.may_end_early
+
+
+@pytest.mark.parametrize(("memory", "limit"), [("1Gi", 2**30), ("1500m", 2), ("0", None)])
+def test_the_memory_limit_is_the_pods(memory, limit):
+    assert plan(memory=memory).limits.memory_bytes == limit
+    assert not plan().may_end_early

@@ -137,6 +137,14 @@ def test_a_limit_that_is_given_leaves_the_notebooks_other_one(notebook, tmp_path
     assert (limits.timeout_seconds, limits.cell_timeout_seconds) == expected
 
 
+def test_the_spec_says_what_the_notebook_may_hold_and_whether_it_may_end_early(notebook, tmp_path):
+    (notebook.parent / "spec.yaml").write_text("run: {cell_output: 1k, output: 2Ki, may_end_early: true, memory: 1Gi}")
+    request = ask(notebook, tmp_path, limits=Limits(timeout_seconds=5))
+    # The memory is that of a pod, and here there is none.
+    assert request.limits == Limits(timeout_seconds=5, cell_output_bytes=1000, output_bytes=2048)
+    assert request.may_end_early
+
+
 def test_addresses_that_are_none_are_refused_clearly(notebook, tmp_path):
     with pytest.raises(InvalidRequest, match=r"cannot read the notebook: http://\[x: is no address: Invalid IPv6 URL"):
         ask("http://[x", tmp_path)

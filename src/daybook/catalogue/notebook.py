@@ -26,6 +26,8 @@ from daybook.catalogue.model import AnyJson, FoundFault, Strict, Texts, matching
 from daybook.catalogue.suggest import did_you_mean
 from daybook.catalogue.values import Refused, shown
 from daybook.contract.errors import InvalidRequest
+from daybook.contract.quantities import quantity, whole
+from daybook.contract.request import DEFAULT_CELL_OUTPUT_BYTES, DEFAULT_OUTPUT_BYTES, Limits
 
 DEFAULT_TIMEOUT_SECONDS = 3600
 """A run's time unless its notebook says otherwise: an hour ends a forgotten endless loop the same day."""
@@ -84,7 +86,9 @@ def _quantity(value: object) -> object:
 
 
 _CPU = matching(r"(?!0+(\.0*)?m?$)([0-9]+(\.[0-9]{1,3})?|[0-9]+m)", "an amount of processors such as 2, 0.5 or 500m")
-_MEMORY = matching(r"[1-9][0-9]*(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?", "an amount of memory such as 512Mi or 4Gi")
+_BYTES = r"[1-9][0-9]*(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?"
+_MEMORY = matching(_BYTES, "an amount of memory such as 512Mi or 4Gi")
+_OUTPUT = matching(_BYTES, "an amount of bytes such as 500k or 10Mi")
 _IMAGE = matching(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", "an image such as daybook/notebook:1.2")
 _KERNEL = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", "a kernel's name such as python3")
 _DIGEST = matching(r"sha256:[0-9a-f]{64}", "sha256: and 64 hex digits")
@@ -108,10 +112,35 @@ class RunSettings(Strict):
     cell_timeout_seconds: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_SECONDS)] | None = Field(
         None, description="Seconds one cell may take; by default as long as the attempt."
     )
+    cell_output: Annotated[str, BeforeValidator(_quantity), _OUTPUT, _QUANTITY_SCHEMA] = Field(
+        f"{DEFAULT_CELL_OUTPUT_BYTES // 2**20}Mi",
+        description="How much text of one cell, and how much of its images and HTML, the notebook itself holds; "
+        "the rest goes to files that it links to.",
+    )
+    output: Annotated[str, BeforeValidator(_quantity), _OUTPUT, _QUANTITY_SCHEMA] = Field(
+        f"{DEFAULT_OUTPUT_BYTES // 2**20}Mi", description="The same for all cells together."
+    )
+    may_end_early: StrictBool = Field(
+        False, description="Whether a cell may end the notebook, as a success, by exit(), quit() or sys.exit(0)."
+    )
     retries: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] = Field(
         0, description="Further attempts when the infrastructure failed. A failing notebook is not tried again."
     )
     spark: StrictBool = Field(True, description="Whether the run may use its workspace's Spark Connect server.")
+
+    def limits(self, memory_bytes: int | None = None) -> Limits:
+        """Return what holds for an attempt.
+
+        Args:
+            memory_bytes: what its processes may hold together; None where nothing is known of that.
+        """
+        return Limits(
+            timeout_seconds=self.timeout_seconds,
+            cell_timeout_seconds=self.cell_timeout_seconds,
+            cell_output_bytes=whole(quantity(self.cell_output)),
+            output_bytes=whole(quantity(self.output)),
+            memory_bytes=memory_bytes,
+        )
 
 
 def _timezone(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import psutil
 
-from daybook.localpods.api.quantities import quantity, whole
+from daybook.contract.quantities import quantity, whole
 
 HOST_IP: Final = "127.0.0.1"
 _KEYED: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from daybook.localpods.api.quantities import quantity, whole
+from daybook.contract.quantities import quantity, whole
 from daybook.localpods.clock import seconds_of
 from daybook.localpods.downward import field_value, resource_value
 from daybook.localpods.images import Image

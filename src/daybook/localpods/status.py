@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daybook.localpods.api.quantities import quantity
+from daybook.contract.quantities import quantity
 from daybook.localpods.clock import kubernetes_time
 from daybook.localpods.downward import HOST_IP
 from daybook.localpods.record import Cause, Ending, Record

@@ -9,7 +9,7 @@ from typing import Any
 
 from daybook.catalogue import Notebook
 from daybook.contract import keys
-from daybook.contract.request import AirflowCoordinates, Limits, NotebookSource, RunRequest
+from daybook.contract.request import AirflowCoordinates, NotebookSource, RunRequest
 from daybook.pods import Resources
 from daybook.workspaces import Workspace, require_access
 
@@ -91,9 +91,8 @@ def plan_run(
         workspace=workspace.name,
         user=user,
         output=output,
-        limits=Limits(
-            timeout_seconds=notebook.run.timeout_seconds, cell_timeout_seconds=notebook.run.cell_timeout_seconds
-        ),
+        limits=notebook.run.limits(choose_resources(notebook, workspace).memory_bytes),
+        may_end_early=notebook.run.may_end_early,
         image=notebook.run.image or workspace.image,
         asked_at=_iso(task.run_after),
         airflow=task.coordinates,

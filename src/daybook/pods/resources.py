@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daybook.contract.quantities import quantity, whole
 from daybook.workspaces import Workspace
 
 
@@ -23,3 +24,8 @@ class Resources:
     def choose(cls, workspace: Workspace, cpu: str | None, memory: str | None) -> Resources:
         """The notebook's wish where it has one, else the workspace's default."""
         return cls(cpu=cpu or workspace.cpu, memory=memory or workspace.memory)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory limit in bytes; None for 0, by which Kubernetes too means that there is none."""
+        return whole(quantity(self.memory)) or None

@@ -76,6 +76,7 @@ def request_for(given: Given, environment: Mapping[str, str]) -> RunRequest:
         user=given.user,
         output=output,
         limits=_limits(entry, given.limits),
+        may_end_early=entry.run.may_end_early,
         asked_at=records.moment(asked_at),
     )
 
@@ -124,7 +125,7 @@ def _parameters(entry: Notebook, given: Given) -> dict[str, JsonValue]:
 
 def _limits(entry: Notebook, given: Limits | None) -> Limits:
     """The notebook's limits, but for those that were given."""
-    own = Limits(timeout_seconds=entry.run.timeout_seconds, cell_timeout_seconds=entry.run.cell_timeout_seconds)
+    own = entry.run.limits()
     return own.model_copy(update=given.model_dump(exclude_unset=True)) if given is not None else own
 
 

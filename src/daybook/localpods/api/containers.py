@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from daybook.contract.errors import Fault
+from daybook.contract.quantities import quantity
 from daybook.localpods.api.errors import Json
 from daybook.localpods.api.names import (
     DNS_LABEL,
@@ -16,7 +17,6 @@ from daybook.localpods.api.names import (
     is_dns_subdomain,
     is_variable_name,
 )
-from daybook.localpods.api.quantities import quantity
 from daybook.localpods.downward import is_known_field, is_known_resource
 
 _SOURCES: Final = ("fieldRef", "resourceFieldRef", "secretKeyRef", "configMapKeyRef")
