@@ -15,14 +15,17 @@ from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest
 from daybook.contract.request import RunRequest
 from daybook.runner import records
-from daybook.runner.cells import Tally
+from daybook.runner.cells import Tally, mark_running
 from daybook.runner.document import to_bytes
 from daybook.runner.folder import WorkingFolder
 from daybook.runner.html import HtmlPage
 from daybook.runner.interruption import Interruption
+from daybook.runner.journal import Journal
 from daybook.runner.kernels import KernelSpec
 from daybook.runner.log import RunLog
 from daybook.runner.recorder import Recorder
+from daybook.runner.redaction import Redactor, secrets_of
+from daybook.runner.side_files import SideFiles
 from daybook.storage import RunRecord, open_store
 
 
@@ -35,7 +38,10 @@ class Attempt:
         environment: the process's own, as it was given.
         folder: its places on this machine.
         record: its manifest in the bucket; the store is rooted at the run's prefix.
+        redactor: takes secrets out of what is kept.
         log: takes its lines.
+        journal: what changes in the notebook, on this machine.
+        side_files: what is too large for the notebook.
         recorder: writes its progress.
         interruption: tells whether it was asked to end.
         started: when it started, UTC.
@@ -54,7 +60,10 @@ class Attempt:
     environment: Mapping[str, str]
     folder: WorkingFolder
     record: RunRecord
+    redactor: Redactor
     log: RunLog
+    journal: Journal
+    side_files: SideFiles
     recorder: Recorder
     interruption: Interruption
     started: datetime
@@ -92,11 +101,20 @@ class Attempt:
     def current_manifest(self) -> Manifest:
         """The manifest as of now; the recorder asks for it when it is about to write."""
         manifest = records.carried(self.manifest, self.recorder.before, self.recorder.saved)
-        return records.progressed(manifest, self.tally.counts()) if self.tally is not None else manifest
+        if self.tally is not None:
+            manifest = records.progressed(manifest, self.tally.counts())
+        return records.without_secrets(manifest, self.redactor)
 
-    def save(self, notebook: Any) -> int:
-        """Has a copy of the notebook on the way written; tells its size in bytes."""
-        return self.recorder.save(to_bytes(notebook, final=False))
+    def copy(self, held: int, /) -> int:
+        """Has a whole copy of the notebook written; tells its size in bytes."""
+        mark_running(self.notebook, self.request, held)
+        data = to_bytes(self.notebook, final=False)
+        self.recorder.save(data, held)
+        return len(data)
+
+    def follow(self, end: int, /) -> None:
+        """Has the journal written, up to there."""
+        self.recorder.follow(end)
 
     def kernel_environment(self) -> dict[str, str]:
         """The kernel's variables: the process's own without the request, and what the contract adds."""
@@ -114,7 +132,9 @@ class Attempt:
 
 
 @contextmanager
-def begin(request: RunRequest, environment: Mapping[str, str], scratch: Path, stream: TextIO) -> Iterator[Attempt]:
+def begin(
+    request: RunRequest, environment: Mapping[str, str], scratch: Path, stream: TextIO, patience: float
+) -> Iterator[Attempt]:
     """An attempt, from its first manifest on; its folder is the caller's to remove.
 
     Args:
@@ -122,6 +142,7 @@ def begin(request: RunRequest, environment: Mapping[str, str], scratch: Path, st
         environment: the process's own variables: credentials of the bucket, and what the kernel gets.
         scratch: where the working folder is made.
         stream: takes the log's lines as they come.
+        patience: seconds for which a bucket that does not take the first manifest is tried again.
 
     Raises:
         InvalidSettings: the output is no address of a bucket.
@@ -130,22 +151,27 @@ def begin(request: RunRequest, environment: Mapping[str, str], scratch: Path, st
     started, clock = records.now(), time.monotonic()
     store = open_store(request.output, environment)
     folder = WorkingFolder.make(scratch)
+    redactor = Redactor(secrets_of(environment))
+    journal = Journal(folder.journal)
     with (
-        RunLog(folder.log, stream, lambda: records.moment(records.now())) as log,
+        RunLog(folder.log, stream, lambda: records.moment(records.now()), redactor.text) as log,
         Interruption() as interruption,
-        Recorder(RunRecord(store), AttemptKeys(request.attempt).notebook, log.say, interruption.ask) as recorder,
+        Recorder(RunRecord(store), AttemptKeys(request.attempt), journal, log.say, interruption.ask) as recorder,
     ):
         attempt = Attempt(
             request=request,
             environment=environment,
             folder=folder,
             record=RunRecord(store),
+            redactor=redactor,
             log=log,
+            journal=journal,
+            side_files=SideFiles(folder.side_files, log.say),
             recorder=recorder,
             interruption=interruption,
             started=started,
             clock=clock,
             manifest=records.begun(request, started),
         )
-        recorder.begin(attempt.current_manifest)
+        recorder.begin(attempt.current_manifest, patience)
         yield attempt

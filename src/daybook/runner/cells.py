@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from daybook.contract.manifest import TRACEBACK_TAIL_CHARACTERS, CellCounts, CellError, CellState, Reason
+from daybook.contract.keys import AttemptKeys
+from daybook.contract.manifest import TRACEBACK_TAIL_CHARACTERS, CellCounts, CellError, CellState, Reason, State
+from daybook.contract.request import RunRequest
+from daybook.contract.sources import shown
+from daybook.runner.ending import Ending
+from daybook.storage.journal import HELD, METADATA
 
-METADATA = "daybook"
-"""The key of a notebook's and a cell's metadata that is ours."""
 VALUE_CHARACTERS = 2_000
 SOURCE_CHARACTERS = 20_000
 """How much of an exception's text and of its cell the manifest holds; the executed notebook has all of it."""
@@ -101,6 +104,39 @@ def note(cell: Any, state: CellState) -> None:
         mark["end_time"] = ended.isoformat()
         mark["duration"] = (ended - datetime.fromisoformat(mark["start_time"])).total_seconds()
         mark["exception"] = state in (CellState.FAILED, CellState.INTERRUPTED)
+
+
+def close(notebook: Any, ending: Ending, started: datetime, request: RunRequest) -> None:
+    """Writes into the notebook's own metadata what became of the run, for us and for papermill's tools."""
+    finished = datetime.now(UTC)
+    notebook.metadata[METADATA] = {
+        "run_id": request.run_id,
+        "attempt": request.attempt,
+        "state": ending.state.value,
+        "reason": ending.reason.value if ending.reason else None,
+        "message": ending.message,
+    }
+    notebook.metadata["papermill"] = {
+        **notebook.metadata.get("papermill", {}),
+        "input_path": shown(request.notebook.source),
+        "output_path": f"{request.output}/{AttemptKeys(request.attempt).notebook}",
+        "parameters": dict(request.parameters),
+        "environment_variables": {},
+        "start_time": started.isoformat(),
+        "end_time": finished.isoformat(),
+        "duration": (finished - started).total_seconds(),
+        "exception": None if ending.state is State.SUCCEEDED else True,
+    }
+
+
+def mark_running(notebook: Any, request: RunRequest, held: int) -> None:
+    """Writes into a copy on the way which attempt it is of, and how much of the journal it holds."""
+    notebook.metadata[METADATA] = {
+        "run_id": request.run_id,
+        "attempt": request.attempt,
+        "state": State.RUNNING.value,
+        HELD: held,
+    }
 
 
 def error_of(cell: Any, index: int, reason: Reason, reply: Mapping[str, Any]) -> CellError:

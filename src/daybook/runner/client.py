@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete
 from nbformat.v4 import new_output
 
 from daybook.contract.errors import KernelUnavailable
 from daybook.runner.kernel import KernelProcess, how_it_ended
+from daybook.runner.messages import Keeping, MessageTaker
 
 START_LIMIT_SECONDS = 60.0
 """How long a kernel may take until it answers; a cold, loaded machine needs many times the usual second."""
@@ -36,11 +37,18 @@ SHUTDOWN_SECONDS = 5.0
 """How long a kernel may take for its exit handlers."""
 
 
+HEARTBEAT_SECONDS = 3.0
+"""How often the kernel's process is asked whether it is there; a thread of its own answers, whatever the cell does."""
+SILENCE_SECONDS = 30.0
+"""How long a kernel that used to answer may leave such questions open, before it is taken for hung."""
+
+
 class Stopped(Enum):
     """What ended the wait for a cell."""
 
     DONE = "done"
     KERNEL_DIED = "kernel_died"
+    KERNEL_HUNG = "kernel_hung"
     TIME_UP = "time_up"
     TOLD_TO_STOP = "told_to_stop"
 
@@ -69,21 +77,16 @@ class Said:
         return any(wish.get("source") == "ask_exit" and not wish.get("keepkernel") for wish in wishes)
 
 
-class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not checked
+class CellClient(MessageTaker):
     """Executes single cells of a notebook in a kernel that somebody else starts and stops."""
 
-    def __init__(
-        self, notebook: Any, kernel: KernelProcess, changed: Callable[[], None], printed: Callable[[str], None]
-    ) -> None:
-        super().__init__(notebook, store_widget_state=True, record_timing=True)
+    def __init__(self, notebook: Any, kernel: KernelProcess, keeping: Keeping) -> None:
+        super().__init__(notebook, keeping)
         self.kernel = kernel
-        self._changed = changed
-        self._printed = printed
-        self._open_stream: Any = None
-        self._parts: list[str] = []
         self._asked: dict[str, tuple[Any, int]] = {}
         self._busy = False
         self._heard_at = 0.0
+        self._beating: asyncio.Future[None] | None = None
         self.language_info: Mapping[str, Any] = {}
 
     async def begin(self) -> bool:
@@ -95,6 +98,7 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
         loop = asyncio.get_running_loop()
         self._died = loop.create_future()
         self._stop = loop.create_future()
+        self._hung = loop.create_future()
         self.kernel.watch(lambda: _call_soon(loop, self._died))
         self.kc = AsyncKernelClient()
         self.kc.load_connection_info(self.kernel.connection)
@@ -104,6 +108,7 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
         await asyncio.wait({ready, self._died, self._stop}, timeout=START_LIMIT_SECONDS, return_when="FIRST_COMPLETED")
         if ready.done():
             self.language_info = ready.result().get("language_info") or {}
+            self._beating = asyncio.ensure_future(self._watch_heartbeat())
             return True
         await _cancelled(ready)
         if self._stop.done() and not self._died.done():
@@ -134,62 +139,73 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
 
     def tell_to_stop(self) -> None:
         """Ends the wait for the running cell, from the loop's own thread; calling it again is fine."""
-        if not self._stop.done():
-            self._stop.set_result(None)
+        _resolve(self._stop)
 
     @property
     def told_to_stop(self) -> bool:
         """Whether the run was told to stop."""
         return bool(self._stop.done())
 
-    async def run_cell(self, cell: Any, index: int, seconds: float | None) -> Said:
+    async def run_cell(self, cell: Any, index: int, source: str, seconds: float | None) -> Said:
         """Executes a cell and puts its output into it.
 
         Args:
             cell: a code cell of the notebook.
             index: its place in the notebook.
+            source: what to execute; the cell may show it without secrets.
             seconds: how long it may take; None for as long as it likes.
         """
         cell.outputs = []
         cell.metadata["execution"] = {}
-        self.clear_before_next_output = False
-        asked = self.kc.execute(cell.source, store_history=True, stop_on_error=False, allow_stdin=False)
+        asked = self.kc.execute(source, store_history=True, stop_on_error=False, allow_stdin=False)
         self._asked[asked] = (cell, index)
-        talk = asyncio.ensure_future(self._talk(asked, cell))
+        talk = asyncio.ensure_future(self._talk(asked, cell, index))
         self._busy = True
+        ends = {talk, self._died, self._stop, self._hung}
         try:
-            await asyncio.wait({talk, self._died, self._stop}, timeout=seconds, return_when="FIRST_COMPLETED")
+            await asyncio.wait(ends, timeout=seconds, return_when="FIRST_COMPLETED")
             if talk.done():
-                return Said(Stopped.DONE, talk.result())
+                reply = talk.result()
+                return Said(Stopped.KERNEL_HUNG) if reply is None else Said(Stopped.DONE, reply)
             if self._died.done():
                 return await self._last_words(talk)
+            if self._hung.done():
+                return Said(Stopped.KERNEL_HUNG)
             why = Stopped.TOLD_TO_STOP if self._stop.done() else Stopped.TIME_UP
             return await self._interrupted(talk, why)
         finally:
             self._busy = not talk.done()
             await _cancelled(talk)
-            self.settle()
+            self.finish(cell, index)
 
-    async def _last_words(self, talk: asyncio.Future[Mapping[str, Any]]) -> Said:
+    async def _last_words(self, talk: _Talk) -> Said:
         await asyncio.wait({talk}, timeout=_LAST_WORDS_SECONDS)
         while not talk.done() and time.monotonic() - self._heard_at < _LAST_WORDS_SECONDS:
             await asyncio.wait({talk}, timeout=_LAST_WORDS_SECONDS)
-        return Said(
-            Stopped.DONE if _wished_to_exit(talk) else Stopped.KERNEL_DIED, talk.result() if talk.done() else {}
-        )
+        reply = _reply_of(talk)
+        wished = Said(Stopped.DONE, reply)
+        return wished if wished.asked_to_exit else Said(Stopped.KERNEL_DIED, reply)
 
-    async def _interrupted(self, talk: asyncio.Future[Mapping[str, Any]], why: Stopped) -> Said:
+    async def _interrupted(self, talk: _Talk, why: Stopped) -> Said:
         if self.kernel.spec.interrupted_by_message:
             self.kc.control_channel.send(self.kc.session.msg("interrupt_request", {}))
         else:
             self.kernel.interrupt()
         await asyncio.wait({talk, self._died}, timeout=WIND_UP_SECONDS, return_when="FIRST_COMPLETED")
-        return Said(why, talk.result() if talk.done() else {})
+        return Said(why, _reply_of(talk))
 
-    async def _talk(self, asked: str, cell: Any) -> Mapping[str, Any]:
+    async def _talk(self, asked: str, cell: Any, index: int) -> Mapping[str, Any] | None:
+        """Hears a cell out; gives the kernel's reply, or None where none comes although the cell is done."""
         output = asyncio.ensure_future(self._listen(asked))
+        answer = asyncio.ensure_future(self._reply(asked))
         try:
-            reply = await self._reply(asked)
+            await asyncio.wait({output, answer}, return_when="FIRST_COMPLETED")
+            if not answer.done():
+                output.result()
+                await asyncio.wait({answer}, timeout=SILENT_END_SECONDS)
+            if not answer.done():
+                return None
+            reply = answer.result()
             cell.metadata["execution"]["shell.execute_reply"] = _moment(reply)
             self._heard_at = time.monotonic()
             while not output.done():
@@ -200,8 +216,9 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
                 output.result()
         finally:
             await _cancelled(output)
+            await _cancelled(answer)
         content: Mapping[str, Any] = reply["content"]
-        _note_error(cell, content)
+        self._note_error(cell, index, content)
         return content
 
     async def _reply(self, asked: str) -> Mapping[str, Any]:
@@ -220,38 +237,44 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
             # What an earlier cell left running in the background still speaks for that cell.
             cell, index = self._asked[parent]
             try:
-                self.process_message(message, cell, index)
+                self.take(message, cell, index)
             except CellExecutionComplete:
                 if parent == asked:
                     return
-            finally:
-                self._changed()
 
-    def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
-        """Takes an output; texts that follow one another on one stream become one, as Jupyter shows them."""
-        if msg["msg_type"] != "stream" or self.output_hook_stack[msg["parent_header"].get("msg_id")]:
-            self.settle()
-            return super().output(outs, msg, display_id, cell_index)
-        text = msg["content"]["text"]
-        self._printed(text)
-        last = outs[-1] if outs and not self.clear_before_next_output else None
-        if last is not None and last is self._open_stream and last.name == msg["content"]["name"]:
-            self._parts.append(text)
-            return last
-        self.settle()
-        self._open_stream = super().output(outs, msg, display_id, cell_index)
-        self._parts = [text]
-        return self._open_stream
+    def _note_error(self, cell: Any, index: int, reply: Mapping[str, Any]) -> None:
+        """Puts an exception that the kernel only replied with among the cell's outputs."""
+        if reply.get("status") != "error" or any(output.output_type == "error" for output in cell.outputs):
+            return
+        content = self.kept_error(index, reply)
+        told = {"ename": str(content.get("ename", "")), "evalue": str(content.get("evalue", ""))}
+        self.add(cell, index, new_output("error", **told, traceback=list(map(str, content.get("traceback") or ()))))
 
-    def settle(self) -> None:
-        """Brings the texts of open streams into the notebook; cheap to call, and to be called before it is saved."""
-        if self._open_stream is not None and len(self._parts) > 1:
-            self._open_stream.text = "".join(self._parts)
-            self._parts = [self._open_stream.text]
+    async def _watch_heartbeat(self) -> None:
+        """Notices a kernel whose process is there but does nothing any more: stopped, swapped out, stuck in the system.
+
+        A kernel that never answered at all has no heartbeat, and is not judged by it.
+        """
+        with self.kc.context.socket(zmq.REQ) as socket:
+            # A question may be asked anew while the last one is open, and late answers to it are passed over.
+            socket.setsockopt(zmq.REQ_RELAXED, 1)
+            socket.setsockopt(zmq.REQ_CORRELATE, 1)
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.connect(self.kc._make_url("hb"))
+            answered: float | None = None
+            while answered is None or time.monotonic() - answered < SILENCE_SECONDS:
+                await socket.send(b"ping")
+                if await socket.poll(int(HEARTBEAT_SECONDS * 1000)):
+                    await socket.recv()
+                    answered = time.monotonic()
+                    await asyncio.sleep(HEARTBEAT_SECONDS)
+        _resolve(self._hung)
 
     async def end(self) -> None:
         """Asks the kernel to end and waits for it to do so, unless it has shown that it does not listen."""
         try:
+            if self._beating is not None:
+                await _cancelled(self._beating)
             if not self._died.done() and not self._busy:
                 self.kc.shutdown()
                 await asyncio.wait({self._died}, timeout=SHUTDOWN_SECONDS)
@@ -259,16 +282,12 @@ class CellClient(NotebookClient):  # type: ignore[misc]  # nbclient is not check
             self.kc.stop_channels()
 
 
-def _note_error(cell: Any, reply: Mapping[str, Any]) -> None:
-    """Puts an exception that the kernel only replied with among the cell's outputs."""
-    if reply.get("status") != "error" or any(output.output_type == "error" for output in cell.outputs):
-        return
-    told = {"ename": str(reply.get("ename", "")), "evalue": str(reply.get("evalue", ""))}
-    cell.outputs.append(new_output("error", **told, traceback=list(map(str, reply.get("traceback") or ()))))
+_Talk = asyncio.Future[Mapping[str, Any] | None]
 
 
-def _wished_to_exit(talk: asyncio.Future[Mapping[str, Any]]) -> bool:
-    return talk.done() and Said(Stopped.DONE, talk.result()).asked_to_exit
+def _reply_of(talk: _Talk) -> Mapping[str, Any]:
+    """The reply, as far as there is one."""
+    return (talk.result() or {}) if talk.done() else {}
 
 
 def _is_idle(message: Mapping[str, Any]) -> bool:
@@ -288,9 +307,10 @@ async def _cancelled(task: asyncio.Future[Any]) -> None:
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-    def resolve() -> None:
-        if not future.done():
-            future.set_result(None)
-
     with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(resolve)
+        loop.call_soon_threadsafe(_resolve, future)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

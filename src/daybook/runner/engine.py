@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ from daybook.runner.executing import Execution, Hosting
 from daybook.runner.interruption import Interruption
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed
+from daybook.runner.redaction import Redactor, secrets_of
+from daybook.runner.side_files import SideFiles
+
+_UNLIMITED = 2**63
+"""Papermill has no place beside its notebook for what is too large for it."""
 
 
 class DaybookEngine:
@@ -50,9 +56,23 @@ class DaybookEngine:
         with tempfile.TemporaryDirectory(prefix="daybook-engine-") as folder, Interruption() as interruption:
             place = KernelPlace(Path.cwd(), _environment(Path(folder)), Path(folder) / "kernel.log")
             with KernelProcess(choose(nb, kernel_name, installed()), place) as kernel:
-                alone = _alone(kernel, output_path, options.get("execution_timeout"), interruption)
+                saving = _PapermillFile(nb, output_path)
+                limits = Limits(
+                    timeout_seconds=None,
+                    cell_timeout_seconds=options.get("execution_timeout") or None,
+                    cell_output_bytes=_UNLIMITED,
+                    output_bytes=_UNLIMITED,
+                )
+                alone = Hosting(
+                    kernel=kernel,
+                    saving=saving,
+                    side_files=SideFiles(Path(folder), lambda _: None),
+                    redactor=Redactor(secrets_of(os.environ)),
+                    limits=limits,
+                    interruption=interruption,
+                )
                 cls.execute_notebook(nb, kernel_name, hosting=alone)
-                alone.save(nb)
+                saving.copy(0)
                 return nb
 
     @classmethod
@@ -78,24 +98,23 @@ def host(notebook: Any, hosting: Hosting) -> Ending:
     return hosting.ending
 
 
-def _alone(kernel: KernelProcess, output_path: str | None, cell_seconds: float | None, asked: Interruption) -> Hosting:
-    from papermill.iorw import write_ipynb
+@dataclass(frozen=True)
+class _PapermillFile:
+    """The file that papermill itself writes to, as a place for copies on the way."""
 
-    def save(notebook: Any) -> int:
-        if output_path is None:
-            return 0
-        write_ipynb(notebook, output_path)
-        return Path(output_path).stat().st_size if Path(output_path).is_file() else 0
+    notebook: Any
+    path: str | None
 
-    return Hosting(
-        kernel=kernel,
-        say=lambda _: None,
-        printed=lambda _: None,
-        progressed=lambda _: None,
-        save=save,
-        limits=Limits(timeout_seconds=None, cell_timeout_seconds=cell_seconds or None),
-        interruption=asked,
-    )
+    def copy(self, _: int, /) -> int:
+        from papermill.iorw import write_ipynb
+
+        if self.path is None:
+            return 1
+        write_ipynb(self.notebook, self.path)
+        return Path(self.path).stat().st_size if Path(self.path).is_file() else 1
+
+    def follow(self, _: int, /) -> None:
+        """There is no journal."""
 
 
 def _environment(folder: Path) -> dict[str, str]:

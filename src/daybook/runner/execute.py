@@ -50,7 +50,7 @@ def execute(
         InvalidSettings: the output is no address of a bucket, so there is no place for a record.
         InfrastructureFailed: there is no place for the working folder, or the bucket cannot be opened.
     """
-    with attempts.begin(request, environment, scratch, stream) as attempt:
+    with attempts.begin(request, environment, scratch, stream, patience) as attempt:
         ending = publish(attempt, _ending_of(attempt), Patience(patience, attempt.log.say))
     if not attempt.kept:
         attempt.folder.remove()
@@ -100,12 +100,16 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
             attempt.notebook,
             Hosting(
                 kernel=process,
+                saving=attempt,
+                side_files=attempt.side_files,
+                journal=attempt.journal,
+                redactor=attempt.redactor,
                 say=attempt.log.say,
                 printed=attempt.log.cell_printed,
                 progressed=attempt.progressed,
-                save=attempt.save,
                 finished=page.begin,
                 limits=attempt.request.limits,
+                may_end_early=attempt.request.may_end_early,
                 interruption=attempt.interruption,
                 started_at=attempt.clock,
             ),

@@ -7,27 +7,28 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from nbformat.v4 import new_output
 
-from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import CellState, Reason, State
-from daybook.contract.request import Limits, RunRequest
-from daybook.contract.sources import shown
+from daybook.contract.request import Limits
 from daybook.runner import cells
-from daybook.runner.client import CellClient, Said, Stopped
+from daybook.runner.capping import OutputCap
+from daybook.runner.changes import Changes
+from daybook.runner.client import SILENCE_SECONDS, CellClient, Said, Stopped
 from daybook.runner.ending import SUCCEEDED, Ending
+from daybook.runner.flushing import Flusher, Saving
 from daybook.runner.interruption import Interruption
+from daybook.runner.journal import Journal
 from daybook.runner.kernel import KernelProcess, how_it_ended
 from daybook.runner.memory import MemoryLimit
+from daybook.runner.messages import Keeping
+from daybook.runner.redaction import Redactor
+from daybook.runner.side_files import SideFiles
 
-SAVE_EVERY_SECONDS = 2.0
-"""At most this much output is lost when the runner itself is killed, as long as the notebook is small."""
-SAVE_BYTES_PER_SECOND = 500_000
-"""A large notebook is saved at most this fast, so that what is written stays in proportion to what there is."""
-_LOOK_EVERY_SECONDS = 0.25
+_EXIT_CODES_OF_SUCCESS = frozenset({"", "0", "None", "False"})
+"""What `sys.exit` was given, as text, when a notebook ends itself without complaint."""
 
 
 @dataclass
@@ -36,24 +37,32 @@ class Hosting:
 
     Attributes:
         kernel: started, and stopped by whoever started it.
+        saving: takes the notebook on the way.
+        side_files: take what is too large for it.
+        journal: takes what changes; None where only whole copies are kept.
+        redactor: takes secrets out of everything that is kept.
         say: takes a line for the log.
         printed: takes what cells print.
         progressed: called with the tally whenever a cell's state has changed.
-        save: takes a copy of the notebook on the way; tells the bytes it wrote.
         finished: called when no cell will change any more, before the kernel ends.
-        limits: how long things may take.
+        limits: how long things may take, and how much the notebook may hold.
+        may_end_early: whether a cell may end the notebook by `exit()`, `quit()` or `sys.exit(0)`.
         interruption: asks for an end from outside.
         started_at: the clock's (`time.monotonic`) at the run's start, from which its limit counts.
         ending: how it ended; set by the engine.
     """
 
     kernel: KernelProcess
-    say: Callable[[str], None]
-    printed: Callable[[str], None]
-    progressed: Callable[[cells.Tally], None]
-    save: Callable[[Any], int]
+    saving: Saving
+    side_files: SideFiles
+    journal: Journal | None = None
+    redactor: Redactor = field(default_factory=Redactor)
+    say: Callable[[str], None] = lambda _: None
+    printed: Callable[[str], None] = lambda _: None
+    progressed: Callable[[cells.Tally], None] = lambda _: None
     finished: Callable[[Any], None] = lambda _: None
     limits: Limits = field(default_factory=Limits)
+    may_end_early: bool = False
     interruption: Interruption = field(default_factory=Interruption)
     started_at: float = field(default_factory=time.monotonic)
     ending: Ending | None = None
@@ -63,11 +72,15 @@ class Execution:
     """One notebook in one kernel."""
 
     def __init__(self, notebook: Any, hosting: Hosting) -> None:
-        self._notebook = notebook
         self._hosting = hosting
-        self._dirty = True
+        self._sources = [cell.source for cell in notebook.cells]
+        self._notebook = _without_secrets(notebook, hosting.redactor)
+        self._changes = Changes(notebook)
         self._memory = MemoryLimit.here()
-        self._client = CellClient(notebook, hosting.kernel, self._changed, hosting.printed)
+        cap = OutputCap(hosting.limits, hosting.side_files, hosting.say)
+        keeping = Keeping(self._changes, cap, hosting.redactor, hosting.printed)
+        self._client = CellClient(notebook, hosting.kernel, keeping)
+        self._flusher = Flusher(self._changes, hosting.journal, hosting.saving, self._client.settle)
         self._tally = cells.Tally(notebook)
         self._total = self._tally.counts().total
 
@@ -78,7 +91,8 @@ class Execution:
             KernelUnavailable: the kernel did not come up.
         """
         loop = asyncio.get_running_loop()
-        saving = asyncio.ensure_future(self._save_when_changed())
+        self._flusher.flush()
+        saving = asyncio.ensure_future(self._flusher.run())
         try:
             with self._hosting.interruption.calling(lambda: loop.call_soon_threadsafe(self._client.tell_to_stop)):
                 if not await self._client.begin():
@@ -111,7 +125,7 @@ class Execution:
         self._note(cell, index, CellState.RUNNING)
         started = time.monotonic()
         reason, seconds = self._time_left(started)
-        said = await self._client.run_cell(cell, index, seconds)
+        said = await self._client.run_cell(cell, index, self._sources[index], seconds)
         ending = self._judged(cell, index, name, said, reason)
         state = _state_of_cell(ending)
         self._note(cell, index, state)
@@ -122,21 +136,36 @@ class Execution:
         """What a cell means for the run: None to go on."""
         if said.stopped is Stopped.TOLD_TO_STOP:
             ending = self._told_to_stop(f"while {name} was running")
-            _show(cell, Reason.TERMINATED, ending.message or "")
+            self._show(cell, index, Reason.TERMINATED, ending.message or "")
             return ending
         if said.stopped is Stopped.TIME_UP:
             return self._failed(cell, index, time_reason, self._too_long(name, time_reason), said)
         if said.stopped is Stopped.KERNEL_DIED:
             return self._kernel_died(cell, index, name, said)
+        if said.stopped is Stopped.KERNEL_HUNG:
+            message = f"the kernel stopped answering in {name}: it gave no sign of life for {SILENCE_SECONDS:g} s"
+            return self._failed(cell, index, Reason.KERNEL_UNAVAILABLE, message, said)
         if said.asked_to_exit:
-            return self._failed(cell, index, Reason.EARLY_EXIT, f"{name} ended the notebook by exit() or quit()", said)
+            return self._ended_early(cell, index, name, "exit() or quit()", said)
         if not said.raised or cells.may_raise(cell):
             return None
         error = cells.error_of(cell, index, Reason.CELL_ERROR, said.reply)
+        if error.name == "SystemExit" and self._hosting.may_end_early and error.value in _EXIT_CODES_OF_SUCCESS:
+            return self._ended_early(cell, index, name, "sys.exit()", said)
         what = cells.in_brief(error)
         if error.name == "SystemExit":
             return Ending(State.FAILED, Reason.EARLY_EXIT, f"{name} ended the notebook by {what}", error)
         return Ending(State.FAILED, Reason.CELL_ERROR, f"{name} raised {what}", error)
+
+    def _ended_early(self, cell: Any, index: int, name: str, how: str, said: Said) -> Ending:
+        """A cell has ended the notebook: as it may, or it is a failure, since later cells did not run."""
+        message = f"{name} ended the notebook by {how}"
+        if not self._hosting.may_end_early:
+            return self._failed(cell, index, Reason.EARLY_EXIT, message, said)
+        # Readers of notebooks take any exception among the outputs for a failure; this one was a wish.
+        cell.outputs = [output for output in cell.outputs if output.get("ename") != "SystemExit"]
+        self._changes.note(index, 0)
+        return Ending(State.SUCCEEDED, message=f"{message}, as this notebook may")
 
     def _kernel_died(self, cell: Any, index: int, name: str, said: Said) -> Ending:
         code = self._hosting.kernel.exit_code()
@@ -149,7 +178,7 @@ class Execution:
     def _failed(self, cell: Any, index: int, reason: Reason, message: str, said: Said) -> Ending:
         """An ending that no exception of the notebook's own tells; the cell shows it too."""
         found = cells.error_of(cell, index, reason, said.reply)
-        _show(cell, reason, message)
+        self._show(cell, index, reason, message)
         error = found.model_copy(update={"name": reason.value, "value": message})
         return Ending(State.FAILED, reason, message, error)
 
@@ -176,58 +205,26 @@ class Execution:
 
     def _note(self, cell: Any, index: int, state: CellState) -> None:
         self._tally.note(cell, index, state)
-        self._dirty = True
+        self._changes.note(index, len(cell.outputs))
         self._hosting.progressed(self._tally)
 
-    def _changed(self) -> None:
-        self._dirty = True
+    def _show(self, cell: Any, index: int, reason: Reason, message: str) -> None:
+        """Lets the notebook's reader see, at the cell itself, what no traceback tells."""
+        output = new_output("error", ename=reason.value, evalue=message, traceback=[message])
+        self._client.add(cell, index, output)
 
-    async def _save_when_changed(self) -> None:
-        next_at = time.monotonic()
-        while True:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            if not self._dirty or time.monotonic() < next_at:
-                continue
-            self._dirty = False
-            self._client.settle()
-            started = time.monotonic()
-            size = self._hosting.save(self._notebook)
-            # Saving holds up the conversation with the kernel: it may take a tenth of the time at most.
-            cost = 10 * (time.monotonic() - started)
-            next_at = started + max(SAVE_EVERY_SECONDS, size / SAVE_BYTES_PER_SECOND, cost) - _LOOK_EVERY_SECONDS
+
+def _without_secrets(notebook: Any, redactor: Redactor) -> Any:
+    """The notebook as it may be kept, in place; what is executed is what was given."""
+    for cell in notebook.cells:
+        cell.update(redactor.json(dict(cell)))
+    notebook.metadata.update(redactor.json(dict(notebook.metadata)))
+    return notebook
 
 
 def _state_of_cell(ending: Ending | None) -> CellState:
-    if ending is None:
+    if ending is None or ending.state is State.SUCCEEDED:
         return CellState.SUCCEEDED
     if ending.state is State.INTERRUPTED or ending.reason is Reason.RUN_TIMEOUT:
         return CellState.INTERRUPTED
     return CellState.FAILED
-
-
-def _show(cell: Any, reason: Reason, message: str) -> None:
-    """Lets the notebook's reader see, at the cell itself, what no traceback tells."""
-    cell.outputs.append(new_output("error", ename=reason.value, evalue=message, traceback=[message]))
-
-
-def close(notebook: Any, ending: Ending, started: datetime, request: RunRequest) -> None:
-    """Writes into the notebook's own metadata what became of the run, for us and for papermill's tools."""
-    finished = datetime.now(UTC)
-    notebook.metadata[cells.METADATA] = {
-        "run_id": request.run_id,
-        "attempt": request.attempt,
-        "state": ending.state.value,
-        "reason": ending.reason.value if ending.reason else None,
-        "message": ending.message,
-    }
-    notebook.metadata["papermill"] = {
-        **notebook.metadata.get("papermill", {}),
-        "input_path": shown(request.notebook.source),
-        "output_path": f"{request.output}/{AttemptKeys(request.attempt).notebook}",
-        "parameters": dict(request.parameters),
-        "environment_variables": {},
-        "start_time": started.isoformat(),
-        "end_time": finished.isoformat(),
-        "duration": (finished - started).total_seconds(),
-        "exception": None if ending.state is State.SUCCEEDED else True,
-    }

@@ -54,6 +54,16 @@ class WorkingFolder:
         return self.root / "events.jsonl"
 
     @property
+    def journal(self) -> Path:
+        """What changes in the notebook while it runs, one delta a line."""
+        return self.root / "journal.jsonl"
+
+    @property
+    def side_files(self) -> Path:
+        """Output that is too large for the notebook."""
+        return self.root / keys.SIDE_FILES
+
+    @property
     def kernel_log(self) -> Path:
         """What the kernel's process itself prints, outside of any cell."""
         return self.root / "kernel.log"

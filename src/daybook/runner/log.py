@@ -21,8 +21,19 @@ class RunLog:
     full), the newest text is held in memory instead.
     """
 
-    def __init__(self, path: Path, stream: TextIO, now: Callable[[], str]) -> None:
+    def __init__(
+        self, path: Path, stream: TextIO, now: Callable[[], str], redacted: Callable[[str], str] = lambda text: text
+    ) -> None:
+        """Opens the file.
+
+        Args:
+            path: of the file.
+            stream: takes the same lines.
+            now: the time, as lines bear it.
+            redacted: takes secrets out of the runner's own lines; what cells print comes without them.
+        """
         self.path = path
+        self._redacted = redacted
         self._stream = stream
         self._now = now
         self._at_line_start = True
@@ -35,6 +46,7 @@ class RunLog:
 
     def say(self, text: str) -> None:
         """One line of the runner's own."""
+        text = self._redacted(text)
         with self._lock:
             gap = "" if self._at_line_start else "\n"
             self._write(f"{gap}{self._now()} {text}\n", f"{gap}{text}\n")

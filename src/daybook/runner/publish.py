@@ -56,6 +56,7 @@ def publish(attempt: Attempt, ending: Ending, patience: Patience) -> Ending:
     try:
         record = _gathered(attempt, ending)
         _upload(attempt, record, patience)
+        _clear_journal(attempt, patience)
         return _sealed(attempt, ending, record.found, patience)
     except StaleAttempt as error:
         stopped = Ending.by(RunInterrupted(str(error)))
@@ -70,11 +71,13 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
     attempt.manifest = attempt.current_manifest()
     page = _page(attempt) if notebook else None
     outputs = collect(attempt.folder.outputs, attempt.log.say)
+    side_files = attempt.side_files.collected(attempt.keys)
     results, spark, lost = records.events_of(attempt.folder.events)
     for each in lost:
         attempt.log.say(f"not kept: {each}")
     found: dict[str, Any] = {
         "outputs": records.outputs_of(outputs, attempt.keys),
+        "side_files": tuple(listed for _, listed in side_files),
         "results": results,
         "spark": spark,
         "files": records.files_of(
@@ -95,6 +98,7 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
     if attempt.source is not None and not attempt.source_is_staged:
         files[attempt.source_key] = (attempt.source, _NOTEBOOK)
     files |= {attempt.keys.output(each.path): (each.file, each.media_type) for each in outputs}
+    files |= {listed.key: (path, listed.media_type) for path, listed in side_files}
     return Record(files, outputs, found)
 
 
@@ -102,7 +106,7 @@ def _final_notebook(attempt: Attempt, ending: Ending) -> bytes | None:
     """The executed notebook, on disk and as bytes; None where the run ended before there was one."""
     if attempt.notebook is None:
         return None
-    from daybook.runner.executing import close
+    from daybook.runner.cells import close
 
     close(attempt.notebook, ending, attempt.started, attempt.request)
     data = to_bytes(attempt.notebook, final=True)
@@ -143,11 +147,21 @@ def _upload(attempt: Attempt, record: Record, patience: Patience) -> None:
         raise failed[0]
 
 
+def _clear_journal(attempt: Attempt, patience: Patience) -> None:
+    """Takes the journal's slices out of the bucket: the notebook has it all now."""
+    with ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="clear") as pool:
+        delete = attempt.record.store.delete
+        tasks = [pool.submit(patience.run, partial(delete, key)) for key in attempt.recorder.slices]
+    for task in tasks:
+        task.result()
+
+
 def _sealed(attempt: Attempt, ending: Ending, found: dict[str, Any], patience: Patience) -> Ending:
     attempt.log.say(_last_line(attempt, ending, found))
     patience.run(partial(attempt.record.store.write, attempt.keys.log, attempt.log.content(), "text/plain"))
     # The same document each time: a try whose answer was lost is known again by it.
-    patience.run(partial(attempt.record.write, records.sealed(attempt.manifest, ending, attempt.started, **found)))
+    sealed = records.sealed(attempt.manifest, ending, attempt.started, **found)
+    patience.run(partial(attempt.record.write, records.without_secrets(sealed, attempt.redactor)))
     return ending
 
 
@@ -168,7 +182,8 @@ def _kept_here(attempt: Attempt, ending: Ending, error: StoreFailed) -> Ending:
     message = f"{first}{error}; {_where_it_is(attempt)}"
     failed = Ending(State.FAILED, Reason.STORE_FAILED, message, ending.error)
     attempt.kept = True
-    _try_to_seal(attempt, records.sealed(attempt.current_manifest(), failed, attempt.started))
+    sealed = records.sealed(attempt.current_manifest(), failed, attempt.started)
+    _try_to_seal(attempt, records.without_secrets(sealed, attempt.redactor))
     attempt.log.say(_in_words(failed))
     return failed
 

@@ -9,34 +9,49 @@ from types import TracebackType
 from typing import Self
 
 from daybook.contract.errors import StoreFailed
+from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest
+from daybook.runner.journal import Journal
+from daybook.runner.patience import Patience
 from daybook.storage import RunRecord, StaleAttempt
+from daybook.storage import journal as journals
 
 PROGRESS_SECONDS = 1.0
 """The manifest is rewritten at most this often."""
+AGAIN_SECONDS = 2.0
+"""After the bucket failed, this long passes until what waits is tried again."""
 
 
 class Recorder:
-    """Writes the newest manifest and the newest copy of the notebook, each in its own time, from one thread.
+    """Writes the newest manifest, whole copies of the notebook and slices of its journal, from one thread.
 
-    What comes while a write is under way replaces what still waits. A bucket that fails on the way is told of in the
-    log and tried again with the next change: only the final record decides.
+    What comes while a write is under way replaces what still waits, or joins it. A bucket that fails on the way is told
+    of in the log and tried again: only the final record decides.
     """
 
     def __init__(
-        self, record: RunRecord, notebook_key: str, say: Callable[[str], None], superseded: Callable[[], None]
+        self,
+        record: RunRecord,
+        keys: AttemptKeys,
+        journal: Journal,
+        say: Callable[[str], None],
+        superseded: Callable[[], None],
     ) -> None:
         self._record = record
-        self._notebook_key = notebook_key
+        self._keys = keys
+        self._journal = journal
         self._say = say
         self._superseded = superseded
         self._manifest: Callable[[], Manifest] | None = None
-        self._changed = False
-        self._notebook: bytes | None = None
+        self._manifest_is_new = False
+        self._manifest_at = 0.0
+        self._copy: tuple[bytes, int] | None = None
+        self._journal_end = 0
+        self._recorded = 0
         self._begun: StoreFailed | None = None
         self._has_begun = threading.Event()
         self._closed = False
-        self._failing = False
+        self._failed_at: float | None = None
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
@@ -44,14 +59,20 @@ class Recorder:
         """The manifest that lay in the bucket when this attempt began."""
         self.saved: str | None = None
         """The key of the notebook's copy on the way, once the bucket has it."""
+        self.slices: list[str] = []
+        """Keys of the journal's slices in the bucket."""
+        self.written_bytes = 0
+        """What went to the bucket so far: copies, slices and manifests."""
 
-    def begin(self, manifest: Callable[[], Manifest]) -> None:
+    def begin(self, manifest: Callable[[], Manifest], patience: float) -> None:
         """Starts with the first manifest; `require_begun` tells whether the bucket took it.
 
         Args:
             manifest: gives the manifest as of now; asked, from another thread, whenever it is about to be written.
+            patience: seconds for which a bucket that does not take the first one is tried again.
         """
         self._manifest = manifest
+        self._patience = Patience(patience, self._say, sleep=self._pause)
         self._thread.start()
 
     def require_begun(self) -> None:
@@ -67,15 +88,20 @@ class Recorder:
     def progress(self) -> None:
         """The manifest has changed; it is asked for when it is its turn to be written."""
         with self._change:
-            self._changed = True
+            self._manifest_is_new = True
             self._change.notify()
 
-    def save(self, notebook: bytes) -> int:
-        """There is a newer copy of the notebook; tells its size."""
+    def save(self, notebook: bytes, held: int) -> None:
+        """There is a newer whole copy of the notebook, which holds that many bytes of the journal."""
         with self._change:
-            self._notebook = notebook
+            self._copy = (notebook, held)
             self._change.notify()
-        return len(notebook)
+
+    def follow(self, end: int) -> None:
+        """The journal has grown up to there."""
+        with self._change:
+            self._journal_end = end
+            self._change.notify()
 
     def close(self) -> None:
         """Ends the writing on the way, so that nothing comes after the final record; closing twice is fine."""
@@ -95,52 +121,100 @@ class Recorder:
 
     def _work(self) -> None:
         try:
-            self.before = self._record.read()
-            self._write_manifest()
+            self._patience.run(self._write_first)
         except StoreFailed as error:
             self._begun = error
+            return
         finally:
             self._has_begun.set()
-        if self._begun is None:
-            self._follow()
+        while self._something_to_write():
+            self._write()
 
-    def _follow(self) -> None:
-        written_at = time.monotonic()
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: self._closed or self._notebook is not None or self._changed)
-                if self._notebook is None and not self._closed:
-                    # A notebook cuts the wait short, so that it is never behind the manifest for long.
-                    left = written_at + PROGRESS_SECONDS - time.monotonic()
-                    self._change.wait_for(lambda: self._closed or self._notebook is not None, timeout=max(0.0, left))
-                if self._closed:
-                    return
-                notebook, self._notebook = self._notebook, None
-                due = self._changed and time.monotonic() - written_at >= PROGRESS_SECONDS
-                if due:
-                    self._changed = False
-            self._write(notebook, due)
-            if due:
-                written_at = time.monotonic()
+    def _write_first(self) -> None:
+        if self.before is None:
+            self.before = self._record.read()
+        self._write_manifest()
 
-    def _write(self, notebook: bytes | None, manifest_is_due: bool) -> None:
+    def _something_to_write(self) -> bool:
+        """Waits until there is; False when it is time to end."""
+        with self._change:
+            while not self._closed:
+                seconds = self._seconds_to_wait()
+                if seconds is not None and seconds <= 0:
+                    return True
+                self._change.wait(seconds)
+            return False
+
+    def _seconds_to_wait(self) -> float | None:
+        now = time.monotonic()
+        if self._failed_at is not None:
+            return self._failed_at + AGAIN_SECONDS - now
+        if self._copy is not None or (self.saved is not None and self._journal_end > self._recorded):
+            return 0.0
+        return self._manifest_at + PROGRESS_SECONDS - now if self._manifest_is_new else None
+
+    def _write(self) -> None:
         try:
-            if notebook is not None:
-                self._record.store.write(self._notebook_key, notebook, "application/x-ipynb+json")
-                if self.saved is None:
-                    self.saved = self._notebook_key
-                    self.progress()
-            if manifest_is_due:
+            self._write_copy()
+            self._write_slice()
+            if self._manifest_is_new and time.monotonic() - self._manifest_at >= PROGRESS_SECONDS:
                 self._write_manifest()
-            self._failing = False
+            self._failed_at = None
         except StaleAttempt as error:
             self._say(str(error))
             self._superseded()
+            self._failed_at = time.monotonic()
         except StoreFailed as error:
-            if not self._failing:
+            if self._failed_at is None:
                 self._say(f"cannot record progress, the run goes on: {error}")
-            self._failing = True
+            self._failed_at = time.monotonic()
+
+    def _write_copy(self) -> None:
+        with self._change:
+            copy = self._copy
+        if copy is None:
+            return
+        data, held = copy
+        self._record.store.write(self._keys.notebook, data, "application/x-ipynb+json")
+        self.written_bytes += len(data)
+        with self._change:
+            self._recorded = max(self._recorded, held)
+            if self._copy is copy:
+                self._copy = None
+        if self.saved is None:
+            self.saved = self._keys.notebook
+            self._manifest_is_new = True
+
+    def _write_slice(self) -> None:
+        with self._change:
+            begin, end = self._recorded, self._journal_end
+        if end <= begin or self.saved is None:
+            return
+        try:
+            data = self._journal.read(begin, end)
+        except OSError as error:
+            raise StoreFailed(f"cannot read {self._journal.path}: {error.strerror or error}") from error
+        key = self._keys.journal_slice(begin)
+        self._record.store.write(key, data, journals.MEDIA_TYPE)
+        self.slices.append(key)
+        self.written_bytes += len(data)
+        with self._change:
+            self._recorded = max(self._recorded, end)
 
     def _write_manifest(self) -> None:
-        if self._manifest is not None:
+        if self._manifest is None:
+            return
+        self._manifest_is_new = False
+        try:
             self._record.write(self._manifest())
+        except StoreFailed:
+            self._manifest_is_new = True
+            raise
+        self._manifest_at = time.monotonic()
+
+    def _pause(self, seconds: float) -> None:
+        with self._change:
+            if not self._closed:
+                self._change.wait(seconds)
+            if self._closed:
+                raise StoreFailed("the run was ended before the bucket took its first manifest")

@@ -27,6 +27,7 @@ from daybook.contract.request import RunRequest
 from daybook.runner.ending import Ending
 from daybook.runner.kernels import KernelSpec
 from daybook.runner.outputs import OutputFile
+from daybook.runner.redaction import Redactor
 
 MAX_EVENT_BYTES = 1024 * 1024
 """How much of what a notebook records is kept; a manifest stays small enough to be read everywhere."""
@@ -96,6 +97,20 @@ def sealed(manifest: Manifest, ending: Ending, started: datetime, **found: Any) 
         "timings": timings,
     }
     return manifest.model_copy(update={**found, **changes})
+
+
+def without_secrets(manifest: Manifest, redactor: Redactor) -> Manifest:
+    """The manifest with what was free text in it redacted: what a notebook said, recorded or was given."""
+    if not redactor:
+        return manifest
+    found: dict[str, Any] = {
+        name: redactor.json(getattr(manifest, name)) for name in ("message", "parameters", "results")
+    }
+    for name in ("error", "notebook", "spark"):
+        part = getattr(manifest, name)
+        if part is not None:
+            found[name] = type(part).model_validate(redactor.json(part.model_dump()))
+    return manifest.model_copy(update=found)
 
 
 def outputs_of(files: Iterable[OutputFile], keys: AttemptKeys) -> tuple[Output, ...]:

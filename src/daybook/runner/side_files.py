@@ -1,0 +1,136 @@
+"""Side files: output of cells that is too large for the notebook, which links to it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import mimetypes
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from daybook.contract.keys import AttemptKeys
+from daybook.contract.manifest import SideFile
+
+_ENDINGS = {
+    "application/geo+json": ".geojson",
+    "application/javascript": ".js",
+    "application/pdf": ".pdf",
+    "image/jpeg": ".jpg",
+    "image/svg+xml": ".svg",
+    "text/latex": ".tex",
+    "text/markdown": ".md",
+    "text/plain": ".txt",
+}
+
+
+class SideFiles:
+    """Files in a local folder, by name; they go to the bucket when the run is recorded.
+
+    A disk that takes no more is told of once; what it does not take is lost, and the notebook's link says so.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._say = say
+        self._open: dict[str, BinaryIO] = {}
+        self._made: dict[str, tuple[int, str]] = {}
+        self._failed: str | None = None
+
+    def begin(self, index: int, name: str, media_type: str) -> str:
+        """The name of a new file for output of a cell; an older one of the cell's with that name is given up."""
+        self._made[name] = (index, media_type)
+        self.end(name)
+        with suppress(OSError):
+            (self._folder / name).unlink(missing_ok=True)
+        return name
+
+    def append(self, name: str, data: bytes) -> bool:
+        """Adds to a file; False where the disk did not take it."""
+        if self._failed is not None:
+            return False
+        try:
+            if name not in self._open:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._open[name] = (self._folder / name).open("ab")
+            self._open[name].write(data)
+        except OSError as error:
+            self._failed = error.strerror or str(error)
+            self._say(f"output that is too large for the notebook cannot be kept: {self._failed}")
+            return False
+        return True
+
+    def end(self, name: str) -> None:
+        """Nothing comes for a while; the file is closed."""
+        file = self._open.pop(name, None)
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                self._say(f"the end of {name} cannot be kept: {error.strerror or error}")
+
+    def drop(self, index: int) -> None:
+        """The cell's output was cleared: its files go."""
+        for name in [name for name, (cell, _) in self._made.items() if cell == index]:
+            self.end(name)
+            del self._made[name]
+            with suppress(OSError):
+                (self._folder / name).unlink(missing_ok=True)
+
+    def collected(self, keys: AttemptKeys) -> list[tuple[Path, SideFile]]:
+        """The files that are there, as the manifest lists them."""
+        found = []
+        for name, (index, media_type) in sorted(self._made.items()):
+            self.end(name)
+            path = self._folder / name
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                listed = SideFile(
+                    cell=index, key=keys.side_file(name), size=file.tell(), sha256=digest, media_type=media_type
+                )
+                found.append((path, listed))
+        return found
+
+
+def name_of(index: int, what: str | int, media_type: str) -> str:
+    """The name of a side file: of a cell, and of what in it."""
+    return f"cell-{index}-{what}{_ending(media_type)}"
+
+
+def content_of(media_type: str, content: Any) -> bytes:
+    """What a side file holds of one entry of an output: images as images, not as base64."""
+    if not isinstance(content, str):
+        return json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    if is_base64(media_type):
+        with suppress(binascii.Error, ValueError):
+            return base64.b64decode(content)
+    return content.encode("utf-8", "backslashreplace")
+
+
+def size_of(media_type: str, content: Any) -> int:
+    """How large an entry of an output is, in bytes: an image as the image it is, not as base64."""
+    if not isinstance(content, str):
+        return len(json.dumps(content))
+    if is_base64(media_type):
+        return len(content) * 3 // 4
+    return text_size(content)
+
+
+def text_size(text: str) -> int:
+    """The bytes of a text."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "backslashreplace"))
+
+
+def is_base64(media_type: str) -> bool:
+    """Whether Jupyter's messages carry this kind of content as base64."""
+    kind = media_type.partition("/")[0]
+    return (kind in ("image", "audio", "video") and media_type != "image/svg+xml") or media_type == "application/pdf"
+
+
+def _ending(media_type: str) -> str:
+    if media_type.endswith("+json"):
+        return ".json"
+    return _ENDINGS.get(media_type) or mimetypes.MimeTypes(filenames=()).guess_extension(media_type) or ".bin"
