@@ -18,6 +18,7 @@ check: setup-dev
 	@sh scripts/check.sh
 
 bench: setup-dev
+	@$(PYTHON) scripts/setup.py --bench
 	@.venv/bin/python benchmarks/run_all.py
 
 up: setup
@@ -27,4 +28,4 @@ down:
 	@.venv/bin/daybook down
 
 clean: down
-	rm -rf .venv .venv-notebook .daybook
+	rm -rf .venv .venv-notebook .venv-bench .daybook

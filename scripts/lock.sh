@@ -10,6 +10,7 @@ lock pyproject.toml --extra airflow -c requirements/build.txt -o requirements/ai
 lock pyproject.toml requirements/notebook.in --extra runner --extra spark -c requirements/build.txt -o requirements/notebook.txt
 lock requirements/dev.in -o requirements/dev.txt
 lock requirements/notebook-dev.in -o requirements/notebook-dev.txt
+lock pyproject.toml requirements/bench.in --extra runner -c requirements/build.txt -o requirements/bench.txt
 if grep -nE '^--|https?://' requirements/*.txt; then
   echo "lock.sh: an index address or option got into a lock (above)" >&2
   exit 1

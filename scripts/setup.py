@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes `.venv` (Airflow's side) and `.venv-notebook` (the notebooks' side) from the hashed locks in requirements/.
 
+`--dev` puts the tests' and checks' tools on top; `--bench` makes `.venv-bench`, with the peers that benchmarks need.
 Uses uv when it is on the PATH, else `python -m venv` and pip. Does nothing when both stand as the locks say. Written
 so that an old Python can still read it and be told what is wrong.
 """
@@ -19,16 +20,18 @@ ENVIRONMENTS = [
     (".venv", ["airflow"], ["dev"]),
     (".venv-notebook", ["notebook"], ["notebook-dev"]),
 ]
+BENCH_ENVIRONMENTS = [(".venv-bench", ["bench"], [])]
 STAMP = "daybook-lock"
 
 
 def main():
-    """Sets both environments up, side by side."""
+    """Sets the environments up, side by side."""
     check_python()
     dev = "--dev" in sys.argv[1:]
+    environments = BENCH_ENVIRONMENTS if "--bench" in sys.argv[1:] else ENVIRONMENTS
     uv = shutil.which("uv")
     wanted = []
-    for folder, locks, dev_locks in ENVIRONMENTS:
+    for folder, locks, dev_locks in environments:
         stamp = stamp_of(locks, dev_locks if dev else [])
         have = read(os.path.join(PROJECT, folder, STAMP)).splitlines()
         if stamp not in have:
