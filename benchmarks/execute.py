@@ -1,71 +1,43 @@
-"""One one-cell notebook, whole process, cold: `daybook execute` beside `jupyter execute` and papermill."""
+"""One one-cell notebook, whole process, cold: `daybook execute` beside its peers."""
 
-import json
-import os
-import subprocess
+import itertools
 import tempfile
 from pathlib import Path
 
-from measure import CHECKOUT, in_turns, keep, medians, seconds, table
+from measure import ROUNDS, in_turns, keep, medians, ratios, rounds_wanted, table
+from peers import DAYBOOK, JUPYTER, PAPERMILL, PLOOMBER, Peers, a_notebook, make_environment
 
-BIN = CHECKOUT / ".venv-notebook" / "bin"
-KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-
-
-def one_cell(folder: Path) -> Path:
-    """A notebook that prints one line."""
-    cell = {
-        "cell_type": "code",
-        "id": "a",
-        "metadata": {},
-        "execution_count": None,
-        "outputs": [],
-        "source": "print(1)",
-    }
-    path = folder / "one_cell.ipynb"
-    document = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": KERNEL}, "cells": [cell]}
-    path.write_text(json.dumps(document))
-    return path
+TARGET = "Target: at most x0.80 of jupyter execute, both ways."
 
 
-def main() -> None:
+def main(rounds: int = ROUNDS) -> None:
     """Measures, prints, keeps."""
+    make_environment()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        notebook = one_cell(folder)
-        turn = iter(range(1000))
+        peers = Peers(a_notebook(folder / "one_cell.ipynb", ["print(1)"]), folder)
+        turn = itertools.count()
 
-        def run(*command: str, **variables: str) -> float:
-            environment = {**os.environ, **variables}
-            return seconds(
-                lambda: subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
-            )
-
-        def as_a_pod() -> float:
+        def pod() -> float:
             number = next(turn)
-            request = {
-                "run_id": f"20130101T000000Z-one-cell-{number:010x}",
-                "notebook": {"id": "one_cell", "source": str(notebook)},
-                "output": str(folder / f"run-{number}"),
-            }
-            return run(str(BIN / "daybook"), "execute", DAYBOOK_REQUEST=json.dumps(request))
+            return peers.daybook_as_a_pod(str(folder / f"run-{number}"), number).seconds
 
         found = in_turns(
             {
-                "jupyter execute": lambda: run(
-                    str(BIN / "jupyter"), "execute", str(notebook), "--output", str(folder / "out")
-                ),
-                "papermill": lambda: run(str(BIN / "papermill"), str(notebook), str(folder / "papermill.ipynb")),
-                "daybook execute, as a pod runs it": as_a_pod,
-                "daybook execute NOTEBOOK --output FOLDER": lambda: run(
-                    str(BIN / "daybook"), "execute", str(notebook), "--output", str(folder / f"run-{next(turn)}")
-                ),
-            }
+                JUPYTER: lambda: peers.jupyter().seconds,
+                PAPERMILL: lambda: peers.papermill().seconds,
+                PLOOMBER: lambda: peers.ploomber().seconds,
+                f"{DAYBOOK}, as a pod runs it": pod,
+                f"{DAYBOOK} NOTEBOOK --output FOLDER": lambda: peers.daybook(str(folder / f"run-{next(turn)}")).seconds,
+            },
+            rounds,
+            warm_up=True,
         )
-    figures = medians(found)
-    table("One one-cell notebook, whole process, median of five", "s", figures, "jupyter execute")
-    keep("execute", {"unit": "s", "all": found, "medians": figures})
+    figures, against = medians(found), ratios(found, JUPYTER)
+    table(f"One one-cell notebook, whole process, median of {rounds}", "s", figures, JUPYTER, against)
+    print(f"  {TARGET}")
+    keep("execute", {"unit": "s", "target": TARGET, "all": found, "medians": figures, "ratios": against})
 
 
 if __name__ == "__main__":
-    main()
+    main(rounds_wanted())

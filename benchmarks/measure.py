@@ -4,15 +4,18 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 CHECKOUT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 5
+
+Found = TypeVar("Found")
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -22,9 +25,25 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def in_turns(candidates: dict[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Each candidate's figures, measured in turns so that a noisy minute hits all of them."""
-    found: dict[str, list[float]] = {name: [] for name in candidates}
+def rounds_wanted(usual: int = ROUNDS) -> int:
+    """How many rounds the command line asks for: `execute.py 3`."""
+    return int(sys.argv[1]) if len(sys.argv) > 1 else usual
+
+
+def in_turns(
+    candidates: dict[str, Callable[[], Found]], rounds: int = ROUNDS, *, warm_up: bool = False
+) -> dict[str, list[Found]]:
+    """Each candidate's figures, measured in turns so that a noisy minute hits all of them.
+
+    Args:
+        candidates: what to measure.
+        rounds: how often.
+        warm_up: whether each runs once before, uncounted, so that no figure holds Python's compiling of its packages.
+    """
+    if warm_up:
+        for measure in candidates.values():
+            measure()
+    found: dict[str, list[Found]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, measure in candidates.items():
             found[name].append(measure())
@@ -36,11 +55,20 @@ def medians(found: dict[str, list[float]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def table(title: str, unit: str, figures: dict[str, float], peer: str) -> None:
-    """Prints the figures, each with its ratio to the peer's."""
+def ratios(found: dict[str, list[float]], peer: str) -> dict[str, float]:
+    """The median of each candidate's ratios to the peer's figure of the same round, which noise harms least."""
+    return {
+        name: statistics.median(value / beside for value, beside in zip(values, found[peer], strict=True))
+        for name, values in found.items()
+    }
+
+
+def table(title: str, unit: str, figures: dict[str, float], peer: str, against: dict[str, float] | None = None) -> None:
+    """Prints the figures, each with its ratio to the peer's: the one given, else that of the figures."""
     print(f"\n{title}")
     for name, value in figures.items():
-        print(f"  {name:<44} {value:10.2f} {unit}   x{value / figures[peer]:.2f}")
+        ratio = against[name] if against is not None else value / figures[peer]
+        print(f"  {name:<44} {value:10.2f} {unit}   x{ratio:.2f}")
 
 
 def keep(name: str, content: dict[str, Any]) -> None:
