@@ -155,6 +155,7 @@ def begin(
     journal = Journal(folder.journal)
     with (
         RunLog(folder.log, stream, lambda: records.moment(records.now()), redactor.text) as log,
+        SideFiles(folder.side_files, log.say) as side_files,
         Interruption() as interruption,
         Recorder(RunRecord(store), AttemptKeys(request.attempt), journal, log.say, interruption.ask) as recorder,
     ):
@@ -166,7 +167,7 @@ def begin(
             redactor=redactor,
             log=log,
             journal=journal,
-            side_files=SideFiles(folder.side_files, log.say),
+            side_files=side_files,
             recorder=recorder,
             interruption=interruption,
             started=started,

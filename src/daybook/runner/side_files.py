@@ -10,7 +10,8 @@ import mimetypes
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import SideFile
@@ -80,11 +81,24 @@ class SideFiles:
             with suppress(OSError):
                 (self._folder / name).unlink(missing_ok=True)
 
+    def close(self) -> None:
+        """Nothing comes any more; closing twice is fine."""
+        for name in list(self._open):
+            self.end(name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def collected(self, keys: AttemptKeys) -> list[tuple[Path, SideFile]]:
         """The files that are there, as the manifest lists them."""
+        self.close()
         found = []
         for name, (index, media_type) in sorted(self._made.items()):
-            self.end(name)
             path = self._folder / name
             with suppress(FileNotFoundError), path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
