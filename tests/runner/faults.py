@@ -224,9 +224,10 @@ def cutting_short(handler: "_Handler", exchange: Exchange) -> None:
 
 
 def corrupting(handler: "_Handler", exchange: Exchange) -> None:
-    """Changes one bit of the body on its way to S3."""
+    """Changes one bit of the body, if there is one, on its way to S3."""
     body = bytearray(exchange.body)
-    body[len(body) // 2] ^= 1
+    if body:
+        body[len(body) // 2] ^= 1
     exchange.body = bytes(body)
     handler.send(exchange, handler.forward(exchange))
 

@@ -21,10 +21,22 @@ _MISNAMED = (exceptions.InvalidPathError, ValueError)
 _READING = ("read", "look at", "delete")
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 """How S3 and Azure say that the whole bucket is missing; a `HEAD` has no body to say it in."""
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired")
+"""How S3 says that credentials have expired, with a status of 400 or 403."""
+_UNKNOWN = ("InvalidAccessKeyId", "InvalidToken", "InvalidClientTokenId", "SignatureDoesNotMatch")
+"""How S3 says that it does not know the credentials."""
+_ROOT = re.compile(r'\b(?:message|error): "([^"\n]+)"|\bsource: TimedOut\b')
+"""Where the debug output names what the operating system said, or that it did not say anything in time."""
 
 
 class ObjectMissing(StoreFailed):
     """There is no object of that key, or there can be none."""
+
+    retry_helps = False
+
+
+class StoreRefused(StoreFailed):
+    """What was asked for cannot be done, today or tomorrow: no such bucket, a key no object can have, no such file."""
 
     retry_helps = False
 
@@ -44,29 +56,34 @@ def mapped(verb: str, url: str) -> Iterator[None]:
     Raises:
         ObjectMissing: it is not there.
         ObjectChanged: it is not what it was.
-        StoreFailed: anything else; the message is one line.
+        StoreRefused: it cannot be done at all.
+        StoreFailed: anything else; the message is one line. Another try may help, also where access is denied: new
+            credentials and rights take a while until they count everywhere.
     """
     try:
         yield
-    except _MISSING as error:
-        if code(error) in _NO_BUCKET:
-            raise StoreFailed(
-                f"cannot {verb} {url}: there is no such bucket; make it, or correct the workspace's bucket"
-            ) from error
-        if verb in _READING:
-            raise ObjectMissing(f"cannot {verb} {url}: there is no such object") from error
-        raise StoreFailed(f"cannot {verb} {url}: {reason(error)}") from error
-    except _DENIED as error:
-        raise StoreFailed(
-            f"cannot {verb} {url}: the bucket denies it ({reason(error)}); give the workspace's credentials this right"
-        ) from error
-    except _CHANGED as error:
-        raise ObjectChanged(f"cannot {verb} {url}: somebody else has written it") from error
-    except _MISNAMED as error:
-        kind = ObjectMissing if verb in _READING else StoreFailed
-        raise kind(f"cannot {verb} {url}: no object can have this key ({reason(error)})") from error
     except FOREIGN as error:
-        raise StoreFailed(f"cannot {verb} {url}: {reason(error)}") from error
+        raise _translated(error, verb, url) from error
+
+
+def _translated(error: Exception, verb: str, url: str) -> StoreFailed:
+    intro, said, why = f"cannot {verb} {url}", code(error), reason(error)
+    if said in _NO_BUCKET:
+        return StoreRefused(f"{intro}: there is no such bucket; make it, or correct the workspace's bucket")
+    if said in _EXPIRED:
+        return StoreFailed(f"{intro}: the workspace's credentials have expired ({why}); renew them")
+    if said in _UNKNOWN:
+        return StoreFailed(f"{intro}: the bucket does not know the workspace's credentials ({why}); correct them")
+    if isinstance(error, _DENIED):
+        return StoreFailed(f"{intro}: the bucket denies it ({why}); give the workspace's credentials this right")
+    if isinstance(error, _CHANGED):
+        return ObjectChanged(f"{intro}: somebody else has written it")
+    if isinstance(error, _MISSING) and verb in _READING:
+        return ObjectMissing(f"{intro}: there is no such object")
+    if isinstance(error, _MISNAMED):
+        kind = ObjectMissing if verb in _READING else StoreRefused
+        return kind(f"{intro}: no object can have this key ({why})")
+    return StoreFailed(f"{intro}: {why}")
 
 
 def code(error: BaseException) -> str | None:
@@ -76,10 +93,13 @@ def code(error: BaseException) -> str | None:
 
 
 def reason(error: BaseException) -> str:
-    """Why, in one line: what the server said, else the library's first line without the debug output after it."""
+    """Why, in one line: what the server said, else the library's first line, and what lies at its root."""
     text = str(error).strip()
     said = re.search(r"<Message>([^<]*)</Message>", text)
     if said:
         return f"{code(error) or 'error'}: {' '.join(said[1].split())}"
-    first = (text or type(error).__name__).splitlines()[0]
-    return re.sub(r"^Generic \w+ error: ", "", first)
+    first, *debug = (text or type(error).__name__).splitlines()
+    first = re.sub(r"^Generic \w+ error: ", "", first)
+    first = re.sub(r" in [\d.]+\w+(, after .*?)? +- ", ": ", first)
+    root = _ROOT.search("\n".join(debug))
+    return f"{first} ({root[1] or 'it took too long'})" if root else first

@@ -5,10 +5,11 @@ Foreign errors are mapped at the one edge, in `mapping`, to `StoreFailed` and it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -16,23 +17,21 @@ from urllib.parse import quote, unquote, urlsplit
 from obstore.store import LocalStore, MemoryStore, from_url
 
 from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
+from daybook.storage import network
 from daybook.storage.folder import locked
-from daybook.storage.mapping import FOREIGN, ObjectChanged, ObjectMissing, mapped, reason
+from daybook.storage.mapping import FOREIGN, ObjectChanged, ObjectMissing, StoreRefused, mapped, reason
 
 CHUNK_BYTES = 1024 * 1024
 """How much of a stream is held at a time; a download begins with its first chunk."""
 
+PART_BYTES = 8 * 1024 * 1024
+"""What is larger is uploaded in parts of this size: few enough for their number, small enough to send one again."""
+PARTS_AT_ONCE = 3
+"""How many parts of one object are on their way, and in memory, at a time."""
+MAX_PARTS = 10_000
+"""An S3 object has no more; a file that needs more has larger ones."""
+
 SCHEMES = ("file", "s3", "s3a", "gs", "az", "abfs", "abfss", "memory")
-_S3_FROM_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "access_key_id",
-    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
-    "AWS_SESSION_TOKEN": "session_token",
-    # Of two names for one thing the later one counts, as in the AWS SDKs.
-    "AWS_DEFAULT_REGION": "region",
-    "AWS_REGION": "region",
-    "AWS_ENDPOINT_URL": "endpoint",
-    "AWS_ENDPOINT_URL_S3": "endpoint",
-}
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,18 @@ class ObjectInfo:
 
 
 class Store:
-    """Objects below one URL, by relative POSIX keys; calls raise `StoreFailed` when the bucket does not answer."""
+    """Objects below one URL, by relative POSIX keys; calls raise `StoreFailed` when the bucket does not answer.
 
-    def __init__(self, url: str, backend: Any, prefix: str = "") -> None:
+    A call that fails for a passing reason is tried again for `network.RETRY_SECONDS`, and no longer: who can wait
+    for longer does so itself.
+    """
+
+    def __init__(self, url: str, backend: Any, prefix: str = "", bulk: Callable[[], Any] | None = None) -> None:
         scheme, _, place = url.partition("://")
         self.url = f"{scheme}://{place.rstrip('/')}"
         self._backend = backend
         self._prefix = prefix
+        self._bulk = bulk or (lambda: backend)
 
     def read(self, key: str) -> bytes:
         """The bytes of an object.
@@ -75,14 +79,27 @@ class Store:
             ObjectMissing: there is none; raised before the first chunk.
         """
         with self._mapped("read", key):
-            response = self._backend.get(self._prefix + key)
+            response = self._bulk().get(self._prefix + key)
         return self._chunks(key, response)
 
     def write(self, key: str, data: bytes | Path, media_type: str | None = None) -> None:
-        """Writes an object whole, from bytes or from a file that is streamed in parts; the last writer wins."""
+        """Writes an object whole, from bytes or from a file; the last writer wins.
+
+        What is larger than `PART_BYTES` goes in parts, `PARTS_AT_ONCE` of them at a time, and only those are held in
+        memory; nobody sees the object before it is whole. Each part, and a small object, comes with its SHA-256, by
+        which an S3 server refuses what was changed on its way.
+
+        Raises:
+            StoreRefused: the file cannot be read, or no object can have this key.
+        """
+        size = self._size(key, data)
         attributes = {"Content-Type": media_type} if media_type and not isinstance(self._backend, LocalStore) else None
+        backend = self._backend if size <= network.BRIEF_BYTES else self._bulk()
         with self._mapped("write", key):
-            self._backend.put(self._prefix + key, data, attributes=attributes)
+            part = max(PART_BYTES, -(-size // MAX_PARTS))
+            backend.put(self._prefix + key, data, attributes=attributes, chunk_size=part, max_concurrency=PARTS_AT_ONCE)
+        if size > part:
+            self._require_whole(key, size)
 
     def read_tagged(self, key: str) -> tuple[bytes, str | None]:
         """The bytes of an object, and a tag that changes whenever it is written; for `replace`.
@@ -158,7 +175,25 @@ class Store:
 
     def below(self, prefix: str) -> Store:
         """A store rooted at a prefix of this one."""
-        return Store(self.url_of(prefix), self._backend, f"{self._prefix}{prefix}/")
+        return Store(self.url_of(prefix), self._backend, f"{self._prefix}{prefix}/", self._bulk)
+
+    def _size(self, key: str, data: bytes | Path) -> int:
+        if isinstance(data, bytes):
+            return len(data)
+        try:
+            return data.stat().st_size
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StoreRefused(f"cannot write {self.url_of(key)}: cannot read {data}: {why}") from error
+
+    def _require_whole(self, key: str, size: int) -> None:
+        """The parts were checked one by one; this is about none of them being left out."""
+        found = self.info(key).size
+        if found != size:
+            raise StoreFailed(
+                f"cannot write {self.url_of(key)}: the bucket holds {found} bytes of it, not {size}; "
+                "something changed the file or the object meanwhile"
+            )
 
     def _info(self, meta: Mapping[str, Any]) -> ObjectInfo:
         key = str(meta["path"]).removeprefix(self._prefix)
@@ -200,7 +235,10 @@ def open_store(url: str, environment: Mapping[str, str] | None = None) -> Store:
             return _folder_store(_folder(url))
         if scheme not in SCHEMES:
             raise ValueError(f"the scheme must be one of {', '.join(SCHEMES)}")
-        return Store(url, from_url(url, **_options(scheme, environment or {})))
+        options = network.options(scheme, environment or {})
+        # Made when it is first needed, for it takes its time to load the certificates that it trusts.
+        bulk = cache(partial(from_url, url, **{**options, "client_options": network.bulk(options["client_options"])}))
+        return Store(url, from_url(url, **options), bulk=bulk)
     except FOREIGN as error:
         # Nothing has been asked over the network yet: what is wrong is what was written.
         raise InvalidSettings("cannot open a bucket", [Fault(url, reason(error))]) from error
@@ -225,14 +263,3 @@ def _folder_store(folder: Path) -> Store:
     except OSError as error:
         raise StoreFailed(f"cannot make the bucket folder {path}: {error.strerror or error}") from error
     return Store(path.as_uri(), LocalStore(path))
-
-
-def _options(scheme: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    if scheme not in ("s3", "s3a"):
-        return {}
-    options: dict[str, Any] = {
-        option: environment[name] for name, option in _S3_FROM_ENVIRONMENT.items() if environment.get(name)
-    }
-    if str(options.get("endpoint", "")).startswith("http://"):
-        options["client_options"] = {"allow_http": True}
-    return options
