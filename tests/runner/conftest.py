@@ -2,6 +2,7 @@
 
 import pytest
 
+from runner.pods import Pods
 from runner.runs import Runner
 
 
@@ -14,3 +15,10 @@ def run(tmp_path):
 def run_once(tmp_path_factory):
     """As `run`, for runs that several tests look at."""
     return Runner(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def pod(tmp_path):
+    pods = Pods(tmp_path)
+    yield pods
+    pods.end()

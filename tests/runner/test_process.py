@@ -5,63 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
-from builders import a_manifest, a_request
+from builders import a_manifest
 from daybook.contract.manifest import Files, Reason, State, Timings
 from daybook.contract.request import NotebookSource
 from daybook.storage import RunRecord, open_store
-from runner.runs import Run, notebook_of
-
-
-@pytest.fixture
-def pod(tmp_path):
-    """Starts runners, each in a folder of its own; ends those that still run."""
-    started = []
-
-    def start(*cells, **changes):
-        folder = tmp_path / f"pod{len(started)}"
-        folder.mkdir(exist_ok=True)  # a test may have put a bucket there
-        (folder / "given.ipynb").write_text(json.dumps(notebook_of(*cells)))
-        asked = {
-            "notebook": NotebookSource(id="example", source=str(folder / "given.ipynb")),
-            "parameters": {},
-            "output": (folder / "bucket").as_uri(),
-            **changes,
-        }
-        request = a_request(**asked)
-        environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
-        work = folder / "work"
-        work.mkdir()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "daybook.runner"],
-            cwd=work,
-            env={**environment, "DAYBOOK_REQUEST": request.to_json()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process, Run(None, folder / "bucket", "", work)
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-
-
-def wait_until(true, process, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+from runner.pods import wait_until
+from runner.runs import notebook_of
 
 
 def cell_runs(left, index):
