@@ -1,6 +1,8 @@
 """Where notebooks come from, and what is said of those that cannot be had."""
 
 import hashlib
+import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,24 +12,38 @@ from daybook.contract.errors import InvalidRequest, StoreFailed
 from daybook.contract.request import NotebookSource
 from daybook.runner import fetch as fetching
 from daybook.runner.fetch import fetch
+from daybook.runner.patience import Patience
 from daybook.storage import open_store
+from runner.faults import FaultProxy, answering, cutting_short, expired, resetting
 from runner.moto import s3_server
 
 DATA = b'{"cells": []}'
 
 
-def get(source, environment=None, sha256=None):
-    return fetch(NotebookSource(id="x", source=str(source), sha256=sha256), environment or {})
+def get(source, environment=None, sha256=None, patience=None):
+    return fetch(NotebookSource(id="x", source=str(source), sha256=sha256), environment or {}, patience)
 
 
 @pytest.fixture(scope="module")
 def web():
-    """A web server: /notebook is there, /3 redirects three times, /loop for ever, /503 and /404 answer so."""
+    """A web server: /notebook is there, /3 redirects three times, /loop for ever, /503 and /404 answer so.
+
+    /in_turn/… answers each time as the next part of the path says: a status, `reset`, or `half` of the notebook.
+    """
+    asked = {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             name = self.path.strip("/").split("?")[0]
-            if name == "notebook":
+            if name.startswith("in_turn/"):
+                asked[name] = asked.get(name, 0) + 1
+                name = name.split("/")[asked[name]]
+            if name == "reset":
+                self.close_connection = True
+            elif name == "half":
+                self.answer(200, DATA[:5])
+                self.close_connection = True
+            elif name == "notebook":
                 self.answer(200)
             elif name in ("loop", "3", "2", "1"):
                 target = {"loop": "loop", "3": "2", "2": "1", "1": "notebook"}[name]
@@ -38,11 +54,11 @@ def web():
             else:
                 self.answer(int(name))
 
-        def answer(self, code):
+        def answer(self, code, body=DATA):
             self.send_response(code)
             self.send_header("Content-Length", str(len(DATA)))
             self.end_headers()
-            self.wfile.write(DATA)
+            self.wfile.write(body)
 
         def log_message(self, *_):
             pass
@@ -84,9 +100,60 @@ def test_an_answer_that_is_none_is_told(web, code, error):
         get(f"{web}/{code}")
 
 
-def test_a_server_that_is_not_there_is_named():
-    with pytest.raises(InvalidRequest, match=r"http://127.0.0.1:9/x"):
+def test_a_server_that_refuses_may_be_there_later():
+    with pytest.raises(StoreFailed, match=r"cannot read the notebook: http://127.0.0.1:9/x: .*refused") as caught:
         get("http://127.0.0.1:9/x")
+    assert caught.value.retry_helps
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), InvalidRequest),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), StoreFailed),
+        (ssl.SSLCertVerificationError("self-signed certificate"), InvalidRequest),
+        (TimeoutError("timed out"), StoreFailed),
+    ],
+)
+def test_a_server_that_there_is_not_is_the_users_fault_and_one_that_is_away_is_not(monkeypatch, reason, expected):
+    def connect(*_, **__):
+        raise reason
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(expected, match=r"cannot read the notebook: http://example\.org/x: "):
+        get("http://example.org/x")
+
+
+def patience(said=None, seconds=60.0):
+    return Patience(seconds, (said if said is not None else []).append, sleep=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "turns", ["503/429/notebook", "reset/reset/notebook", "half/notebook", "502/reset/half/notebook"]
+)
+def test_a_web_server_that_fails_for_a_moment_is_asked_again(web, turns):
+    said = []
+    assert get(f"{web}/in_turn/{turns}", patience=patience(said)) == DATA
+    assert said[0].startswith("trying again for up to 60 s: cannot read the notebook: ")
+
+
+def test_a_web_server_is_not_asked_again_for_what_is_not_there(web):
+    with pytest.raises(InvalidRequest, match="the server answered 404"):
+        get(f"{web}/in_turn/404/notebook", patience=patience())
+    with pytest.raises(StoreFailed, match="the server answered 503"):
+        get(f"{web}/in_turn/503/notebook", patience=patience(seconds=0.0))
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"), [(expired, 3), (answering(400, "ExpiredToken"), 2), (resetting, 2), (cutting_short, 2)]
+)
+def test_a_bucket_that_fails_for_a_moment_is_asked_again(s3, fault, times):
+    open_store("s3://notebooks", s3).write("moment.ipynb", DATA)
+    with FaultProxy(s3["AWS_ENDPOINT_URL"]) as proxy:
+        planned = proxy.plan(fault, times=times)
+        through = {**s3, "AWS_ENDPOINT_URL": proxy.url}
+        assert get("s3://notebooks/moment.ipynb", through, patience=patience()) == DATA
+        assert planned.met == times
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,21 @@
 """A bucket that fails for a while is tried again, within one budget."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from daybook.contract.errors import ExitCode, StoreFailed
-from daybook.runner.patience import LONGEST_PAUSE_SECONDS, PATIENCE_SECONDS, Patience
-from daybook.storage import StaleAttempt, Store
+from daybook.runner.patience import (
+    INTERRUPTED_PATIENCE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    PATIENCE_SECONDS,
+    Patience,
+)
+from daybook.storage import StaleAttempt, Store, network
+
+GRACE_SECONDS = 60
+"""Between the signal that asks a pod to end and the one that kills it."""
 
 
 class Clock:
@@ -32,32 +43,96 @@ class Failing:
         self.tries += 1
         if self.tries <= self.times:
             raise self.error
+        return "done"
 
 
-def patience(clock, said=None, seconds=PATIENCE_SECONDS):
-    return Patience(seconds, (said if said is not None else []).append, clock, clock.sleep)
+def patience(clock, said=None, seconds=PATIENCE_SECONDS, chance=lambda: 1.0):
+    return Patience(seconds, (said if said is not None else []).append, clock, clock.sleep, chance)
 
 
 def test_what_fails_at_first_is_tried_again_after_longer_and_longer_pauses():
     clock, said, task = Clock(), [], Failing(3)
-    patience(clock, said).run(task)
+    assert patience(clock, said).run(task) == "done"
     assert task.tries == 4
     assert clock.pauses == [0.5, 1.0, 2.0]
-    assert said == ["the bucket failed, trying again for up to 60 s: down"]
+    assert said == ["trying again for up to 150 s: down"]
 
 
-def test_it_gives_up_within_its_budget_which_all_share():
+@pytest.mark.parametrize("chance", [0.0, 0.3, 0.999])
+def test_a_pause_is_never_longer_than_planned_nor_much_shorter(chance):
+    clock = Clock()
+    patience(clock, chance=lambda: chance).run(Failing(7))
+    for pause, planned in zip(clock.pauses, [0.5, 1, 2, 4, 8, 8, 8], strict=True):
+        assert planned / 2 <= pause <= planned
+    assert max(clock.pauses) <= LONGEST_PAUSE_SECONDS
+
+
+def test_runs_do_not_come_back_at_the_same_moment():
+    one, other = Clock(), Clock()
+    for clock in (one, other):
+        Patience(PATIENCE_SECONDS, print, clock, clock.sleep).run(Failing(3))
+    assert one.pauses != other.pauses
+
+
+def test_it_gives_up_when_its_budget_is_spent_which_all_share():
     clock = Clock()
     shared = patience(clock)
     with pytest.raises(StoreFailed, match="down"):
         shared.run(Failing(1000))
-    assert PATIENCE_SECONDS - LONGEST_PAUSE_SECONDS <= sum(clock.pauses) <= PATIENCE_SECONDS
-    spent = clock.now
-    clock.now = 100.0 + PATIENCE_SECONDS
+    assert sum(clock.pauses) == PATIENCE_SECONDS
     with pytest.raises(StoreFailed):
         shared.run(another := Failing(1))
     assert another.tries == 1
-    assert spent <= clock.now
+
+
+class Away:
+    """A bucket that is away for some seconds, and takes its time to say so."""
+
+    def __init__(self, clock, begins, seconds, takes=0.0):
+        self.clock, self.begins, self.ends, self.takes = clock, begins, begins + seconds, takes
+
+    def __call__(self):
+        called, self.clock.now = self.clock.now, self.clock.now + self.takes
+        if self.begins <= called < self.ends:
+            raise StoreFailed("away")
+
+
+@pytest.mark.parametrize("takes", [0.0, network.RETRY_SECONDS, network.RETRY_SECONDS + network.SILENCE_SECONDS])
+def test_a_bucket_that_is_away_for_a_minute_at_a_runs_end_loses_nothing(takes):
+    clock = Clock()
+    shared = patience(clock)
+    away = Away(clock, clock.now, 60, takes)
+    for _ in range(6):  # uploads, log and seal
+        shared.run(away)
+    assert clock.now >= 160.0
+
+
+def test_only_the_time_in_which_the_bucket_fails_is_counted():
+    clock = Clock()
+    shared = patience(clock)
+    shared.run(Failing(2))
+    clock.now += 3600  # a long upload
+    shared.run(Away(clock, clock.now, 60))
+    clock.now += 3600
+    with pytest.raises(StoreFailed):
+        shared.run(Away(clock, clock.now, PATIENCE_SECONDS - 60))
+
+
+def test_an_interrupted_run_gives_up_before_its_pod_is_killed():
+    clock = Clock()
+    with pytest.raises(StoreFailed):
+        patience(clock, seconds=INTERRUPTED_PATIENCE_SECONDS).run(Away(clock, 0, 1e9, network.RETRY_SECONDS))
+    took = clock.now - 100.0
+    assert INTERRUPTED_PATIENCE_SECONDS < took < GRACE_SECONDS - 10
+
+
+def test_many_threads_draw_on_one_budget():
+    shared = Patience(0.2, print, sleep=lambda seconds: time.sleep(min(seconds, 0.01)))
+    tasks = [Failing(10**9) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        ended = [pool.submit(shared.run, task) for task in tasks]
+    assert all(isinstance(each.exception(), StoreFailed) for each in ended)
+    assert all(task.tries > 1 for task in tasks)
 
 
 @pytest.mark.parametrize(("seconds", "error"), [(60.0, StaleAttempt("stale")), (0.0, StoreFailed("down"))])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from daybook.contract.errors import Fault, InvalidRequest, StoreFailed
 from daybook.contract.request import NotebookSource
 from daybook.contract.sources import shown
+from daybook.runner.patience import Patience
 from daybook.storage import ObjectMissing, open_store
 from daybook.storage.store import SCHEMES
 
@@ -25,12 +29,13 @@ _TRY_AGAIN_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SUMMARY = "cannot read the notebook"
 
 
-def fetch(notebook: NotebookSource, environment: Mapping[str, str]) -> bytes:
+def fetch(notebook: NotebookSource, environment: Mapping[str, str], patience: Patience | None = None) -> bytes:
     """The notebook's bytes.
 
     Args:
         notebook: where they lie, and their digest where one is known.
         environment: credentials and endpoint of the bucket.
+        patience: with a server or bucket that does not answer now; None has none.
 
     Raises:
         InvalidRequest: there is nothing to be had there, or not what the digest names.
@@ -39,12 +44,12 @@ def fetch(notebook: NotebookSource, environment: Mapping[str, str]) -> bytes:
     parts = address_parts(notebook.source)
     scheme = parts.scheme.lower()
     if scheme in ("http", "https"):
-        data = _from_web(notebook.source)
+        data = _patiently(partial(_from_web, notebook.source), patience)
     elif scheme in ("", "file"):
         path = unquote(parts.path) if scheme else notebook.source
         data = _from_disk(Path(path), notebook.source)
     elif scheme in SCHEMES:
-        data = _from_bucket(notebook.source, environment)
+        data = _patiently(partial(_from_bucket, notebook.source, environment), patience)
     else:
         raise _unreadable(notebook.source, "the address must be a path, or begin with file, http, https, s3, gs or az")
     found = hashlib.sha256(data).hexdigest()
@@ -52,6 +57,10 @@ def fetch(notebook: NotebookSource, environment: Mapping[str, str]) -> bytes:
         message = f"its sha256 is {found}, not {notebook.sha256}: it was changed since its digest was noted"
         raise _unreadable(notebook.source, message)
     return data
+
+
+def _patiently(get: Callable[[], bytes], patience: Patience | None) -> bytes:
+    return get() if patience is None else patience.run(get)
 
 
 def address_parts(source: str) -> SplitResult:
@@ -100,10 +109,23 @@ def _from_web(source: str) -> bytes:
             if response.status_code != httpx.codes.OK:
                 raise _unreadable(source, f"the server answered {response.status_code} {response.reason_phrase}")
             return _limited(_in_time(response.iter_bytes(), deadline, source), source)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.ConnectError) as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
         raise _unreadable(source, str(error)) from error
     except httpx.HTTPError as error:
+        if isinstance(error, httpx.ConnectError) and _is_nowhere(error):
+            raise _unreadable(source, str(error)) from error
         raise StoreFailed(f"{_SUMMARY}: {shown(source)}: {str(error) or type(error).__name__}") from error
+
+
+def _is_nowhere(error: BaseException | None) -> bool:
+    """Whether there is no such server, or none that may be trusted; one that refuses or is silent may be starting."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return error.errno != socket.EAI_AGAIN
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _in_time(chunks: Iterable[bytes], deadline: float, source: str) -> Iterable[bytes]:

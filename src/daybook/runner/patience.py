@@ -1,38 +1,60 @@
-"""Tries a bucket again for a while: what a run has made is worth more than a minute's wait."""
+"""Tries a bucket or server again for a while: what a run has made is worth more than two minutes' wait."""
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from daybook.contract.errors import StoreFailed
 
-PATIENCE_SECONDS = 60.0
-"""How long, in all, a failing bucket is tried again at a run's end: a restart or a failover is over by then."""
+PATIENCE_SECONDS = 150.0
+"""How long, in all, a bucket may fail before the run does: a restart, a failover or a minute with credentials that have
+expired is over by then, also where several of them follow one another."""
+INTERRUPTED_PATIENCE_SECONDS = 35.0
+"""The same where the run was asked to end: Kubernetes kills the pod 60 s after that. A call that begins last still has
+`storage.network.RETRY_SECONDS`, and before the first one the kernel was to be interrupted and the page rendered."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
+_SHORTEST_PART = 0.5
+"""A pause lasts from this part of its length up to all of it, so that many runs do not come back at the same moment."""
+
+_Result = TypeVar("_Result")
 
 
 @dataclass
 class Patience:
     """A budget of time that everything at a run's end shares; any thread may draw on it.
 
+    Only the time counts in which the bucket fails: from a failure up to the next success of whichever call. So a
+    moment's failure at the start of a long upload does not use up what the seal at its end may need.
+
     Attributes:
-        seconds: from the first failure on, no try begins later than this.
+        seconds: for how long, in all, the bucket may fail; no try begins later than this.
         say: told of the first failure.
         clock: seconds that only grow.
         sleep: waits for some seconds.
+        chance: a number from 0 up to 1, each time another one.
     """
 
     seconds: float
     say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    _deadline: float | None = field(default=None, init=False)
+    chance: Callable[[], float] = random.random
+    _spent: float = field(default=0.0, init=False)
+    _failing_since: float | None = field(default=None, init=False)
+    _said: bool = field(default=False, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def run(self, attempt: Callable[[], None]) -> None:
+    def run(self, attempt: Callable[[], _Result]) -> _Result:
         """Does something with the bucket, again and again until it works, or time is up.
+
+        Returns:
+            What it gave.
 
         Raises:
             StoreFailed: as the last try did; at once where another one cannot help.
@@ -40,16 +62,32 @@ class Patience:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return attempt()
+                result = attempt()
             except StoreFailed as error:
-                if not error.retry_helps or self._left(error) < pause:
+                if not error.retry_helps:
                     raise
-            self.sleep(pause)
+                left = self._left(error)
+                if left <= 0:
+                    raise
+            else:
+                self._worked()
+                return result
+            self.sleep(min(left, pause * (_SHORTEST_PART + (1 - _SHORTEST_PART) * self.chance())))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _left(self, error: StoreFailed) -> float:
-        if self._deadline is None:
-            self._deadline = self.clock() + self.seconds
-            if self.seconds > 0:
-                self.say(f"the bucket failed, trying again for up to {self.seconds:g} s: {error}")
-        return self._deadline - self.clock()
+        with self._lock:
+            now = self.clock()
+            if self._failing_since is None:
+                self._failing_since = now
+            left = self.seconds - self._spent - (now - self._failing_since)
+            first, self._said = not self._said, True
+        if first and self.seconds > 0:
+            self.say(f"trying again for up to {self.seconds:g} s: {error}")
+        return left
+
+    def _worked(self) -> None:
+        with self._lock:
+            if self._failing_since is not None:
+                self._spent += self.clock() - self._failing_since
+                self._failing_since = None
