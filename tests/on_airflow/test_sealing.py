@@ -1,13 +1,18 @@
 """What the operator seals when the runner could not."""
 
+import logging
+
 import pytest
+from kubernetes.client import models as k8s
 
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import CellCounts, Manifest, NotebookRecord, Reason, State
 from daybook.on_airflow.errors import describe, failure_of
-from daybook.on_airflow.sealing import settle
-from daybook.pods import GONE
+from daybook.on_airflow.sealing import note_image, settle
+from daybook.pods import CONTAINER, GONE
 from daybook.storage import RunRecord, StaleAttempt, open_store
+
+DIGEST = "sha256:" + "a" * 64
 
 
 @pytest.fixture
@@ -48,6 +53,27 @@ def test_newer_attempt_is_not_touched(record):
 def test_missing_manifest_is_an_error_not_a_success(record):
     with pytest.raises(StoreFailed, match="no manifest"):
         settle(record, 1, GONE)
+
+
+def pod(image_id):
+    statuses = [
+        k8s.V1ContainerStatus(name=name, image="i", image_id=found, ready=True, restart_count=0)
+        for name, found in (("sidecar", "repo@sha256:" + "b" * 64), (CONTAINER, image_id))
+    ]
+    return k8s.V1Pod(status=k8s.V1PodStatus(phase="Running", container_statuses=statuses))
+
+
+def test_what_is_sealed_here_names_the_image_that_the_pod_ran(record):
+    record.write(manifest())
+    assert settle(record, 1, GONE, pod(f"repo@{DIGEST}")).image_digest == DIGEST
+
+
+def test_a_note_that_the_bucket_does_not_take_harms_no_run(tmp_path, caplog):
+    record = RunRecord(open_store(str(tmp_path)))
+    (tmp_path / "manifest.json").mkdir()
+    with caplog.at_level(logging.WARNING):
+        note_image(record, 1, DIGEST)
+    assert DIGEST in caplog.text
 
 
 @pytest.mark.parametrize(

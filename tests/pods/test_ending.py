@@ -5,15 +5,16 @@ from kubernetes.client import models as k8s
 
 from daybook.contract.errors import ExitCode
 from daybook.contract.manifest import FINAL_STATES, Reason, State, exit_code_for
-from daybook.pods import CONTAINER, GONE, ending_of
+from daybook.pods import CONTAINER, GONE, ending_of, image_digest_of
 
+DIGEST = "sha256:" + "a" * 64
 INFRASTRUCTURE = ExitCode.INFRASTRUCTURE_FAILED
 
 
-def a_pod(phase, *, state=None, container=CONTAINER, condition=None, **status):
+def a_pod(phase, *, state=None, container=CONTAINER, condition=None, image_id="", **status):
     """A pod as last seen; `state` is its container's, `condition` says why it is not scheduled."""
     containers = [
-        k8s.V1ContainerStatus(name=container, image="i", image_id="", ready=False, restart_count=0, state=state)
+        k8s.V1ContainerStatus(name=container, image="i", image_id=image_id, ready=False, restart_count=0, state=state)
     ]
     conditions = [k8s.V1PodCondition(type="PodScheduled", status="False", **condition)] if condition else None
     return k8s.V1Pod(
@@ -178,3 +179,31 @@ def test_no_pod_makes_an_unsealed_run_a_success(case):
 
 def test_a_pod_that_is_gone_is_lost():
     assert ending_of(None, CONTAINER) is GONE
+
+
+def test_a_pod_that_was_too_large_is_told_its_limit():
+    pod = a_pod("Failed", state=ended(137, "OOMKilled"))
+    limits = {"sidecar": {"memory": "1Mi"}, CONTAINER: {"memory": "2Gi"}}
+    containers = [
+        k8s.V1Container(name=name, resources=k8s.V1ResourceRequirements(limits=limit)) for name, limit in limits.items()
+    ]
+    pod.spec = k8s.V1PodSpec(containers=containers)
+    assert ending_of(pod, CONTAINER).message == "the pod used more memory than its limit of 2Gi and was killed"
+    containers[1].resources.limits = None
+    assert ending_of(pod, CONTAINER).message == "the pod used more memory than its limit and was killed"
+
+
+@pytest.mark.parametrize(
+    ("pod", "digest"),
+    [
+        (a_pod("Running", image_id=f"registry.example:5000/daybook/notebook@{DIGEST}"), DIGEST),
+        (a_pod("Running", image_id=DIGEST), DIGEST),
+        (a_pod("Running", image_id="daybook/notebook:latest"), None),
+        (a_pod("Pending"), None),
+        (a_pod("Running", container="sidecar", image_id=DIGEST), None),
+        (k8s.V1Pod(), None),
+        (None, None),
+    ],
+)
+def test_the_image_that_ran_is_known_where_the_node_tells(pod, digest):
+    assert image_digest_of(pod, CONTAINER) == digest

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue
 
 from daybook.contract.errors import ExitCode
+from daybook.contract.images import image_digest
 from daybook.contract.request import AirflowCoordinates, Frozen, RunRequest
 from daybook.contract.sources import shown
 
@@ -225,6 +226,7 @@ class Manifest(Frozen):
             secrets=request.secrets,
             timings=timings,
             image=request.image,
+            image_digest=image_digest(request.image),
             files=files or Files(),
             airflow=request.airflow,
         )

@@ -26,11 +26,11 @@ from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.plan import UNATTENDED, TaskInstance, choose_resources, plan_run
 from daybook.on_airflow.pod_api import PodApi, attempt_of, refusal, said
-from daybook.on_airflow.sealing import queued, settle
+from daybook.on_airflow.sealing import note_image, queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
 from daybook.on_airflow.trigger import CANCELLED, NotebookTrigger
-from daybook.pods import CONTAINER, GONE, Resources, build_pod, ending_of, labels
+from daybook.pods import CONTAINER, GONE, Resources, build_pod, ending_of, image_digest_of, labels
 from daybook.storage import record_of
 from daybook.workspaces import Workspace
 
@@ -160,6 +160,8 @@ class NotebookOperator(KubernetesPodOperator):
         else:
             request = request.model_copy(update={"attempt": 1 if earlier is None else earlier.attempt + 1})
             request = staged(request, entry, record.store)
+            if earlier is not None and not earlier.sealed:
+                settle(record, earlier.attempt, GONE)
             record.write(queued(request, source_key(entry)))
         self._begin(settings, workspace, request)
         self._plan = PodPlan(request, _for_pod(workspace, entry), choose_resources(entry, workspace))
@@ -265,6 +267,13 @@ class NotebookOperator(KubernetesPodOperator):
         ours = NotebookTrigger(run=(self.trigger_kwargs or {})["daybook"], **arguments)
         super().defer(trigger=ours, method_name=method_name, kwargs=kwargs, timeout=timeout)
 
+    def await_pod_start(self, pod: k8s.V1Pod) -> None:
+        """Waits here until the pod runs, and notes which image that is."""
+        super().await_pod_start(pod)
+        digest = image_digest_of(self._pods.read(*self._pod_place), CONTAINER)
+        if digest is not None:
+            note_image(self._record, self._attempt, digest)
+
     def cleanup(self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None) -> None:  # noqa: ARG002
         """Settles the run, then deletes its pod; one that still runs is ended first, with the grace to seal.
 
@@ -280,7 +289,7 @@ class NotebookOperator(KubernetesPodOperator):
         if not ended:
             self.process_pod_deletion(remote_pod, reraise=False)
             self._pods.wait_until_gone(remote_pod)
-        self._manifest = settle(self._record, self._attempt, ending)
+        self._manifest = settle(self._record, self._attempt, ending, remote_pod)
         if self._manifest.reason is Reason.STORE_FAILED:
             self.log.warning("Pod %s is kept: it holds what could not be saved", remote_pod.metadata.name)
         elif ended:
@@ -292,7 +301,7 @@ class NotebookOperator(KubernetesPodOperator):
         if self.pod is None:
             return
         self._pods.wait_until_gone(self.pod)
-        manifest = settle(self._record, self._attempt, CANCELLED)
+        manifest = settle(self._record, self._attempt, CANCELLED, self.pod)
         self.log.info("%s", describe(manifest))
 
     def _write_logs(self, *arguments: Any, **options: Any) -> None:  # type: ignore[override] # there: a decorated one

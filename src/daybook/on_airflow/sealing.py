@@ -1,14 +1,19 @@
-"""Sealing what a pod could not seal itself."""
+"""Sealing what a pod could not seal itself, and noting of it what only Kubernetes tells."""
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 
+from kubernetes.client import models as k8s
+
 from daybook.contract.errors import StoreFailed
-from daybook.contract.manifest import CellCounts, Files, Manifest, State, Timings, exit_code_for
+from daybook.contract.manifest import Files, Manifest, State, Timings
 from daybook.contract.request import RunRequest
-from daybook.pods import Ending
-from daybook.storage import RunRecord, StaleAttempt
+from daybook.pods import CONTAINER, Ending, image_digest_of
+from daybook.storage import RunRecord, Verdict
+
+log = logging.getLogger(__name__)
 
 
 def queued(request: RunRequest, source_key: str | None) -> Manifest:
@@ -16,55 +21,32 @@ def queued(request: RunRequest, source_key: str | None) -> Manifest:
     return Manifest.of(request, State.QUEUED, Timings(queued_at=_now()), Files(source=source_key))
 
 
-def settle(record: RunRecord, attempt: int, ending: Ending) -> Manifest:
+def settle(record: RunRecord, attempt: int, ending: Ending, pod: k8s.V1Pod | None = None) -> Manifest:
     """The sealed manifest of an attempt: the runner's own, or one sealed here with what Kubernetes says.
 
     Args:
         record: the run's.
         attempt: whose pod has ended.
         ending: why, to seal with where the runner did not.
+        pod: as last seen; tells which image ran.
 
     Raises:
         StaleAttempt: a newer attempt has taken the run over.
-        StoreFailed: the bucket does not answer, or holds no manifest of the run at all.
+        StoreFailed: the bucket does not answer, or holds no manifest of the attempt at all.
     """
-    manifest = record.read()
-    if manifest is None:
-        raise StoreFailed(f"{record.store.url} holds no manifest although one was written when the run was queued")
-    if manifest.attempt > attempt:
-        raise StaleAttempt(f"run {manifest.run_id}: attempt {manifest.attempt} has taken over from attempt {attempt}")
-    if manifest.sealed:
-        return manifest
-    sealed = manifest.model_copy(
-        update={
-            "attempt": attempt,
-            "state": ending.state,
-            "reason": ending.reason,
-            "message": ending.message,
-            "sealed": True,
-            "sealed_by": "operator",
-            "exit_code": exit_code_for(ending.state, ending.reason),
-            "cells": _stopped(manifest.cells),
-            "timings": _ended(manifest.timings),
-        }
-    )
-    record.write(sealed)
-    return sealed
+    digest = image_digest_of(pod, CONTAINER)
+    return record.seal(attempt, Verdict(ending.state, ending.reason, ending.message, "operator", digest))
 
 
-def _ended(timings: Timings) -> Timings:
-    now = datetime.now(UTC)
-    began = datetime.fromisoformat(timings.started_at) if timings.started_at else None
-    duration = (now - began).total_seconds() if began else None
-    moment = now.isoformat()
-    return timings.model_copy(update={"finished_at": moment, "updated_at": moment, "duration_seconds": duration})
+def note_image(record: RunRecord, attempt: int, digest: str) -> None:
+    """Notes in the manifest of an attempt on its way which image its pod runs; the runner cannot ask for it.
 
-
-def _stopped(cells: CellCounts) -> CellCounts:
-    """No cell runs any more; the one that did was interrupted."""
-    if cells.current is None:
-        return cells
-    return cells.model_copy(update={"current": None, "interrupted": cells.interrupted + 1})
+    Where the bucket does not take the note the record lacks it, and the run goes on.
+    """
+    try:
+        record.note_image(attempt, digest)
+    except StoreFailed as error:
+        log.warning("The image's digest %s is not in the record: %s", digest, error)
 
 
 def _now() -> str:

@@ -6,16 +6,20 @@ import asyncio
 import logging
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
 from kubernetes_asyncio.client.exceptions import ApiException
 
+from daybook.contract.errors import DaybookError
 from daybook.contract.manifest import Reason, State
-from daybook.on_airflow.sealing import settle
+from daybook.on_airflow.sealing import note_image, settle
 from daybook.on_airflow.settings import Settings
-from daybook.pods import GRACE_SECONDS, Ending
-from daybook.storage import StaleAttempt, record_of
+from daybook.pods import CONTAINER, GRACE_SECONDS, Ending, image_digest_of
+from daybook.storage import RunRecord, StaleAttempt, record_of
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client.models import V1Pod
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ class NotebookTrigger(KubernetesPodTrigger):
     def __init__(self, *, run: dict[str, Any], **pod: Any) -> None:
         super().__init__(**pod)
         self.run_reference = run
+        self._image_is_noted = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, for the triggerer's database."""
@@ -66,9 +71,26 @@ class NotebookTrigger(KubernetesPodTrigger):
             await asyncio.sleep(_POLL_SECONDS)
         log.warning("Pod %s is still there after its grace period", self.pod_name)
 
+    async def _get_pod(self) -> V1Pod:  # type: ignore[override] # there: a decorated one
+        """The pod as it is now; the first look at one that runs notes which image that is."""
+        pod = await super()._get_pod()
+        digest = None if self._image_is_noted else image_digest_of(pod, CONTAINER)
+        if digest is not None:
+            self._image_is_noted = True
+            await asyncio.to_thread(self._note_image, digest)
+        return pod
+
+    def _note_image(self, digest: str) -> None:
+        try:
+            note_image(self._record(), self.run_reference["attempt"], digest)
+        except DaybookError as error:
+            log.warning("The image's digest %s is not in the record: %s", digest, error)
+
     def _settle(self) -> None:
+        manifest = settle(self._record(), self.run_reference["attempt"], CANCELLED)
+        log.info("Run %s is %s (%s)", manifest.run_id, manifest.state, manifest.reason)
+
+    def _record(self) -> RunRecord:
         settings = Settings.from_environment(os.environ)
         workspace = settings.load_workspaces().get(self.run_reference["workspace"])
-        record = record_of(settings.open_bucket(workspace), self.run_reference["run_id"])
-        manifest = settle(record, self.run_reference["attempt"], CANCELLED)
-        log.info("Run %s is %s (%s)", manifest.run_id, manifest.state, manifest.reason)
+        return record_of(settings.open_bucket(workspace), self.run_reference["run_id"])

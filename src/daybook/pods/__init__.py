@@ -1,7 +1,17 @@
 """A `RunRequest` becomes a `V1Pod`: pure functions, no I/O. A pod is a sum of small fragments, one concern each."""
 
 from daybook.pods.build import CONTAINER, GRACE_SECONDS, build_pod, labels
-from daybook.pods.ending import GONE, Ending, ending_of
+from daybook.pods.ending import GONE, Ending, ending_of, image_digest_of
 from daybook.pods.resources import Resources
 
-__all__ = ["CONTAINER", "GONE", "GRACE_SECONDS", "Ending", "Resources", "build_pod", "ending_of", "labels"]
+__all__ = [
+    "CONTAINER",
+    "GONE",
+    "GRACE_SECONDS",
+    "Ending",
+    "Resources",
+    "build_pod",
+    "ending_of",
+    "image_digest_of",
+    "labels",
+]

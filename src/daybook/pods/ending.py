@@ -1,4 +1,4 @@
-"""Why a pod ended, or never began, as Kubernetes tells it: the reason an operator seals an unsealed manifest with."""
+"""What a pod's status tells: why it ended or never began, to seal an unsealed manifest with; and which image it ran."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from kubernetes.client import models as k8s
 
 from daybook.contract.errors import ExitCode
+from daybook.contract.images import image_digest
 from daybook.contract.manifest import Reason, State
 
 _IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
@@ -41,7 +42,8 @@ def ending_of(pod: k8s.V1Pod | None, container: str) -> Ending:
     terminated = _container_state(pod, container, "terminated")
     waiting = _container_state(pod, container, "waiting")
     if terminated is not None and terminated.reason == "OOMKilled":
-        return Ending(State.FAILED, Reason.OUT_OF_MEMORY, "the pod used more memory than its limit and was killed")
+        message = f"the pod used more memory than its limit{_memory_limit(pod, container)} and was killed"
+        return Ending(State.FAILED, Reason.OUT_OF_MEMORY, message)
     if status.reason == "DeadlineExceeded":
         return Ending(State.FAILED, Reason.DEADLINE_EXCEEDED, "the pod ran longer than its deadline and was ended")
     if status.reason == "Evicted":
@@ -80,6 +82,21 @@ def _container_state(pod: k8s.V1Pod, container: str, which: str) -> Any:
         if status.name == container and status.state is not None:
             return getattr(status.state, which)
     return None
+
+
+def image_digest_of(pod: k8s.V1Pod | None, container: str) -> str | None:
+    """The digest of the image that a container runs or ran; None where the node does not tell."""
+    if pod is None or pod.status is None:
+        return None
+    statuses = pod.status.container_statuses or []
+    return next((image_digest(status.image_id) for status in statuses if status.name == container), None)
+
+
+def _memory_limit(pod: k8s.V1Pod, container: str) -> str:
+    for each in pod.spec.containers if pod.spec is not None else ():
+        if each.name == container and each.resources is not None and (each.resources.limits or {}).get("memory"):
+            return f" of {each.resources.limits['memory']}"
+    return ""
 
 
 def _unscheduled(status: k8s.V1PodStatus) -> str | None:

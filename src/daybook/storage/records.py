@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
-from daybook.contract.manifest import Manifest
+from daybook.contract.manifest import CellCounts, Manifest, Reason
+from daybook.storage import journal
 from daybook.storage.mapping import ObjectChanged, ObjectMissing
+from daybook.storage.sealing import Verdict, closed, closing, counted, is_closing, overtaken
 from daybook.storage.store import Store
 
-_WRITE_TRIES = 10
-"""Two attempts of one run write about once a second each; ten collisions in a row are no coincidence any more."""
+_WRITE_TRIES = 20
+"""Two attempts of one run write about once a second each, and a take-over writes three times at once; twenty
+collisions in a row are no coincidence any more."""
+
+log = logging.getLogger(__name__)
 
 
 class UnreadableManifest(StoreFailed):
@@ -47,26 +55,134 @@ class RunRecord:
     def write(self, manifest: Manifest) -> None:
         """Writes the manifest unless a newer attempt, or a seal of this one, stands there already.
 
-        Holds however many write at once: what is replaced is what was looked at, or it is looked at again.
+        Holds however many write at once: what is replaced is what was looked at, or it is looked at again. The manifest
+        of an older attempt is kept before it is replaced, sealed as lost where it was not sealed. An image's digest
+        that somebody else noted of this attempt stays.
 
         Raises:
             StaleAttempt: a newer attempt has written.
             UnreadableManifest: what lies there is no manifest of this version.
             StoreFailed: the bucket does not answer.
         """
-        document = manifest.to_json().encode()
+        self._change(lambda current: self._following(current, manifest))
+
+    def seal(self, attempt: int, verdict: Verdict) -> Manifest:
+        """Seals an attempt that its runner cannot seal any more; where it has, its word stands.
+
+        First the manifest says how the attempt ended, which shuts out a runner that lives after all. Then its notebook
+        is made whole, and then the manifest is sealed. Whoever comes after a sealer that was killed on the way goes on
+        where it stopped.
+
+        Args:
+            attempt: which.
+            verdict: how it ended.
+
+        Returns:
+            The sealed manifest.
+
+        Raises:
+            StaleAttempt: a newer attempt has taken over.
+            UnreadableManifest: what lies there is no manifest of this version.
+            StoreFailed: the bucket does not answer, or holds no manifest of this attempt.
+        """
+        now = datetime.now(UTC)
+        found = self._change(lambda current: self._closing(current, attempt, verdict, now))
+        if found.sealed:
+            return found
+        final = closed(found, *self._made_whole(found))
+        return self._change(lambda current: self._last(current, final))
+
+    def note_image(self, attempt: int, digest: str) -> None:
+        """Notes in the manifest of an attempt on its way which image runs; a sealed one stays as it is.
+
+        Raises:
+            UnreadableManifest: what lies there is no manifest of this version.
+            StoreFailed: the bucket does not answer, or holds no manifest.
+        """
+
+        def noted(current: Manifest | None) -> Manifest:
+            current = self._present(current, attempt)
+            if current.attempt > attempt or current.sealed or is_closing(current) or current.image_digest:
+                return current
+            return current.model_copy(update={"image_digest": digest})
+
+        self._change(noted)
+
+    def _change(self, following: Callable[[Manifest | None], Manifest]) -> Manifest:
+        """Replaces the manifest by the one that follows from it, whoever else writes; tells which one stands now."""
         for _ in range(_WRITE_TRIES):
             text, tag = self._read()
-            if text == document:
-                return  # an earlier try came through, although its answer was lost
-            if text is not None:
-                _refuse_stale(self._parsed(text), manifest)
+            current = None if text is None else self._parsed(text)
+            manifest = following(current)
+            document = manifest.to_json().encode()
+            if manifest is current or document == text:
+                return manifest
             try:
                 self.store.replace(keys.MANIFEST, document, tag, "application/json")
             except ObjectChanged:
                 continue
-            return
+            return manifest
         raise StoreFailed(f"cannot write {self.store.url_of(keys.MANIFEST)}: others keep writing it")
+
+    def _following(self, current: Manifest | None, manifest: Manifest) -> Manifest:
+        if current is None:
+            return manifest
+        if current.attempt < manifest.attempt:
+            self._keep(current, manifest)
+            return manifest
+        if current.attempt > manifest.attempt:
+            raise _overtaken(current, manifest.attempt)
+        if manifest.image_digest is None:
+            manifest = manifest.model_copy(update={"image_digest": current.image_digest})
+        if current.sealed and current.to_json() != manifest.to_json():
+            # The same words again are fine: the answer to an earlier try may have been lost.
+            raise StaleAttempt(f"run {manifest.run_id}: attempt {manifest.attempt} is sealed already")
+        if is_closing(current):
+            message = f"attempt {manifest.attempt} was given up as {current.state} ({current.reason})"
+            raise StaleAttempt(f"run {manifest.run_id}: {message}")
+        return manifest
+
+    def _closing(self, current: Manifest | None, attempt: int, verdict: Verdict, now: datetime) -> Manifest:
+        current = self._present(current, attempt)
+        if current.attempt > attempt:
+            raise _overtaken(current, attempt)
+        return current if current.sealed or is_closing(current) else closing(current, verdict, now)
+
+    def _last(self, current: Manifest | None, final: Manifest) -> Manifest:
+        current = self._present(current, final.attempt)
+        if current.attempt > final.attempt:
+            raise _overtaken(current, final.attempt)
+        return current if current.sealed else final
+
+    def _present(self, current: Manifest | None, attempt: int) -> Manifest:
+        if current is None or current.attempt < attempt:
+            raise StoreFailed(
+                f"{self.store.url} holds no manifest of attempt {attempt} although one was written when it was queued"
+            )
+        return current
+
+    def _keep(self, older: Manifest, newer: Manifest) -> None:
+        """Keeps an older attempt's manifest beside its files: once it is sealed nobody changes it any more."""
+        try:
+            final = older if older.sealed else self.seal(older.attempt, overtaken(older, newer))
+        except StaleAttempt:
+            return  # somebody else was faster, and has kept it; what is there now is looked at next
+        with suppress(ObjectChanged):  # kept already
+            place = keys.AttemptKeys(older.attempt).manifest
+            self.store.replace(place, final.to_json().encode(), None, "application/json")
+
+    def _made_whole(self, manifest: Manifest) -> tuple[str | None, CellCounts | None]:
+        """The notebook of a closing attempt with all that its journal holds: its key, and what became of its cells."""
+        places = keys.AttemptKeys(manifest.attempt)
+        reason, message = manifest.reason or Reason.NEVER_SEALED, manifest.message or ""
+        try:
+            key = journal.fold(self.store, places, state=manifest.state, reason=reason, message=message)
+            notebook = journal.current(self.store, places) if key is not None else None
+            return key, counted(notebook) if notebook is not None else None
+        except (StoreFailed, ValueError) as error:
+            # The record must be sealed all the same; the notebook stays as it is, with its journal beside it.
+            log.warning("The notebook of run %s is left as it was: %s", manifest.run_id, error)
+            return None, None
 
     def _read(self) -> tuple[bytes | None, str | None]:
         try:
@@ -86,13 +202,8 @@ class RunRecord:
             ) from error
 
 
-def _refuse_stale(current: Manifest, manifest: Manifest) -> None:
-    if current.attempt > manifest.attempt:
-        raise StaleAttempt(
-            f"run {manifest.run_id}: attempt {current.attempt} has taken over; attempt {manifest.attempt} is stale"
-        )
-    if current.attempt == manifest.attempt and current.sealed:
-        raise StaleAttempt(f"run {manifest.run_id}: attempt {manifest.attempt} is sealed already")
+def _overtaken(current: Manifest, attempt: int) -> StaleAttempt:
+    return StaleAttempt(f"run {current.run_id}: attempt {current.attempt} has taken over; attempt {attempt} is stale")
 
 
 def record_of(bucket: Store, run_id: str) -> RunRecord:
