@@ -151,7 +151,8 @@ def begin(
     started, clock = records.now(), time.monotonic()
     store = open_store(request.output, environment)
     folder = WorkingFolder.make(scratch)
-    redactor = Redactor(secrets_of(environment))
+    secrets = secrets_of(environment)
+    redactor = Redactor(secrets)
     journal = Journal(folder.journal)
     with (
         RunLog(folder.log, stream, lambda: records.moment(records.now()), redactor.text) as log,
@@ -175,4 +176,7 @@ def begin(
             manifest=records.begun(request, started),
         )
         recorder.begin(attempt.current_manifest, patience)
+        for secret in secrets:
+            if not secret.can_be_kept_out:
+                log.say(f"the value of {secret.name} is too short to be kept out of the record: do not show it")
         yield attempt

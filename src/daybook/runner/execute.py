@@ -20,7 +20,7 @@ from daybook.runner.fetch import fetch
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed
 from daybook.runner.literals import parameters_cell
-from daybook.runner.patience import PATIENCE_SECONDS, Patience
+from daybook.runner.patience import INTERRUPTED_PATIENCE_SECONDS, PATIENCE_SECONDS, Patience
 from daybook.runner.prepare import language_for, prepare
 from daybook.runner.publish import publish
 from daybook.storage import StaleAttempt
@@ -51,7 +51,10 @@ def execute(
         InfrastructureFailed: there is no place for the working folder, or the bucket cannot be opened.
     """
     with attempts.begin(request, environment, scratch, stream, patience) as attempt:
-        ending = publish(attempt, _ending_of(attempt), Patience(patience, attempt.log.say))
+        ending = _ending_of(attempt)
+        if attempt.interruption.name:
+            patience = min(patience, INTERRUPTED_PATIENCE_SECONDS)
+        ending = publish(attempt, ending, Patience(patience, attempt.log.say))
     if not attempt.kept:
         attempt.folder.remove()
     return ending.exit_code

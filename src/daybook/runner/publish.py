@@ -109,6 +109,8 @@ def _final_notebook(attempt: Attempt, ending: Ending) -> bytes | None:
     from daybook.runner.cells import close
 
     close(attempt.notebook, ending, attempt.started, attempt.request)
+    # Parameters and the message stand there now; cells were taken care of as they were executed.
+    attempt.notebook.metadata = attempt.redactor.json(attempt.notebook.metadata)
     data = to_bytes(attempt.notebook, final=True)
     _write(attempt, attempt.folder.notebook, data)
     return data
