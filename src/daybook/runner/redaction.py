@@ -24,7 +24,9 @@ from daybook.runner.known_secrets import SHORTEST_INPUT, Secret, secrets_of
 
 __all__ = ["Redactor", "Secret", "StreamRedactor", "secrets_of"]
 
-_MARKS = ("[redacted]", "[hidden]", "[***]", "[]")
+MARKS = ("[redacted]", "[hidden]", "[***]")
+"""By which a reader knows that a secret was taken out."""
+_MARKS = (*MARKS, "[]")
 """What stands in place of a secret: nothing that JSON, HTML or a URL's path would escape. The first that is not itself
 (part of) a secret is taken."""
 _HEAD = 8
