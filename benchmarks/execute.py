@@ -1,11 +1,10 @@
 """One one-cell notebook, whole process, cold: `daybook execute` beside its peers."""
 
-import itertools
 import tempfile
 from pathlib import Path
 
-from measure import ROUNDS, in_turns, keep, medians, ratios, rounds_wanted, table
-from peers import DAYBOOK, JUPYTER, PAPERMILL, PLOOMBER, Peers, a_notebook, make_environment
+from measure import ROUNDS, in_turns, keep, rounds_wanted
+from peers import DAYBOOK, JUPYTER, PAPERMILL, PLOOMBER, Figures, Peers, a_notebook, failures, make_environment
 
 TARGET = "Target: at most x0.80 of jupyter execute, both ways."
 
@@ -16,27 +15,25 @@ def main(rounds: int = ROUNDS) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         peers = Peers(a_notebook(folder / "one_cell.ipynb", ["print(1)"]), folder)
-        turn = itertools.count()
-
-        def pod() -> float:
-            number = next(turn)
-            return peers.daybook_as_a_pod(str(folder / f"run-{number}"), number).seconds
-
-        found = in_turns(
+        costs = in_turns(
             {
-                JUPYTER: lambda: peers.jupyter().seconds,
-                PAPERMILL: lambda: peers.papermill().seconds,
-                PLOOMBER: lambda: peers.ploomber().seconds,
-                f"{DAYBOOK}, as a pod runs it": pod,
-                f"{DAYBOOK} NOTEBOOK --output FOLDER": lambda: peers.daybook(str(folder / f"run-{next(turn)}")).seconds,
+                JUPYTER: peers.jupyter,
+                PAPERMILL: peers.papermill,
+                PLOOMBER: peers.ploomber,
+                f"{DAYBOOK}, as a pod runs it": peers.daybook_as_a_pod,
+                f"{DAYBOOK} NOTEBOOK --output FOLDER": peers.daybook,
             },
             rounds,
             warm_up=True,
         )
-    figures, against = medians(found), ratios(found, JUPYTER)
-    table(f"One one-cell notebook, whole process, median of {rounds}", "s", figures, JUPYTER, against)
+    seconds = Figures.of(costs, lambda each: each.seconds)
+    cpu = Figures.of(costs, lambda each: each.cpu_seconds)
+    title = f"One one-cell notebook, whole process, median of {rounds}"
+    seconds.show(f"{title}: on the clock")
     print(f"  {TARGET}")
-    keep("execute", {"unit": "s", "target": TARGET, "all": found, "medians": figures, "ratios": against})
+    cpu.show(f"{title}: CPU of all processes")
+    failed = failures(costs)
+    keep("execute", {"target": TARGET, "failures": failed, "seconds": seconds.to_json(), "cpu": cpu.to_json()})
 
 
 if __name__ == "__main__":

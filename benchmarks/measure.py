@@ -1,6 +1,7 @@
 """What the benchmarks share: medians, a table with ratios, results as JSON."""
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -51,23 +52,29 @@ def in_turns(
 
 
 def medians(found: dict[str, list[float]]) -> dict[str, float]:
-    """The median of each candidate."""
-    return {name: statistics.median(values) for name, values in found.items()}
+    """The median of each candidate; one that failed each time has none."""
+    return {name: statistics.median(values) for name, values in _that_succeeded(found).items()}
 
 
 def ratios(found: dict[str, list[float]], peer: str) -> dict[str, float]:
     """The median of each candidate's ratios to the peer's figure of the same round, which noise harms least."""
-    return {
-        name: statistics.median(value / beside for value, beside in zip(values, found[peer], strict=True))
+    of_rounds = {
+        name: [value / beside for value, beside in zip(values, found[peer], strict=True)]
         for name, values in found.items()
     }
+    return {name: statistics.median(values) for name, values in _that_succeeded(of_rounds).items()}
+
+
+def _that_succeeded(found: dict[str, list[float]]) -> dict[str, list[float]]:
+    kept = {name: [value for value in values if not math.isnan(value)] for name, values in found.items()}
+    return {name: values for name, values in kept.items() if values}
 
 
 def table(title: str, unit: str, figures: dict[str, float], peer: str, against: dict[str, float] | None = None) -> None:
     """Prints the figures, each with its ratio to the peer's: the one given, else that of the figures."""
     print(f"\n{title}")
     for name, value in figures.items():
-        ratio = against[name] if against is not None else value / figures[peer]
+        ratio = against.get(name, math.nan) if against is not None else value / figures[peer]
         print(f"  {name:<44} {value:10.2f} {unit}   x{ratio:.2f}")
 
 
@@ -76,4 +83,13 @@ def keep(name: str, content: dict[str, Any]) -> None:
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]}
     document = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine, **content}
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(_without_nan(document), indent=2, allow_nan=False) + "\n")
+
+
+def _without_nan(content: Any) -> Any:
+    """JSON has no word for what could not be measured but null."""
+    if isinstance(content, dict):
+        return {name: _without_nan(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and math.isnan(content) else content

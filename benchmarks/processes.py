@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -30,12 +31,14 @@ class Cost:
         cpu_seconds: user and system, of all its processes, those included that were killed or left behind.
         written_bytes: handed to `write` by all its processes, to files and pipes; not what goes through sockets.
         peak_mb: of the command's own process, not of the kernel it starts: the most memory it held at once.
+        failure: the last line that a command which failed has said.
     """
 
     seconds: float
     cpu_seconds: float
     written_bytes: int
     peak_mb: float
+    failure: str | None
 
 
 def cost(command: Sequence[str], cwd: Path, variables: Mapping[str, str] | None = None) -> Cost:
@@ -43,9 +46,6 @@ def cost(command: Sequence[str], cwd: Path, variables: Mapping[str, str] | None 
 
     Linux alone tells all of this. A process whose parent has ended becomes a child of this one, so that none can
     slip away uncounted; one benchmark runs one command at a time.
-
-    Raises:
-        RuntimeError: it failed; says with what.
     """
     if _PRCTL(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "cannot become the reaper of what the command leaves behind")
@@ -55,7 +55,12 @@ def cost(command: Sequence[str], cwd: Path, variables: Mapping[str, str] | None 
     began = time.perf_counter()
     with log.open("wb") as said:
         process = subprocess.Popen(
-            command, cwd=cwd, env={**os.environ, **(variables or {})}, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            command,
+            cwd=cwd,
+            env={**os.environ, **(variables or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
         )
         peak = _Peak(process.pid)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # as a zombie it still tells what it wrote
@@ -63,9 +68,15 @@ def cost(command: Sequence[str], cwd: Path, variables: Mapping[str, str] | None 
         written = _written_by(process.pid)
         code = process.wait()
     written += _reap_strays(others)
-    if code != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{log.read_text(errors='replace')[-2000:]}")
-    return Cost(seconds, _cpu_of_children() - before, written, peak.result())
+    failure = _failure(log, code) if code != 0 else None
+    return Cost(seconds, _cpu_of_children() - before, written, peak.result(), failure)
+
+
+def _failure(log: Path, code: int) -> str:
+    """What a command said that may tell why it failed: the last line that names an error, else the last one."""
+    lines = [line for line in log.read_text(errors="replace")[-20_000:].splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"(\w+\.)*\w*(Error|Exception)\b|error:|failed", line)]
+    return (named or lines or [f"exit code {code}"])[-1].strip()[:200]
 
 
 def _cpu_of_children() -> float:
