@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -48,6 +48,7 @@ class Exchange:
         query: as it was sent.
         headers: of the request, by lower-case name.
         body: of the request.
+        at: when it came, in seconds of the monotonic clock.
         status: of the S3 API, or of the fault in its place.
         taken: whether the S3 API took it, whatever the client came to hear of that.
     """
@@ -58,6 +59,7 @@ class Exchange:
     query: str
     headers: dict[str, str]
     body: bytes
+    at: float = field(default_factory=time.monotonic)
     status: int | None = None
     taken: bool = False
 
