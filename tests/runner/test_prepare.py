@@ -1,12 +1,13 @@
 """From a file's bytes to a notebook that is ready to be executed."""
 
+import io
 import json
 
 import nbformat
 import pytest
 
 from daybook.contract.errors import InvalidRequest, KernelUnavailable
-from daybook.runner.document import read_document, to_bytes, to_notebook
+from daybook.runner.document import read_document, to_bytes, to_notebook, write_notebook
 from daybook.runner.kernels import KernelSpec, choose, installed
 from daybook.runner.prepare import prepare
 from runner.runs import code, notebook_of, text
@@ -60,14 +61,27 @@ def test_every_minor_format_becomes_a_valid_notebook_of_today(minor):
     notebook = to_notebook(read(document), "x")
     assert notebook.cells[0].source == "a = 1\nb"
     assert notebook.cells[0].id
-    nbformat.validate(nbformat.reads(to_bytes(notebook, final=True).decode(), as_version=4))
+    nbformat.validate(nbformat.reads(to_bytes(notebook).decode(), as_version=4))
 
 
-def test_half_a_surrogate_pair_can_be_saved():
+def test_half_a_surrogate_pair_can_be_saved(tmp_path):
     notebook = to_notebook(read(notebook_of("1")), "x")
     notebook.cells[0].source = "\ud800 é"
-    for final in (True, False):
-        assert json.loads(to_bytes(notebook, final=final))["cells"][0]["source"] in ("\ud800 é", ["\ud800 é"])
+    assert json.loads(to_bytes(notebook))["cells"][0]["source"] == "\ud800 é"
+    with (tmp_path / "a.ipynb").open("w", encoding="utf-8", errors="backslashreplace") as file:
+        write_notebook(notebook, file)
+    assert json.loads((tmp_path / "a.ipynb").read_bytes())["cells"][0]["source"] == ["\ud800 é"]
+
+
+def test_a_written_notebook_is_laid_out_as_jupyter_does_it():
+    notebook = to_notebook(read(notebook_of(code("a = 1\nb"), text("t"))), "x")
+    notebook.cells[0].outputs = [
+        nbformat.v4.new_output("stream", text="é\nß"),
+        nbformat.v4.new_output("display_data", data={"image/png": "aGFsbG8="}),
+    ]
+    file = io.StringIO()
+    write_notebook(notebook, file)
+    assert file.getvalue() == nbformat.v4.writes(notebook) + "\n"
 
 
 @pytest.mark.parametrize(

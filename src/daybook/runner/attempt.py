@@ -108,7 +108,7 @@ class Attempt:
     def copy(self, held: int, /) -> int:
         """Has a whole copy of the notebook written; tells its size in bytes."""
         mark_running(self.notebook, self.request, held)
-        data = to_bytes(self.notebook, final=False)
+        data = to_bytes(self.notebook)
         self.recorder.save(data, held)
         return len(data)
 

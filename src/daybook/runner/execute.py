@@ -86,8 +86,9 @@ def _fetched(attempt: Attempt) -> Document:
 
 
 def _executed(attempt: Attempt, document: Document) -> Ending:
-    kernel = attempt.kernel = choose(document, attempt.request.notebook.kernel, installed())
-    parameters = attempt.request.parameters
+    request = attempt.request
+    kernel = attempt.kernel = choose(document, request.notebook.kernel, installed())
+    parameters = request.parameters
     injected = parameters_cell(parameters, kernel.name, language_for(document, kernel)) if parameters else None
     place = KernelPlace(attempt.folder.kernel, attempt.kernel_environment(), attempt.folder.kernel_log)
     with KernelProcess(kernel, place) as process:
@@ -96,8 +97,8 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
         from daybook.runner.executing import Hosting
         from daybook.runner.html import HtmlPage
 
-        attempt.notebook = prepare(document, shown(attempt.request.notebook.source), injected, kernel)
-        attempt.page = page = HtmlPage(attempt.request.notebook.title or attempt.request.notebook.id)
+        attempt.notebook = prepare(document, shown(request.notebook.source), injected, kernel)
+        attempt.page = page = HtmlPage(request.notebook.title or request.notebook.id, attempt.folder.html)
         _require_record(attempt)
         return host(
             attempt.notebook,
@@ -111,8 +112,8 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
                 printed=attempt.log.cell_printed,
                 progressed=attempt.progressed,
                 finished=page.begin,
-                limits=attempt.request.limits,
-                may_end_early=attempt.request.may_end_early,
+                limits=request.limits,
+                may_end_early=request.may_end_early,
                 interruption=attempt.interruption,
                 started_at=attempt.clock,
             ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from daybook.contract.errors import RunInterrupted, StoreFailed
@@ -12,7 +13,7 @@ from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.variables import REQUEST_VARIABLE
 from daybook.runner import records
 from daybook.runner.attempt import Attempt
-from daybook.runner.document import to_bytes
+from daybook.runner.document import to_bytes, write_notebook
 from daybook.runner.ending import Ending
 from daybook.runner.outputs import OutputFile, collect
 from daybook.runner.patience import Patience
@@ -102,8 +103,8 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
     return Record(files, outputs, found)
 
 
-def _final_notebook(attempt: Attempt, ending: Ending) -> bytes | None:
-    """The executed notebook, on disk and as bytes; None where the run ended before there was one."""
+def _final_notebook(attempt: Attempt, ending: Ending) -> Path | bytes | None:
+    """The executed notebook: on disk, or as bytes where that is full; None where the run ended before there was one."""
     if attempt.notebook is None:
         return None
     from daybook.runner.cells import close
@@ -111,30 +112,25 @@ def _final_notebook(attempt: Attempt, ending: Ending) -> bytes | None:
     close(attempt.notebook, ending, attempt.started, attempt.request)
     # Parameters and the message stand there now; cells were taken care of as they were executed.
     attempt.notebook.metadata = attempt.redactor.json(attempt.notebook.metadata)
-    data = to_bytes(attempt.notebook, final=True)
-    _write(attempt, attempt.folder.notebook, data)
-    return data
+    path = attempt.folder.notebook
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            write_notebook(attempt.notebook, file)
+    except OSError as error:
+        attempt.log.say(f"cannot keep a copy on disk: {path}: {error.strerror or error}")
+        return to_bytes(attempt.notebook)
+    return path
 
 
-def _page(attempt: Attempt) -> bytes | None:
+def _page(attempt: Attempt) -> Path | None:
     """The notebook as a page; one that cannot be rendered is missed, but is no reason to fail the run."""
     if attempt.page is None:
         return None
     try:
-        data = attempt.page.finish(attempt.notebook)
+        return attempt.page.finish(attempt.notebook)
     except Exception as error:  # noqa: BLE001 - nbconvert meets odd outputs with whatever it stumbles over
         attempt.log.say(f"the notebook cannot be rendered as HTML: {error!r}")
         return None
-    _write(attempt, attempt.folder.html, data)
-    return data
-
-
-def _write(attempt: Attempt, path: Any, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        # The bucket still gets it; only if that fails too is it missed here.
-        attempt.log.say(f"cannot keep a copy on disk: {path}: {error.strerror or error}")
 
 
 def _upload(attempt: Attempt, record: Record, patience: Patience) -> None:
@@ -198,7 +194,10 @@ def _where_it_is(attempt: Attempt) -> str:
 
 
 def _try_to_seal(attempt: Attempt, manifest: Manifest) -> None:
-    _write(attempt, attempt.folder.manifest, manifest.to_json().encode())
+    try:
+        attempt.folder.manifest.write_text(manifest.to_json())
+    except OSError as error:
+        attempt.log.say(f"the manifest cannot be kept here: {attempt.folder.manifest}: {error.strerror or error}")
     try:
         attempt.record.write(manifest)
     except StoreFailed as error:
