@@ -6,15 +6,13 @@ import json
 import nbformat
 import pytest
 
-from daybook.contract.errors import InvalidRequest, KernelUnavailable
+from daybook.contract.errors import InvalidRequest
 from daybook.runner.document import read_document, to_bytes, to_notebook, write_notebook
-from daybook.runner.kernels import KernelSpec, choose, installed
+from daybook.runner.kernels import KernelSpec
 from daybook.runner.prepare import prepare
 from runner.runs import code, notebook_of, text
 
 PYTHON = KernelSpec("python3", "python", ("python",))
-R = KernelSpec("ir", "r", ("R",))
-KERNELS = {"python3": PYTHON, "ir": R}
 
 
 def read(document):
@@ -112,51 +110,66 @@ def test_marks_of_an_earlier_failure_are_taken_out():
     assert len(prepare(read(notebook_of(marked, "1")), "x", None, PYTHON).cells) == 1
 
 
-@pytest.mark.parametrize(
-    ("document", "wanted", "chosen"),
-    [
-        (notebook_of("1"), None, "python3"),
-        (notebook_of("1", kernel="IR"), None, "ir"),
-        (notebook_of("1", kernel="python"), None, "python3"),
-        (notebook_of("1", kernel=None), None, "python3"),
-        (notebook_of("1"), "ir", "ir"),
-        ({"metadata": {"language_info": {"name": "R"}}}, None, "ir"),
-        ({"metadata": {"kernelspec": {"language": "python"}}}, None, "python3"),
-        ({}, None, "python3"),
-    ],
-)
-def test_the_kernel_is_the_wanted_one_the_notebooks_own_or_one_of_its_language(document, wanted, chosen):
-    assert choose(document, wanted, KERNELS).name == chosen
+def tagged_places(notebook, tag):
+    return [at for at, cell in enumerate(notebook.cells) if tag in cell.metadata.get("tags", ())]
 
 
-@pytest.mark.parametrize(
-    ("document", "wanted", "message"),
-    [
-        (notebook_of("1", kernel="conda-x"), None, "there is no kernel 'conda-x'"),
-        (notebook_of("1", kernel="pyhton3"), None, "did you mean 'python3'?"),
-        (notebook_of("1"), "julia", "there is no kernel 'julia'"),
-        ({"metadata": {"language_info": {"name": "julia"}}}, None, "no kernel for the language 'julia'"),
-    ],
-)
-def test_an_unknown_kernel_is_named_with_those_that_are_there(document, wanted, message):
-    with pytest.raises(InvalidRequest) as raised:
-        choose(document, wanted, KERNELS)
-    assert message in str(raised.value)
-    assert "installed are: python3 (python), ir (r)" in str(raised.value)
+def test_an_executed_notebook_runs_again_with_the_new_values_alone():
+    earlier = prepare(read(notebook_of(code("a = 1", "parameters"), "a")), "x", "# Parameters\na = 2\n", PYTHON)
+    copied = json.loads(json.dumps(earlier))
+    copied["cells"].append({**copied["cells"][1], "id": "copy"})
+    notebook = prepare(read(copied), "x", "# Parameters\na = 3\n", PYTHON)
+    assert [cell.source for cell in notebook.cells] == ["a = 1", "# Parameters\na = 3\n", "a"]
+    assert tagged_places(notebook, "injected-parameters") == [1]
 
 
-def test_no_kernel_at_all_is_the_environments_fault():
-    with pytest.raises(KernelUnavailable, match="install ipykernel"):
-        choose({}, None, {})
+def test_an_injected_cell_takes_over_no_tag_of_the_parameters_cell():
+    given = notebook_of(code("a = 1", "parameters", "raises-exception"))
+    notebook = prepare(read(given), "x", "# Parameters\na = 2\n", PYTHON)
+    assert notebook.cells[1].metadata.tags == ["injected-parameters"]
+    assert notebook.cells[0].metadata.tags == ["parameters", "raises-exception"]
 
 
-def test_broken_kernels_are_passed_over(tmp_path, monkeypatch):
-    for name, content in {"broken": "{", "empty": "{}", "good": '{"argv": ["x"], "interrupt_mode": "message"}'}.items():
-        folder = tmp_path / "kernels" / name
-        folder.mkdir(parents=True)
-        (folder / "kernel.json").write_text(content)
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    found = installed()
-    assert found["good"].interrupted_by_message
-    assert not {"broken", "empty"} & found.keys()
-    assert "python3" in found
+FORBIDDEN = [
+    {"tags": "parameters"},
+    {"tags": ["a", "a", 1, None]},
+    {"tags": None},
+]
+
+
+@pytest.mark.parametrize("metadata", FORBIDDEN)
+def test_tags_that_are_no_list_of_texts_are_put_right(metadata):
+    document = notebook_of({**code("1"), "metadata": metadata})
+    notebook = prepare(read(document), "x", "# Parameters\n", PYTHON)
+    nbformat.validate(notebook)
+    assert tagged_places(notebook, "injected-parameters") == [0]
+
+
+def test_what_the_format_forbids_but_a_run_can_do_without_is_put_right():
+    cells = [
+        {**code("1"), "id": "no spaces, please"},
+        {**code("2"), "id": "twice"},
+        {**text("3"), "id": "twice", "outputs": [], "execution_count": None},
+        {"cell_type": "code", "source": "4"},
+    ]
+    document = {**notebook_of(*cells), "nbformat_minor": 5}
+    document["metadata"] = {"kernelspec": "python3", "language_info": [], "papermill": 1, "other": 2}
+    notebook = prepare(read(document), "x", None, PYTHON)
+    nbformat.validate(notebook)
+    assert notebook.cells[1].id == "twice"
+    assert len({cell.id for cell in notebook.cells}) == 4
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+    assert notebook.metadata["other"] == 2
+
+
+def test_a_notebook_that_leaves_its_minor_format_out_is_read():
+    document = notebook_of("1")
+    del document["nbformat_minor"]
+    notebook = to_notebook(read(document), "x")
+    nbformat.validate(notebook)
+
+
+def test_what_an_earlier_run_s_widgets_showed_is_taken_out():
+    document = notebook_of("1")
+    document["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {"a": "old"}}}
+    assert "old" not in str(prepare(read(document), "x", None, PYTHON))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
@@ -17,6 +18,9 @@ FORMAT = 4
 CELL_KINDS = frozenset({"code", "markdown", "raw"})
 MAX_FAULTS = 10
 """How many faults of a broken file are told; more help nobody."""
+
+_CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OF_CODE = ("outputs", "execution_count")
 
 Document = dict[str, Any]
 
@@ -49,6 +53,9 @@ def read_document(data: bytes, source: str) -> Document:
 def to_notebook(document: Document, source: str) -> Any:
     """The notebook in today's format, old outputs and counts of its code cells taken out.
 
+    What the format forbids, but what a run can do without, is put right: the executed notebook is to be read by every
+    tool that checks the format.
+
     Raises:
         InvalidRequest: its format cannot be brought up to date.
     """
@@ -58,23 +65,44 @@ def to_notebook(document: Document, source: str) -> Any:
     try:
         version = get_version(document)
         if version[0] == FORMAT:
-            notebook = nbformat.v4.to_notebook(document)
-            notebook = nbformat.v4.upgrade(notebook, from_version=FORMAT, from_minor=version[1])
+            notebook = nbformat.v4.to_notebook(_completed(document))
+            notebook = nbformat.v4.upgrade(notebook, from_version=FORMAT, from_minor=notebook.nbformat_minor)
         else:
             old = nbformat.versions[version[0]].to_notebook_json(document)
             notebook = nbformat.convert(old, FORMAT)
     except Exception as error:
         raise _not_one(source, [Fault("", f"its format cannot be brought up to date: {error!r}")]) from error
+    _put_right(notebook)
+    return notebook
+
+
+def _completed(document: Document) -> Document:
+    """A notebook of format 4 with what some programs leave out, and without its old outputs, however they look."""
+    cells = [{"metadata": {}, **cell, "outputs": [], "execution_count": None} for cell in document["cells"]]
+    # What a later minor format has beyond this one, nothing here relies on.
+    return {"nbformat_minor": 0, "metadata": {}, **document, "cells": cells}
+
+
+def _put_right(notebook: Any) -> None:
+    import nbformat
+
+    for key in ("kernelspec", "language_info", "papermill"):
+        if not isinstance(notebook.metadata.get(key, {}), dict):
+            del notebook.metadata[key]
+    notebook.metadata.pop("widgets", None)  # what old outputs showed
     seen: set[str] = set()
     for cell in notebook.cells:
-        if not isinstance(cell.get("id"), str) or cell.id in seen:
+        if not isinstance(cell.get("id"), str) or cell.id in seen or not _CELL_ID.fullmatch(cell.id):
             cell["id"] = uuid.uuid4().hex[:8]
         seen.add(cell.id)
-        cell.setdefault("metadata", nbformat.NotebookNode())
+        metadata = cell.setdefault("metadata", nbformat.NotebookNode())
+        if "tags" in metadata:
+            metadata["tags"] = tags_of(cell)
+        for key in _OF_CODE:
+            cell.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs = []
             cell.execution_count = None
-    return notebook
 
 
 def to_bytes(notebook: Any) -> bytes:
@@ -113,7 +141,7 @@ def tags_of(cell: Mapping[str, Any]) -> list[str]:
     """A cell's tags."""
     metadata = cell.get("metadata")
     tags = metadata.get("tags") if isinstance(metadata, Mapping) else None
-    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return list(dict.fromkeys(tag for tag in tags if isinstance(tag, str))) if isinstance(tags, list) else []
 
 
 def source_of(cell: Mapping[str, Any]) -> str:

@@ -17,6 +17,8 @@ from daybook.runner.document import language_of
 NATIVE_KERNEL = "python3"
 """What Jupyter calls the kernel of its own Python; a notebook that says nothing gets it."""
 _ALIASES = {"python": NATIVE_KERNEL}
+_LANGUAGES = {"python": "python", "python3": "python", "ipython": "python", "ipython3": "python"}
+"""What the language of a Python kernel is called here and there."""
 
 
 @dataclass(frozen=True)
@@ -60,30 +62,63 @@ def installed() -> dict[str, KernelSpec]:
 def choose(document: Mapping[str, Any], wanted: str | None, kernels: Mapping[str, KernelSpec]) -> KernelSpec:
     """The kernel for a notebook: the one wanted, else the one it names, else one of its language, else Python's.
 
+    A kernel that is wanted must be there. One that only the notebook names is often called so on its author's machine
+    alone (`conda-env-x-py`, `julia-1.6`): another of the language takes its place, as `substitution` then tells.
+
     Args:
         document: the notebook.
         wanted: a kernel name that overrides the notebook's own.
         kernels: those installed.
 
     Raises:
-        InvalidRequest: the kernel named, or one of the language, is not there; lists those that are.
+        InvalidRequest: the kernel wanted, or one of the language, is not there; lists those that are.
         KernelUnavailable: there is none at all.
     """
     if not kernels:
         raise KernelUnavailable("no kernel is installed here; install ipykernel into the notebook environment")
     named = wanted or _named_by(document)
-    if named is not None:
-        found = kernels.get(_ALIASES.get(named.lower(), named.lower()))
-        if found is None:
-            raise _unknown(f"there is no kernel {named!r}", named, kernels)
+    found = _find(named, kernels) if named is not None else None
+    if found is not None:
         return found
-    language = language_of(document) or "python"
+    language = language_of(document)
+    if named is not None and (wanted or language is None):
+        raise _unknown(f"there is no kernel {named!r}", named, kernels)
+    if named is not None and _is_python_2(document, named):
+        # Python 3 would run much of it, and divide integers otherwise.
+        raise _unknown(f"there is no kernel {named!r}, and the notebook is written for Python 2", None, kernels)
+    found = _of_language(language or "python", kernels)
+    if found is not None:
+        return found
+    also = f"there is no kernel {named!r}, nor another" if named is not None else "there is no kernel"
+    raise _unknown(f"{also} for the language {language!r}", named or language, kernels)
+
+
+def substitution(document: Mapping[str, Any], wanted: str | None, chosen: KernelSpec) -> str | None:
+    """What the log is to say where the chosen kernel is not the one that the notebook names; None where it is."""
+    named = wanted or _named_by(document)
+    if named is None or _find(named, {chosen.name: chosen}):
+        return None
+    return f"kernel {named!r}, which the notebook names, is not installed here; kernel {chosen.name!r} takes its place"
+
+
+def _find(named: str, kernels: Mapping[str, KernelSpec]) -> KernelSpec | None:
+    name = named.lower()
+    return kernels.get(name) or kernels.get(_ALIASES.get(name, name))
+
+
+def _of_language(language: str, kernels: Mapping[str, KernelSpec]) -> KernelSpec | None:
+    language = _LANGUAGES.get(language, language)
     if language == "python" and NATIVE_KERNEL in kernels:
         return kernels[NATIVE_KERNEL]
-    for spec in kernels.values():
-        if spec.language == language:
-            return spec
-    raise _unknown(f"there is no kernel for the language {language!r}", language, kernels)
+    return next((spec for spec in kernels.values() if _LANGUAGES.get(spec.language, spec.language) == language), None)
+
+
+def _is_python_2(document: Mapping[str, Any], named: str) -> bool:
+    if _LANGUAGES.get(language_of(document) or "") != "python":
+        return False
+    information = document["metadata"].get("language_info")
+    version = information.get("version") if isinstance(information, Mapping) else None
+    return str(version).startswith("2.") if version else named.lower().startswith("python2")
 
 
 def _named_by(document: Mapping[str, Any]) -> str | None:
@@ -93,9 +128,9 @@ def _named_by(document: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def _unknown(message: str, named: str, kernels: Mapping[str, KernelSpec]) -> InvalidRequest:
+def _unknown(message: str, named: str | None, kernels: Mapping[str, KernelSpec]) -> InvalidRequest:
     there_are = ", ".join(f"{spec.name} ({spec.language})" for spec in kernels.values())
-    close = get_close_matches(named.lower(), list(kernels), n=1)
+    close = get_close_matches(named.lower(), list(kernels), n=1) if named is not None else []
     hint = f"did you mean {close[0]!r}? " if close else ""
     return InvalidRequest("unknown kernel", [Fault("kernel", f"{message}; {hint}installed are: {there_are}")])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daybook.runner.document import Document, language_of, to_notebook
+from daybook.runner.document import Document, language_of, tags_of, to_notebook
 from daybook.runner.kernels import KernelSpec
 
 PARAMETERS_TAG = "parameters"
@@ -47,16 +47,18 @@ def _inject(notebook: Any, source: str) -> None:
     declared = _first_tagged(notebook, PARAMETERS_TAG)
     if injected is not None:
         notebook.cells[injected] = cell
+        # A copy of an injected cell, further down, would put the earlier run's values back.
+        notebook.cells = [each for each in notebook.cells if each is cell or INJECTED_TAG not in tags_of(each)]
     else:
         notebook.cells.insert(0 if declared is None else declared + 1, cell)
 
 
 def _first_tagged(notebook: Any, tag: str) -> int | None:
-    found = (index for index, cell in enumerate(notebook.cells) if tag in cell.metadata.get("tags", ()))
+    found = (index for index, cell in enumerate(notebook.cells) if tag in tags_of(cell))
     return next(found, None)
 
 
 def _drop_marks(notebook: Any) -> None:
     """Takes out the cells by which papermill marks where an earlier run failed."""
     marked = "papermill-error-cell-tag"
-    notebook.cells = [cell for cell in notebook.cells if marked not in cell.metadata.get("tags", ())]
+    notebook.cells = [cell for cell in notebook.cells if marked not in tags_of(cell)]
