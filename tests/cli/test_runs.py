@@ -8,142 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from builders import a_manifest, a_notebook_json, an_output
-from cli.serving import free_ports, serving
+from builders import an_output
+from cli.fake_airflow import ASKED, DAG_RUN, RUN, WHERE, manifest, running, write
+from cli.serving import free_ports
 from daybook.catalogue import Notebook
-from daybook.cli.app import run_app
 from daybook.contract import keys
-from daybook.contract.manifest import CellCounts, CellError, Manifest, NotebookRecord, Reason, State, Timings
-from daybook.contract.request import AirflowCoordinates
-from daybook.storage import open_store, record_of
-
-ASKED = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
-DAG_RUN = "manual__2026-11-23T01:02:03+00:00"
-RUN = keys.airflow_run_id("echo", ASKED, "echo", DAG_RUN)
-WHERE = AirflowCoordinates(dag_id="echo", run_id=DAG_RUN, task_id="run")
-
-
-class Airflow:
-    """One DAG with one run; `meanwhile` is what the operator and the pod do, called at each look at the run."""
-
-    def __init__(self) -> None:
-        self.state = "queued"
-        self.conf: dict[str, object] | None = None
-        self.patched: list[tuple[str, object]] = []
-        self.looks = 0
-        self.meanwhile = lambda look: None
-        self.log: list[dict[str, object]] = []
-        self.dag_id = "echo"
-        self.task_state: str | None = None
-        self.unseen = 0  # how many more times the DAG is asked for before Airflow has seen it
-        run = "/api/v2/dags/echo/dagRuns/{run_id}"
-        self.app = Starlette(
-            routes=[
-                Route("/auth/token", lambda _: JSONResponse({"access_token": "t"}, 201), methods=["POST"]),
-                Route("/api/v2/dags/echo", self.dag),
-                Route("/api/v2/dags/echo/dagRuns", self.trigger, methods=["POST"]),
-                Route("/api/v2/dags/~/dagRuns", self.runs),
-                Route(run, self.look, methods=["GET"]),
-                Route(run, self.patch, methods=["PATCH"]),
-                Route(run + "/taskInstances/{task}", self.patch, methods=["PATCH"]),
-                Route(run + "/taskInstances/{task}/{index}", self.patch, methods=["PATCH"]),
-                Route(run + "/taskInstances/{task}", self.task),
-                Route(run + "/taskInstances/{task}/logs/1", lambda _: JSONResponse({"content": self.log})),
-            ]
-        )
-
-    def document(self) -> dict[str, object]:
-        when = ASKED.isoformat()
-        return {"dag_id": self.dag_id, "dag_run_id": DAG_RUN, "state": self.state, "run_after": when, "conf": self.conf}
-
-    def run(self) -> JSONResponse:
-        return JSONResponse(self.document())
-
-    async def runs(self, request: Request) -> JSONResponse:
-        """The run, once somebody has asked for it."""
-        wanted, states = request.query_params.get("run_id_pattern", DAG_RUN), request.query_params.getlist("state")
-        fits = self.conf is not None and wanted == DAG_RUN and (not states or self.state in states)
-        return JSONResponse({"dag_runs": [self.document()] if fits else [], "total_entries": int(fits)})
-
-    async def task(self, _: Request) -> JSONResponse:
-        return JSONResponse({"try_number": 1, "state": self.task_state})
-
-    async def dag(self, _: Request) -> JSONResponse:
-        self.unseen -= 1
-        return JSONResponse({"detail": "no such DAG"}, 404) if self.unseen >= 0 else JSONResponse({"is_paused": False})
-
-    async def trigger(self, request: Request) -> JSONResponse:
-        self.conf = (await request.json())["conf"]
-        return self.run()
-
-    async def look(self, _: Request) -> JSONResponse:
-        self.looks += 1
-        self.meanwhile(self.looks)
-        return self.run()
-
-    async def patch(self, request: Request) -> JSONResponse:
-        self.patched.append((request.url.path, await request.json()))
-        self.meanwhile(0)
-        return self.run()
-
-
-@pytest.fixture
-def airflow():
-    return Airflow()
-
-
-@pytest.fixture
-def bucket(tmp_path):
-    return open_store((tmp_path / "bucket").as_uri())
-
-
-@pytest.fixture
-def daybook(tmp_path, airflow, bucket, monkeypatch, capsys):
-    """Runs a command line; gives its exit code, stdout and stderr."""
-    entry = tmp_path / "notebooks" / "echo"
-    entry.mkdir(parents=True)
-    (entry / "notebook.ipynb").write_text(a_notebook_json(parameters="word: str = 'hi'\ntimes: int = 1"))
-    (tmp_path / "workspaces.yaml").write_text(
-        f"workspaces:\n  - {{name: local, bucket: '{bucket.url}'}}\n"
-        f"  - {{name: other, bucket: '{(tmp_path / 'other').as_uri()}'}}\n"
-    )
-    with serving(airflow.app) as url:
-        given = {
-            "DAYBOOK_CATALOGUE": str(tmp_path / "notebooks"),
-            "DAYBOOK_WORKSPACES": str(tmp_path / "workspaces.yaml"),
-            "DAYBOOK_API_URL": url,
-            "DAYBOOK_API_TOKEN": "t",
-            "DAYBOOK_PUBLIC_URL": "https://airflow.example/",
-            "COLUMNS": "300",
-        }
-        for name, value in given.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.chdir(tmp_path)
-
-        def run(*arguments: str) -> tuple[int, str, str]:
-            code = run_app(arguments)
-            said = capsys.readouterr()
-            return code, said.out, said.err
-
-        yield run
-
-
-def manifest(**changes) -> Manifest:
-    given = {"run_id": RUN, "notebook": NotebookRecord(id="echo", source="file:///x.ipynb"), "airflow": WHERE}
-    return a_manifest(**{**given, **changes})
-
-
-def running(**changes) -> Manifest:
-    return manifest(state=State.RUNNING, sealed=False, sealed_by=None, exit_code=None, results={}, **changes)
-
-
-def write(bucket, found: Manifest) -> None:
-    record_of(bucket, found.run_id).write(found)
+from daybook.contract.manifest import CellCounts, CellError, Reason, State, Timings
+from daybook.storage import open_store
 
 
 def test_run_asks_follows_and_shows_everything(daybook, airflow, bucket):

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from daybook.cli.commands import catalogue, execute, history, run, stack
+from daybook.cli.commands import catalogue, execute, history, rerun, run, stack
 from daybook.cli.terminal import Terminal, usage_document
 from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
 
@@ -27,7 +27,7 @@ command line is at fault · 3 the world around the notebook failed, worth a retr
 interrupted.
 
 **Examples:** `daybook up` · `daybook notebooks` · `daybook run flights_delays -p origin=JFK` · `daybook runs` ·
-`daybook show` RUN · `daybook down`
+`daybook show` RUN · `daybook rerun` RUN · `daybook down`
 """
 
 
@@ -48,6 +48,7 @@ def make_app() -> typer.Typer:
         ("Running notebooks", run),
         ("Running notebooks", execute),
         ("Runs", history),
+        ("Runs", rerun),
         ("The catalogue", catalogue),
     ):
         module.add_to(app, panel)

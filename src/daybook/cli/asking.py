@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -44,13 +45,36 @@ def ask(
         InvalidRequest: the notebook, its parameters or the workspace will not do; every fault is named at once.
         InvalidSettings: the workspaces cannot be read.
     """
-    given, values = read_texts(texts), (read_values(file) if file is not None else {})
+    return check(
+        settings, notebook_id, read_texts(texts), read_values(file) if file is not None else {}, workspace_name
+    )
+
+
+def check(
+    settings: Settings,
+    notebook_id: str,
+    texts: Mapping[str, list[str]],
+    values: Mapping[str, Any],
+    workspace_name: str | None,
+) -> Request:
+    """Checks a request whose values were read already.
+
+    Args:
+        settings: where catalogue and workspaces are.
+        notebook_id: what to run.
+        texts: values from a command line, spelled as in a link.
+        values: values with a type already.
+        workspace_name: where; None leaves it to the notebook or the installation.
+
+    Raises:
+        InvalidRequest, InvalidSettings: as `ask` does.
+    """
     notebook = settings.load_catalogue().get(notebook_id)
     faults: list[Fault] = []
     parameters: dict[str, JsonValue] = {}
     summary = f"Notebook '{notebook.id}' cannot run like this"
     try:
-        parameters = typed(notebook, given, values)
+        parameters = typed(notebook, texts, values)
     except InvalidRequest as error:
         summary = error.summary
         faults += error.faults

@@ -62,23 +62,35 @@ def request_for(given: Given, environment: Mapping[str, str]) -> RunRequest:
     entry = _entry(path, document, address)
     values = _parameters(entry, given)
     secret = entry.secret_inputs
-    output = _address_of(given.output)
-    before = RunRecord(open_store(output, environment)).read()
-    asked_at = records.now()
     return RunRequest(
-        run_id=before.run_id if before else keys.run_id(entry.id, asked_at, uuid.uuid4().hex),
-        attempt=before.attempt + 1 if before else 1,
+        **identity(entry.id, given.output, environment),
         notebook=NotebookSource(
             id=entry.id, source=address, title=entry.title, kernel=given.kernel or entry.run.kernel
         ),
         parameters={name: value for name, value in values.items() if name not in secret},
         secrets={name: str(value) for name, value in values.items() if name in secret and value is not None},
         user=given.user,
-        output=output,
         limits=_limits(entry, given.limits),
         may_end_early=entry.run.may_end_early,
-        asked_at=records.moment(asked_at),
     )
+
+
+def identity(notebook_id: str, output: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Which run and attempt is asked for, when, and where its record goes: those members of a request.
+
+    Raises:
+        InvalidSettings: the output is no address of a bucket.
+        StoreFailed: the bucket does not answer.
+    """
+    address = _address_of(output)
+    before = RunRecord(open_store(address, environment)).read()
+    asked_at = records.now()
+    return {
+        "run_id": before.run_id if before else keys.run_id(notebook_id, asked_at, uuid.uuid4().hex),
+        "attempt": before.attempt + 1 if before else 1,
+        "output": address,
+        "asked_at": records.moment(asked_at),
+    }
 
 
 def _entry(path: Path | None, document: Document, address: str) -> Notebook:

@@ -87,4 +87,9 @@ def run_from_arguments(
     variables = os.environ if environment is None else environment
     values = read_values(parameters_file) if parameters_file is not None else {}
     request = request_for(Given(notebook, output, values, given or {}, kernel, limits, user), variables)
-    return execute(request, variables, scratch=Path(tempfile.gettempdir()), stream=stream or sys.stdout)
+    return run_here(request, variables, stream or sys.stdout)
+
+
+def run_here(request: RunRequest, environment: Mapping[str, str], stream: TextIO) -> ExitCode:
+    """Executes a request outside of a pod."""
+    return execute(request, environment, scratch=Path(tempfile.gettempdir()), stream=stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from daybook.cli.options import JsonOption, ParameterOption, ParametersOption, P
 if TYPE_CHECKING:
     from daybook.cli.terminal import Terminal
     from daybook.contract.errors import ExitCode
+    from daybook.contract.manifest import Manifest
     from daybook.contract.request import Limits
 
 
@@ -68,7 +70,7 @@ def execute(
         limits=_limits(timeout, cell_timeout),
         stream=sys.stderr,
     )
-    _show(output, code, terminal)
+    show_executed(output, code, terminal, os.environ)
     raise typer.Exit(int(code))
 
 
@@ -95,14 +97,31 @@ def _limits(timeout: float | None, cell_timeout: float | None) -> Limits | None:
     return Limits(**given) if given else None
 
 
-def _show(output: str, code: ExitCode, terminal: Terminal) -> None:
+def show_executed(
+    output: str, code: ExitCode, terminal: Terminal, environment: Mapping[str, str], since: Manifest | None = None
+) -> None:
+    """A run that was executed here.
+
+    Args:
+        output: where its record lies.
+        code: how it ended.
+        terminal: takes it.
+        environment: credentials of the bucket.
+        since: an earlier run, to tell what differs from it.
+    """
+    from daybook.cli.commands.comparison_view import rerun_document, show_comparison
     from daybook.cli.commands.run_views import run_document, show_run
+    from daybook.cli.differences import differences
     from daybook.storage import RunRecord, open_store
 
-    record = RunRecord(open_store(output, os.environ))
+    record = RunRecord(open_store(output, environment))
     manifest = record.read()
     if manifest is None:
         return
-    terminal.document({**run_document(manifest, record, None), "exit_code": int(code)})
+    compared = differences(since, manifest) if since is not None else None
+    document = {**run_document(manifest, record, None), "exit_code": int(code)}
+    terminal.document({**document, **rerun_document(since, compared)})
     if not terminal.as_json:
         show_run(terminal, manifest, record, None)
+        if since is not None and compared is not None:
+            show_comparison(terminal.line, compared, since.run_id)

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybook.cli.airflow_api import AirflowApi
+from daybook.cli.commands.comparison_view import rerun_document, show_comparison
 from daybook.cli.commands.run_views import run_document, show_run, watching
+from daybook.cli.differences import differences
 from daybook.cli.finding import Found
 from daybook.cli.following import Ending, Follower
 from daybook.cli.settings import Settings, run_page
 from daybook.cli.terminal import Terminal
 from daybook.cli.waiting import Waiting
+from daybook.contract.manifest import Manifest
 from daybook.contract.request import AirflowCoordinates
 from daybook.storage import RunRecord
 
@@ -33,8 +36,14 @@ class Followed:
     where: AirflowCoordinates | None
 
 
-def follow(run: Followed, api: AirflowApi | None, terminal: Terminal) -> int:
+def follow(run: Followed, api: AirflowApi | None, terminal: Terminal, since: Manifest | None = None) -> int:
     """Watches a run to its end and shows that.
+
+    Args:
+        run: which.
+        api: where its DAG run is asked for.
+        terminal: takes what is to be seen.
+        since: an earlier run, to tell what differs from it.
 
     Returns:
         The run's exit code; 130 when Ctrl-C ended the watching.
@@ -46,9 +55,12 @@ def follow(run: Followed, api: AirflowApi | None, terminal: Terminal) -> int:
         again, end = f"daybook show {run.run_id} --follow", f"daybook cancel {run.run_id}"
         terminal.say(f"The run goes on. Follow it again: {again}   End it: {end}")
         return INTERRUPTED_BY_KEYBOARD
-    terminal.document(_document(run, ending))
+    compared = differences(since, ending.manifest) if since is not None and ending.manifest is not None else None
+    terminal.document({**_document(run, ending), **rerun_document(since, compared)})
     if not terminal.as_json:
         _show(run, ending, terminal)
+        if since is not None and compared is not None:
+            show_comparison(terminal.line, compared, since.run_id)
     return int(ending.exit_code)
 
 
