@@ -25,6 +25,7 @@ from daybook.runner.kernels import KernelSpec
 from daybook.runner.log import RunLog
 from daybook.runner.recorder import Recorder
 from daybook.runner.redaction import Redactor, secrets_of
+from daybook.runner.resources import ResourceMeter
 from daybook.runner.side_files import SideFiles
 from daybook.storage import RunRecord, open_store
 
@@ -43,6 +44,7 @@ class Attempt:
         journal: what changes in the notebook, on this machine.
         side_files: what is too large for the notebook.
         recorder: writes its progress.
+        meter: counts what it takes.
         interruption: tells whether it was asked to end.
         started: when it started, UTC.
         clock: the same moment on the clock that limits count by.
@@ -65,6 +67,7 @@ class Attempt:
     journal: Journal
     side_files: SideFiles
     recorder: Recorder
+    meter: ResourceMeter
     interruption: Interruption
     started: datetime
     clock: float
@@ -170,6 +173,7 @@ def begin(
             journal=journal,
             side_files=side_files,
             recorder=recorder,
+            meter=ResourceMeter(),
             interruption=interruption,
             started=started,
             clock=clock,

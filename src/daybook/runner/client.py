@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 
-import zmq
-from jupyter_client.asynchronous.client import AsyncKernelClient
 from nbclient.exceptions import CellExecutionComplete
 from nbformat.v4 import new_output
 
 from daybook.contract.errors import KernelUnavailable
+from daybook.runner.asking import Asked, Said, Stopped
 from daybook.runner.kernel import KernelProcess, how_it_ended
+from daybook.runner.line import CONTROL, IOPUB, SHELL, KernelLine
 from daybook.runner.messages import Keeping, MessageTaker
 
 START_LIMIT_SECONDS = 60.0
@@ -35,6 +34,13 @@ SILENT_END_SECONDS = 60.0
 """After a cell's reply, how long its output may keep silent before it is taken for complete."""
 SHUTDOWN_SECONDS = 5.0
 """How long a kernel may take for its exit handlers."""
+_EXECUTE = {
+    "silent": False,
+    "store_history": True,
+    "user_expressions": {},
+    "allow_stdin": False,
+    "stop_on_error": False,
+}
 
 
 HEARTBEAT_SECONDS = 3.0
@@ -43,51 +49,37 @@ SILENCE_SECONDS = 30.0
 """How long a kernel that used to answer may leave such questions open, before it is taken for hung."""
 
 
-class Stopped(Enum):
-    """What ended the wait for a cell."""
-
-    DONE = "done"
-    KERNEL_DIED = "kernel_died"
-    KERNEL_HUNG = "kernel_hung"
-    TIME_UP = "time_up"
-    TOLD_TO_STOP = "told_to_stop"
-
-
-@dataclass
-class Said:
-    """What came of a cell's execution.
-
-    Attributes:
-        stopped: what ended the wait.
-        reply: the content of the kernel's reply, where there was one.
-    """
-
-    stopped: Stopped
-    reply: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def raised(self) -> bool:
-        """Whether the cell ended with an exception."""
-        return self.reply.get("status") not in (None, "ok")
-
-    @property
-    def asked_to_exit(self) -> bool:
-        """Whether the cell called `exit()` or `quit()`, which IPython takes as a wish, not as an error."""
-        wishes = self.reply.get("payload") or ()
-        return any(wish.get("source") == "ask_exit" and not wish.get("keepkernel") for wish in wishes)
-
-
 class CellClient(MessageTaker):
     """Executes single cells of a notebook in a kernel that somebody else starts and stops."""
 
     def __init__(self, notebook: Any, kernel: KernelProcess, keeping: Keeping) -> None:
         super().__init__(notebook, keeping)
         self.kernel = kernel
-        self._asked: dict[str, tuple[Any, int]] = {}
-        self._busy = False
+        self._asked: dict[str, Asked] = {}
+        self._running: Asked | None = None
+        self._end: asyncio.Future[Stopped] | None = None
+        self._why_ended: Stopped | None = None
         self._heard_at = 0.0
-        self._beating: asyncio.Future[None] | None = None
-        self.language_info: Mapping[str, Any] = {}
+        self._beat_at: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._info: Mapping[str, Any] | None = None
+        self._echoed: str | None = None
+        self._fault: Exception | None = None
+        self._info_asked: list[str] = []
+
+    @property
+    def language_info(self) -> Mapping[str, Any]:
+        """What the kernel said of its language."""
+        return (self._info or {}).get("language_info") or {}
+
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether the run was told to stop."""
+        return self._why_ended is Stopped.TOLD_TO_STOP
+
+    def tell_to_stop(self) -> None:
+        """Ends the wait for the running cell, from the loop's own thread; calling it again is fine."""
+        self._stop(Stopped.TOLD_TO_STOP)
 
     async def begin(self) -> bool:
         """Waits until the kernel answers and its output arrives; False when the run was told to stop before that.
@@ -96,55 +88,39 @@ class CellClient(MessageTaker):
             KernelUnavailable: it died at its start, or did not answer in time.
         """
         loop = asyncio.get_running_loop()
-        self._died = loop.create_future()
-        self._stop = loop.create_future()
-        self._hung = loop.create_future()
-        self.kernel.watch(lambda: _call_soon(loop, self._died))
-        self.kc = AsyncKernelClient()
-        self.kc.load_connection_info(self.kernel.connection)
-        self.kc.start_channels(stdin=False, hb=False)
-        self.kc.allow_stdin = False
-        ready = asyncio.ensure_future(self._ready())
-        await asyncio.wait({ready, self._died, self._stop}, timeout=START_LIMIT_SECONDS, return_when="FIRST_COMPLETED")
-        if ready.done():
-            self.language_info = ready.result().get("language_info") or {}
-            self._beating = asyncio.ensure_future(self._watch_heartbeat())
+        self._loop = loop
+        self.kernel.watch(lambda: _call_soon(loop, self._stop, Stopped.KERNEL_DIED))
+        self._line = KernelLine(self.kernel.connection, self._hear)
+        # Output widgets answer the kernel by themselves.
+        self.kc = SimpleNamespace(session=self._line.session, shell_channel=SimpleNamespace(send=self._line.send))
+        end = self._end = loop.create_future()
+        if self._why_ended is not None:
+            end.set_result(self._why_ended)
+        limit = loop.call_later(START_LIMIT_SECONDS, self._stop_waiting, Stopped.TIME_UP)
+        self._ask_for_info()
+        why = await end
+        self._info_asked.clear()  # a late answer to a question that was asked twice means nothing any more
+        limit.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if why is Stopped.DONE:
+            self._watch_heartbeat()
             return True
-        await _cancelled(ready)
-        if self._stop.done() and not self._died.done():
+        if why is Stopped.TOLD_TO_STOP:
             return False
-        raise KernelUnavailable(self._why_not_ready())
+        raise KernelUnavailable(self._why_not_ready(why))
 
-    def _why_not_ready(self) -> str:
+    def _why_not_ready(self, why: Stopped) -> str:
         said = self.kernel.said()
         tail = f"; its last words: {said}" if said else ""
-        if self._died.done():
+        if why is Stopped.KERNEL_DIED:
             return f"kernel {self.kernel.spec.name!r} {how_it_ended(self.kernel.exit_code())} while it started{tail}"
         return f"kernel {self.kernel.spec.name!r} did not answer within {START_LIMIT_SECONDS:.0f} s{tail}"
 
-    async def _ready(self) -> Mapping[str, Any]:
+    def _ask_for_info(self) -> None:
         """Asks until both the answer and its echo among the output are there: only then no output can be missed."""
-        info: Mapping[str, Any] | None = None
-        while True:
-            asked = self.kc.kernel_info()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_ASK_AGAIN_SECONDS):
-                    while info is None:
-                        reply = await self.kc.shell_channel.get_msg(timeout=None)
-                        info = reply["content"] if reply["msg_type"] == "kernel_info_reply" else None
-                    while True:
-                        message = await self.kc.iopub_channel.get_msg(timeout=None)
-                        if message["parent_header"].get("msg_id") == asked and _is_idle(message):
-                            return info
-
-    def tell_to_stop(self) -> None:
-        """Ends the wait for the running cell, from the loop's own thread; calling it again is fine."""
-        _resolve(self._stop)
-
-    @property
-    def told_to_stop(self) -> bool:
-        """Whether the run was told to stop."""
-        return bool(self._stop.done())
+        self._info_asked.append(self._line.ask(SHELL, "kernel_info_request", {}))
+        self._timer = self._loop.call_later(_ASK_AGAIN_SECONDS, self._ask_for_info)
 
     async def run_cell(self, cell: Any, index: int, source: str, seconds: float | None) -> Said:
         """Executes a cell and puts its output into it.
@@ -157,137 +133,157 @@ class CellClient(MessageTaker):
         """
         cell.outputs = []
         cell.metadata["execution"] = {}
-        asked = self.kc.execute(source, store_history=True, stop_on_error=False, allow_stdin=False)
-        self._asked[asked] = (cell, index)
-        talk = asyncio.ensure_future(self._talk(asked, cell, index))
-        self._busy = True
-        ends = {talk, self._died, self._stop, self._hung}
+        end = self._end = self._loop.create_future()
+        if self._why_ended is not None:
+            end.set_result(self._why_ended)
+        asked = self._line.ask(SHELL, "execute_request", {**_EXECUTE, "code": source})
+        running = self._running = self._asked[asked] = Asked(cell, index)
+        limit = self._loop.call_later(seconds, self._stop_waiting, Stopped.TIME_UP) if seconds is not None else None
         try:
-            await asyncio.wait(ends, timeout=seconds, return_when="FIRST_COMPLETED")
-            if talk.done():
-                reply = talk.result()
-                return Said(Stopped.KERNEL_HUNG) if reply is None else Said(Stopped.DONE, reply)
-            if self._died.done():
-                return await self._last_words(talk)
-            if self._hung.done():
-                return Said(Stopped.KERNEL_HUNG)
-            why = Stopped.TOLD_TO_STOP if self._stop.done() else Stopped.TIME_UP
-            return await self._interrupted(talk, why)
+            said = await self._judged(running, await end)
+            if self._fault is not None:
+                raise self._fault
+            return said
         finally:
-            self._busy = not talk.done()
-            await _cancelled(talk)
+            if limit is not None:
+                limit.cancel()
+            if running.patience is not None:
+                running.patience.cancel()
             self.finish(cell, index)
 
-    async def _last_words(self, talk: _Talk) -> Said:
-        await asyncio.wait({talk}, timeout=_LAST_WORDS_SECONDS)
-        while not talk.done() and time.monotonic() - self._heard_at < _LAST_WORDS_SECONDS:
-            await asyncio.wait({talk}, timeout=_LAST_WORDS_SECONDS)
-        reply = _reply_of(talk)
-        wished = Said(Stopped.DONE, reply)
-        return wished if wished.asked_to_exit else Said(Stopped.KERNEL_DIED, reply)
+    async def _judged(self, running: Asked, why: Stopped) -> Said:
+        if why is Stopped.KERNEL_DIED:
+            return await self._last_words(running)
+        if why in (Stopped.TOLD_TO_STOP, Stopped.TIME_UP):
+            await self._interrupt(running)
+        return Said(why, running.reply)
 
-    async def _interrupted(self, talk: _Talk, why: Stopped) -> Said:
+    async def _last_words(self, running: Asked) -> Said:
+        """What a kernel said before it died is still in the sockets."""
+        await asyncio.sleep(_LAST_WORDS_SECONDS)
+        while not running.done and time.monotonic() - self._heard_at < _LAST_WORDS_SECONDS:
+            await asyncio.sleep(_LAST_WORDS_SECONDS)
+        wished = Said(Stopped.DONE, running.reply)
+        return wished if wished.asked_to_exit else Said(Stopped.KERNEL_DIED, running.reply)
+
+    async def _interrupt(self, running: Asked) -> None:
+        end = self._end = self._loop.create_future()
         if self.kernel.spec.interrupted_by_message:
-            self.kc.control_channel.send(self.kc.session.msg("interrupt_request", {}))
+            self._line.ask(CONTROL, "interrupt_request", {})
         else:
             self.kernel.interrupt()
-        await asyncio.wait({talk, self._died}, timeout=WIND_UP_SECONDS, return_when="FIRST_COMPLETED")
-        return Said(why, _reply_of(talk))
+        if not running.done and self._why_ended is not Stopped.KERNEL_DIED:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WIND_UP_SECONDS):
+                    await end
 
-    async def _talk(self, asked: str, cell: Any, index: int) -> Mapping[str, Any] | None:
-        """Hears a cell out; gives the kernel's reply, or None where none comes although the cell is done."""
-        output = asyncio.ensure_future(self._listen(asked))
-        answer = asyncio.ensure_future(self._reply(asked))
+    def _hear(self, channel: str, message: dict[str, Any]) -> None:
         try:
-            await asyncio.wait({output, answer}, return_when="FIRST_COMPLETED")
-            if not answer.done():
-                output.result()
-                await asyncio.wait({answer}, timeout=SILENT_END_SECONDS)
-            if not answer.done():
-                return None
-            reply = answer.result()
-            cell.metadata["execution"]["shell.execute_reply"] = _moment(reply)
-            self._heard_at = time.monotonic()
-            while not output.done():
-                await asyncio.wait({output}, timeout=SILENT_END_SECONDS)
-                if time.monotonic() - self._heard_at >= SILENT_END_SECONDS:
-                    break
-            if output.done():
-                output.result()
-        finally:
-            await _cancelled(output)
-            await _cancelled(answer)
-        content: Mapping[str, Any] = reply["content"]
-        self._note_error(cell, index, content)
-        return content
+            self._take_in(channel, message)
+        except Exception as error:  # noqa: BLE001 - the event loop would only print it; it is raised where a cell waits
+            self._fault = error
+            self._stop_waiting(Stopped.KERNEL_HUNG)
 
-    async def _reply(self, asked: str) -> Mapping[str, Any]:
-        while True:
-            message: Mapping[str, Any] = await self.kc.shell_channel.get_msg(timeout=None)
-            if message["parent_header"].get("msg_id") == asked:
-                return message
+    def _take_in(self, channel: str, message: dict[str, Any]) -> None:
+        parent = message["parent_header"].get("msg_id")
+        if parent in self._info_asked:
+            self._hear_of_start(channel, message, parent)
+            return
+        asked = self._asked.get(parent)
+        if asked is None:
+            return
+        self._heard_at = time.monotonic()
+        if channel == SHELL:
+            self._hear_reply(asked, message)
+            return
+        # What an earlier cell left running in the background still speaks for that cell.
+        try:
+            self.take(message, asked.cell, asked.index)
+        except CellExecutionComplete:
+            asked.idle = True
+            self._half_done(asked)
 
-    async def _listen(self, asked: str) -> None:
-        while True:
-            message = await self.kc.iopub_channel.get_msg(timeout=None)
-            self._heard_at = time.monotonic()
-            parent = message["parent_header"].get("msg_id")
-            if parent not in self._asked:
-                continue
-            # What an earlier cell left running in the background still speaks for that cell.
-            cell, index = self._asked[parent]
-            try:
-                self.take(message, cell, index)
-            except CellExecutionComplete:
-                if parent == asked:
-                    return
+    def _hear_of_start(self, channel: str, message: Mapping[str, Any], parent: str) -> None:
+        if channel == SHELL and message["msg_type"] == "kernel_info_reply":
+            self._info = message["content"]
+        if channel == IOPUB and _is_idle(message):
+            self._echoed = parent
+        if self._info is not None and self._echoed is not None:
+            self._stop_waiting(Stopped.DONE)
 
-    def _note_error(self, cell: Any, index: int, reply: Mapping[str, Any]) -> None:
+    def _hear_reply(self, asked: Asked, message: Mapping[str, Any]) -> None:
+        if asked.reply or message["msg_type"] != "execute_reply":
+            return
+        asked.reply = message["content"]
+        asked.cell.metadata["execution"]["shell.execute_reply"] = _moment(message)
+        self._half_done(asked)
+
+    def _half_done(self, asked: Asked) -> None:
+        """A cell is done when the kernel has replied, and has said among the output that there is no more."""
+        if asked is not self._running:
+            return
+        if asked.done:
+            self._note_error(asked)
+            self._stop_waiting(Stopped.DONE)
+        elif asked.patience is None:
+            asked.patience = self._loop.call_later(SILENT_END_SECONDS, self._lose_patience, asked)
+
+    def _lose_patience(self, asked: Asked) -> None:
+        """One half has come and the other does not: output may be late, but not silent for ever."""
+        left = self._heard_at + SILENT_END_SECONDS - time.monotonic()
+        if left > 0:
+            asked.patience = self._loop.call_later(left, self._lose_patience, asked)
+            return
+        self._note_error(asked)
+        self._stop_waiting(Stopped.DONE if asked.reply else Stopped.KERNEL_HUNG)
+
+    def _note_error(self, asked: Asked) -> None:
         """Puts an exception that the kernel only replied with among the cell's outputs."""
+        cell, reply = asked.cell, asked.reply
         if reply.get("status") != "error" or any(output.output_type == "error" for output in cell.outputs):
             return
-        content = self.kept_error(index, reply)
+        content = self.kept_error(asked.index, reply)
         told = {"ename": str(content.get("ename", "")), "evalue": str(content.get("evalue", ""))}
-        self.add(cell, index, new_output("error", **told, traceback=list(map(str, content.get("traceback") or ()))))
+        trace = list(map(str, content.get("traceback") or ()))
+        self.add(cell, asked.index, new_output("error", **told, traceback=trace))
 
-    async def _watch_heartbeat(self) -> None:
+    def _watch_heartbeat(self) -> None:
         """Notices a kernel whose process is there but does nothing any more: stopped, swapped out, stuck in the system.
 
         A kernel that never answered at all has no heartbeat, and is not judged by it.
         """
-        with self.kc.context.socket(zmq.REQ) as socket:
-            # A question may be asked anew while the last one is open, and late answers to it are passed over.
-            socket.setsockopt(zmq.REQ_RELAXED, 1)
-            socket.setsockopt(zmq.REQ_CORRELATE, 1)
-            socket.setsockopt(zmq.LINGER, 0)
-            socket.connect(self.kc._make_url("hb"))
-            answered: float | None = None
-            while answered is None or time.monotonic() - answered < SILENCE_SECONDS:
-                await socket.send(b"ping")
-                if await socket.poll(int(HEARTBEAT_SECONDS * 1000)):
-                    await socket.recv()
-                    answered = time.monotonic()
-                    await asyncio.sleep(HEARTBEAT_SECONDS)
-        _resolve(self._hung)
+        now = time.monotonic()
+        if self._line.beat():
+            self._beat_at = now
+        if self._beat_at is not None and now - self._beat_at >= SILENCE_SECONDS:
+            self._stop(Stopped.KERNEL_HUNG)
+            return
+        self._timer = self._loop.call_later(HEARTBEAT_SECONDS, self._watch_heartbeat)
+
+    def _stop(self, why: Stopped) -> None:
+        """Something has ended the run, not only the wait for one cell; the first cause counts, but for death."""
+        if self._why_ended is None or why is Stopped.KERNEL_DIED:
+            self._why_ended = why
+        self._stop_waiting(why)
+
+    def _stop_waiting(self, why: Stopped) -> None:
+        if self._end is not None and not self._end.done():
+            self._end.set_result(why)
 
     async def end(self) -> None:
         """Asks the kernel to end and waits for it to do so, unless it has shown that it does not listen."""
+        if self._timer is not None:
+            self._timer.cancel()
         try:
-            if self._beating is not None:
-                await _cancelled(self._beating)
-            if not self._died.done() and not self._busy:
-                self.kc.shutdown()
-                await asyncio.wait({self._died}, timeout=SHUTDOWN_SECONDS)
+            listens = self._running is None or self._running.done
+            if listens and self._why_ended not in (Stopped.KERNEL_DIED, Stopped.KERNEL_HUNG):
+                end = self._end = self._loop.create_future()
+                self._line.ask(CONTROL, "shutdown_request", {"restart": False})
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SHUTDOWN_SECONDS):
+                        await end
         finally:
-            self.kc.stop_channels()
-
-
-_Talk = asyncio.Future[Mapping[str, Any] | None]
-
-
-def _reply_of(talk: _Talk) -> Mapping[str, Any]:
-    """The reply, as far as there is one."""
-    return (talk.result() or {}) if talk.done() else {}
+            self._line.close()
 
 
 def _is_idle(message: Mapping[str, Any]) -> bool:
@@ -299,18 +295,6 @@ def _moment(message: Mapping[str, Any]) -> str:
     return date.isoformat() if hasattr(date, "isoformat") else str(date)
 
 
-async def _cancelled(task: asyncio.Future[Any]) -> None:
-    if not task.done():
-        task.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await task
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[Stopped], None], why: Stopped) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(_resolve, future)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+        loop.call_soon_threadsafe(call, why)

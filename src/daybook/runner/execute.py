@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -78,6 +79,7 @@ def _fetched(attempt: Attempt) -> Document:
     request = attempt.request
     attempt.log.say(f"run {request.run_id}, attempt {request.attempt}: notebook {shown(request.notebook.source)}")
     attempt.source = fetch(request.notebook, attempt.environment)
+    attempt.meter.read(len(attempt.source))
     digest = hashlib.sha256(attempt.source).hexdigest()
     attempt.manifest = attempt.manifest.model_copy(
         update={"notebook": attempt.manifest.notebook.model_copy(update={"sha256": digest})}
@@ -96,18 +98,22 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
         from daybook.runner.engine import host
         from daybook.runner.executing import Hosting
         from daybook.runner.html import HtmlPage
+        from daybook.runner.memory import MemoryGuard
+        from daybook.runner.processes import with_descendants
 
         attempt.notebook = prepare(document, shown(request.notebook.source), injected, kernel)
         attempt.page = page = HtmlPage(request.notebook.title or request.notebook.id, attempt.folder.html)
         _require_record(attempt)
-        return host(
-            attempt.notebook,
-            Hosting(
+        processes = partial(with_descendants, process.pid)
+        with MemoryGuard.here(request.limits.memory_bytes, processes, process.kill) as guard:
+            attempt.meter.watched_by(guard)
+            hosting = Hosting(
                 kernel=process,
                 saving=attempt,
                 side_files=attempt.side_files,
                 journal=attempt.journal,
                 redactor=attempt.redactor,
+                memory=guard,
                 say=attempt.log.say,
                 printed=attempt.log.cell_printed,
                 progressed=attempt.progressed,
@@ -116,8 +122,8 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
                 may_end_early=request.may_end_early,
                 interruption=attempt.interruption,
                 started_at=attempt.clock,
-            ),
-        )
+            )
+            return host(attempt.notebook, hosting)
 
 
 def _require_record(attempt: Attempt) -> None:

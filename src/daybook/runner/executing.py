@@ -14,15 +14,16 @@ from nbformat.v4 import new_output
 from daybook.contract.manifest import CellState, Reason, State
 from daybook.contract.request import Limits
 from daybook.runner import cells
+from daybook.runner.asking import Said, Stopped
 from daybook.runner.capping import OutputCap
 from daybook.runner.changes import Changes
-from daybook.runner.client import SILENCE_SECONDS, CellClient, Said, Stopped
+from daybook.runner.client import SILENCE_SECONDS, CellClient
 from daybook.runner.ending import SUCCEEDED, Ending
 from daybook.runner.flushing import Flusher, Saving
 from daybook.runner.interruption import Interruption
 from daybook.runner.journal import Journal
 from daybook.runner.kernel import KernelProcess, how_it_ended
-from daybook.runner.memory import MemoryLimit
+from daybook.runner.memory import MemoryGuard
 from daybook.runner.messages import Keeping
 from daybook.runner.redaction import Redactor
 from daybook.runner.side_files import SideFiles
@@ -41,6 +42,7 @@ class Hosting:
         side_files: take what is too large for it.
         journal: takes what changes; None where only whole copies are kept.
         redactor: takes secrets out of everything that is kept.
+        memory: knows whether the kernel died of taking too much of it.
         say: takes a line for the log.
         printed: takes what cells print.
         progressed: called with the tally whenever a cell's state has changed.
@@ -57,6 +59,7 @@ class Hosting:
     side_files: SideFiles
     journal: Journal | None = None
     redactor: Redactor = field(default_factory=Redactor)
+    memory: MemoryGuard | None = None
     say: Callable[[str], None] = lambda _: None
     printed: Callable[[str], None] = lambda _: None
     progressed: Callable[[cells.Tally], None] = lambda _: None
@@ -76,7 +79,6 @@ class Execution:
         self._sources = [cell.source for cell in notebook.cells]
         self._notebook = _without_secrets(notebook, hosting.redactor)
         self._changes = Changes(notebook)
-        self._memory = MemoryLimit.here()
         cap = OutputCap(hosting.limits, hosting.side_files, hosting.say)
         keeping = Keeping(self._changes, cap, hosting.redactor, hosting.printed)
         self._client = CellClient(notebook, hosting.kernel, keeping)
@@ -169,8 +171,9 @@ class Execution:
 
     def _kernel_died(self, cell: Any, index: int, name: str, said: Said) -> Ending:
         code = self._hosting.kernel.exit_code()
-        if self._memory.was_exceeded():
-            message = f"the kernel was killed in {name} for using more memory than the limit of {self._memory.shown}"
+        memory = self._hosting.memory
+        if memory is not None and memory.exceeded:
+            message = f"the kernel was killed in {name} {memory.message()}"
             return self._failed(cell, index, Reason.OUT_OF_MEMORY, message, said)
         message = f"the kernel {how_it_ended(code)} in {name}"
         return self._failed(cell, index, Reason.KERNEL_DIED, message, said)

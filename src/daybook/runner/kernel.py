@@ -102,6 +102,11 @@ class KernelProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGINT)
 
+    def kill(self) -> None:
+        """SIGKILL to the kernel's group, at once; `stop` still has to be called."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     def stop(self) -> int:
         """Ends the kernel and everything it started; calling it again is fine.
 
@@ -109,8 +114,7 @@ class KernelProcess:
             How the kernel's process ended: its exit code, or minus the signal that ended it.
         """
         mark = f"{RESULTS_VARIABLE}={self.place.environment.get(RESULTS_VARIABLE)}"
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self.kill()
         code = self._process.wait(_KILLED_WAIT_SECONDS)
         _kill_strays(mark, self._process.pid)
         shutil.rmtree(self._private, ignore_errors=True)

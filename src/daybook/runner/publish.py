@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook.contract.errors import RunInterrupted, StoreFailed
-from daybook.contract.manifest import Manifest, Reason, State
+from daybook.contract.manifest import Manifest, Reason, ResourceUse, State
 from daybook.contract.variables import REQUEST_VARIABLE
 from daybook.runner import records
 from daybook.runner.attempt import Attempt
@@ -140,9 +140,14 @@ def _upload(attempt: Attempt, record: Record, patience: Patience) -> None:
             pool.submit(patience.run, partial(store.write, key, data, kind))
             for key, (data, kind) in record.files.items()
         ]
+    attempt.meter.wrote(sum(map(_size, (data for data, _ in record.files.values()))))
     failed = [error for task in tasks if (error := task.exception()) is not None]
     if failed:
         raise failed[0]
+
+
+def _size(data: Path | bytes) -> int:
+    return data.stat().st_size if isinstance(data, Path) else len(data)
 
 
 def _clear_journal(attempt: Attempt, patience: Patience) -> None:
@@ -158,9 +163,16 @@ def _sealed(attempt: Attempt, ending: Ending, found: dict[str, Any], patience: P
     attempt.log.say(_last_line(attempt, ending, found))
     patience.run(partial(attempt.record.store.write, attempt.keys.log, attempt.log.content(), "text/plain"))
     # The same document each time: a try whose answer was lost is known again by it.
+    found["resources"] = _resources(attempt)
     sealed = records.sealed(attempt.manifest, ending, attempt.started, **found)
     patience.run(partial(attempt.record.write, records.without_secrets(sealed, attempt.redactor)))
     return ending
+
+
+def _resources(attempt: Attempt) -> ResourceUse:
+    """What the attempt took; the kernel has ended, so its time and memory are known."""
+    attempt.meter.wrote(attempt.recorder.written_bytes)
+    return attempt.meter.use()
 
 
 def _last_line(attempt: Attempt, ending: Ending, found: dict[str, Any]) -> str:
@@ -180,7 +192,7 @@ def _kept_here(attempt: Attempt, ending: Ending, error: StoreFailed) -> Ending:
     message = f"{first}{error}; {_where_it_is(attempt)}"
     failed = Ending(State.FAILED, Reason.STORE_FAILED, message, ending.error)
     attempt.kept = True
-    sealed = records.sealed(attempt.current_manifest(), failed, attempt.started)
+    sealed = records.sealed(attempt.current_manifest(), failed, attempt.started, resources=_resources(attempt))
     _try_to_seal(attempt, records.without_secrets(sealed, attempt.redactor))
     attempt.log.say(_in_words(failed))
     return failed

@@ -62,7 +62,7 @@ class Recorder:
         self.slices: list[str] = []
         """Keys of the journal's slices in the bucket."""
         self.written_bytes = 0
-        """What went to the bucket so far: copies, slices and manifests."""
+        """What went to the bucket so far in copies and slices."""
 
     def begin(self, manifest: Callable[[], Manifest], patience: float) -> None:
         """Starts with the first manifest; `require_begun` tells whether the bucket took it.
