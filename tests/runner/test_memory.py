@@ -225,6 +225,18 @@ def test_the_lower_limit_holds(tmp_path: Path, given_mib: int | None, group_mib:
     assert guard.limit_bytes == limit_mib * MIB
 
 
+def test_sizes_of_processes_do_not_count_where_a_group_limits_them(tmp_path: Path) -> None:
+    kernel = Kernel()
+    group = group_of(tmp_path, 1, used=0)
+    guard = MemoryGuard(MIB, lambda: kernel.pids, kernel.kill, group)
+
+    guard.look()
+
+    assert guard.peak_bytes is not None
+    assert guard.peak_bytes > MIB
+    assert not guard.exceeded
+
+
 def test_the_guard_looks_more_often_the_less_room_there_is(tmp_path: Path) -> None:
     waits = [
         MemoryGuard(None, tuple, lambda: None, group_of(tmp_path, 4096, used=used * MIB)).look()

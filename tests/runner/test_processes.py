@@ -54,7 +54,7 @@ def test_the_memory_of_processes_is_summed() -> None:
         process.stdin.close()
 
     assert resident > memory_bytes([os.getpid()], enough=2**40) + 49 * MIB
-    assert 49 * MIB < proportional <= resident
+    assert 49 * MIB < proportional < resident
 
 
 def test_a_process_that_has_ended_holds_nothing() -> None:

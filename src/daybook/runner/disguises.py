@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
@@ -76,7 +75,7 @@ def _escaped(text: str) -> set[str]:
     forms.add("".join(_SCRIPT_SAFE.get(each, each) for each in as_json))
     # Python escapes the quote only in a text that holds both kinds.
     forms |= {form.replace("'", r"\'") for form in (as_python, as_ascii, as_bytes)}
-    in_html = html.escape(text, quote=False)
+    in_html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for double, single in (('"', "'"), ("&quot;", "&#x27;"), ("&#34;", "&#39;"), ("&quot;", "&apos;"), ("&quot;", "'")):
         forms.add(in_html.replace('"', double).replace("'", single))
     return forms | _in_url(text)
@@ -108,10 +107,10 @@ def _base64(data: bytes, before: int) -> tuple[str, tuple[str, ...]]:
         The characters that hold nothing but the data, and all forms.
     """
     begin, end = -(-8 * before // 6), 8 * (before + len(data)) // 6
-    core = b64encode(bytes(before) + data).decode()[begin:end]
+    core = _encoded(bytes(before) + data)[begin:end]
     forms = {core} if len(core) >= SHORTEST_BASE64 else _with_neighbours(data, before)
     if before == 0:
-        whole = b64encode(data).decode()
+        whole = _encoded(data)
         forms |= {whole, whole.rstrip("="), whole.replace("=", "%3D"), whole.replace("=", "%3d")}
     for form in tuple(forms):
         forms.add(form.replace("+", "-").replace("/", "_"))
@@ -126,10 +125,14 @@ def _with_neighbours(data: bytes, before: int) -> set[str]:
     begin, end = 8 * before // 6, -(-8 * (before + len(data)) // 6)
     # Of its neighbours, a shared character holds at most four bits: the last ones before, the first ones after.
     return {
-        b64encode(bytes((low,)) * before + data + bytes((high << 4, 0))).decode()[begin:end]
+        _encoded(bytes((low,)) * before + data + bytes((high << 4, 0)))[begin:end]
         for low in range(16)
         for high in range(16)
     }
+
+
+def _encoded(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode()
 
 
 def _bytes(text: str) -> bytes:

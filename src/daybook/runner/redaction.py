@@ -250,7 +250,7 @@ class _Unwrapped:
         at = length = 0
         for match in _BREAK.finditer(text):
             begin, end = match.span()
-            if begin >= _LINE and _FULL_LINE.fullmatch(text, begin - _LINE, begin):
+            if _FULL_LINE.fullmatch(text, begin - _LINE, begin):
                 parts.append(text[at:begin])
                 length += begin - at
                 self._begins.append(length)
