@@ -172,6 +172,27 @@ def test_command_line_runs_follows_and_shows(stack):
     assert stack.daybook("run", "failing", "--follow").returncode == 1
 
 
+def test_rerun_makes_a_run_again_and_says_what_differs(stack):
+    old = stack.json("run", "echo", "-p", "word=again", "-p", "times=2")
+    entry = stack.root / "include/notebooks/echo/notebook.ipynb"
+    before = entry.read_text()
+    entry.write_text(before.replace("[word, times]", "[word, times * 10]"))
+    try:
+        new = stack.json("rerun", old["run_id"][-10:])
+    finally:
+        entry.write_text(before)
+    assert (new["rerun_of"], new["state"]) == (old["run_id"], "succeeded")
+    assert new["run_id"] != old["run_id"]
+    assert new["manifest"]["parameters"] == old["manifest"]["parameters"] == {"word": "again", "times": 2}
+    assert [(each["what"], each["name"]) for each in new["differences"]] == [("notebook", ""), ("result", "given")]
+    assert new["differences"][1] == {"what": "result", "name": "given", "then": ["again", 2], "now": ["again", 20]}
+    # On this machine an image is a folder, which has no digest.
+    assert new["not_known"] == ["image_digest"]
+    folder = stack.run_folder(old["run_id"])
+    here = stack.json("rerun", str(folder), "--output", str(stack.root / "again"))
+    assert (here["rerun_of"], here["results"]["given"]) == (old["run_id"], ["again", 2])
+
+
 @pytest.mark.parametrize(
     ("dag", "conf", "result"),
     [
@@ -202,6 +223,8 @@ def test_image_that_cannot_be_had_is_tried_again_as_a_new_attempt(stack):
     manifest = stack.manifest(pointer["run_id"])
     assert (manifest["attempt"], manifest["state"], manifest["reason"]) == (2, "failed", "image_unavailable")
     assert "nowhere.example/none" in manifest["message"]
+    first = json.loads((stack.run_folder(pointer["run_id"]) / "attempts/1/manifest.json").read_text())
+    assert (first["attempt"], first["sealed"], first["reason"]) == (1, True, "image_unavailable")
     until(lambda: stack.pods_of(pointer["run_id"]) == [], 30, "the end of the pods")
 
 

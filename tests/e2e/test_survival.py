@@ -1,5 +1,7 @@
 """What happens when parts of the stack die or are restarted while a run is under way."""
 
+import json
+
 import psutil
 from driving import kill, until
 
@@ -19,6 +21,11 @@ def runners_of(daybook_id):
         if "execute" in (process.info["cmdline"] or ())
         and daybook_id in (process.info["environ"] or {}).get("DAYBOOK_REQUEST", "")
     ]
+
+
+def written(folder):
+    """What there is by now of a run's notebook: its copy, and its journal."""
+    return [*folder.glob("notebook.ipynb"), *folder.glob("journal/*")]
 
 
 def start_sleeper(stack, seconds):
@@ -43,6 +50,8 @@ def test_run_survives_triggerer_scheduler_and_localpods(stack):
 
 def test_killed_runner_is_sealed_as_lost_by_the_operator(stack):
     run_id, daybook_id = start_sleeper(stack, 600)
+    folder = stack.run_folder(daybook_id)
+    until(lambda: b"asleep\\n" in b"".join(path.read_bytes() for path in written(folder)), what="the cell's output")
     victims = runners_of(daybook_id)
     assert victims
     for process in victims:
@@ -51,6 +60,16 @@ def test_killed_runner_is_sealed_as_lost_by_the_operator(stack):
     manifest = stack.manifest(daybook_id)
     assert (manifest["sealed"], manifest["sealed_by"], manifest["state"]) == (True, "operator", "lost")
     assert manifest["cells"]["current"] is None
+    notebook = json.loads((folder / manifest["files"]["notebook"]).read_text())
+    assert notebook["metadata"]["daybook"]["state"] == "lost"
+    assert [cell["metadata"]["daybook"]["state"] for cell in notebook["cells"]] == [
+        "succeeded",
+        "succeeded",
+        "interrupted",
+    ]
+    assert "asleep" in json.dumps(notebook["cells"][2]["outputs"])
+    assert (manifest["cells"]["succeeded"], manifest["cells"]["interrupted"]) == (2, 1)
+    assert not list((folder / "journal").glob("*"))
     until(lambda: stack.pods_of(daybook_id) == [], 30, "the end of the pod")
 
 
