@@ -20,7 +20,7 @@ from nbformat.v4 import new_output
 from daybook.contract.errors import KernelUnavailable
 from daybook.runner.asking import Asked, Said, Stopped
 from daybook.runner.kernel import KernelProcess, how_it_ended
-from daybook.runner.line import CONTROL, IOPUB, SHELL, KernelLine
+from daybook.runner.line import CONTROL, IOPUB, NOTHING_IS_DROPPED, SHELL, KernelLine
 from daybook.runner.messages import Keeping, MessageTaker
 
 START_LIMIT_SECONDS = 60.0
@@ -104,6 +104,10 @@ class CellClient(MessageTaker):
         if self._timer is not None:
             self._timer.cancel()
         if why is Stopped.DONE:
+            if (self._info or {}).get("implementation") == "ipython":
+                # Cells come after it. It is silent: it has no number, no history and no output.
+                quiet = {**_EXECUTE, "silent": True, "store_history": False}
+                self._line.ask(SHELL, "execute_request", {**quiet, "code": NOTHING_IS_DROPPED})
             self._watch_heartbeat()
             return True
         if why is Stopped.TOLD_TO_STOP:

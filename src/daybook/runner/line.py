@@ -18,6 +18,14 @@ SHELL, IOPUB, CONTROL, HEARTBEAT = "shell", "iopub", "control", "hb"
 _BATCH = 200
 """After so many messages in a row timers get their turn, so that a flood of output delays no flush and no limit."""
 
+WAITING_MESSAGES = 20_000
+"""So many messages may wait to be taken in; beyond that they wait in the kernel, which may throw some away."""
+NOTHING_IS_DROPPED = """exec('import zmq\\n'
+'thread = get_ipython().kernel.iopub_thread\\n'
+'if thread is not None and thread.socket.type == zmq.XPUB:\\n'
+'    thread.schedule(lambda: thread.socket.setsockopt(zmq.XPUB_NODROP, 1))\\n', {'get_ipython': get_ipython})"""
+"""What makes ipykernel wait where it would throw output away, when a cell prints faster than anybody reads."""
+
 Message = dict[str, Any]
 
 
@@ -51,8 +59,7 @@ class KernelLine:
         if kind == zmq.DEALER:
             socket.identity = self.session.bsession
         if kind == zmq.SUB:
-            # A kernel throws away what nobody fetches in time; here everything is fetched, and waits in memory.
-            socket.rcvhwm = 0
+            socket.rcvhwm = WAITING_MESSAGES
             socket.subscribe(b"")
         if kind == zmq.REQ:
             # A question may be asked anew while the last one is open; late answers to that are passed over.
