@@ -161,49 +161,6 @@ def test_nothing_is_left_behind(happy):
     assert not psutil.pid_exists(stray) or psutil.Process(stray).status() == psutil.STATUS_ZOMBIE
 
 
-ENDINGS = [
-    # cells, limits, state, reason, error's name, states of the cells, part of the message
-    (["1", "raise ValueError('\\x1b[31mred')", "2"], {}, "failed", "cell_error", "ValueError", "ValueError: red"),
-    (["1", "x = = 1", "2"], {}, "failed", "cell_error", "SyntaxError", "SyntaxError"),
-    (["1", "input('?')", "2"], {}, "failed", "cell_error", "StdinNotImplementedError", "does not support input"),
-    (["1", "import os, time; print('last', flush=True); time.sleep(0.5); os.kill(os.getpid(), 9)", "2"], {}, "failed",
-     "kernel_died", "kernel_died", "the kernel was ended by SIGKILL in cell 2/3"),
-    (["1", "import os; os._exit(7)", "2"], {}, "failed", "kernel_died", "kernel_died", "ended with exit code 7"),
-    (["1", "exit()", "2"], {}, "failed", "early_exit", "early_exit", "ended the notebook by exit()"),
-    (["1", "import sys; sys.exit(0)", "2"], {}, "failed", "early_exit", "SystemExit", "SystemExit: 0"),
-    (["1", "import time; print('on my way'); time.sleep(99)", "2"], {"cell_timeout_seconds": 1}, "failed",
-     "cell_timeout", "cell_timeout", "cell 2/3 took longer than the 1 s that a cell may take"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("cells", "limits", "state", "reason", "name", "message"), ENDINGS)
-def test_a_run_that_fails_tells_why_and_keeps_what_there_is(run, cells, limits, state, reason, name, message):
-    cells = ["from daybook.notebook import outputs; outputs('kept.txt').write_text('kept')", *cells[1:]]
-    ended = run(*cells, limits=Limits(**limits))
-    manifest = ended.manifest
-    assert ended.exit_code is ExitCode.NOTEBOOK_FAILED
-    assert (manifest.state, manifest.reason, manifest.exit_code) == (state, reason, 1)
-    assert manifest.sealed
-    assert (manifest.error.cell, manifest.error.name) == (1, name)
-    assert manifest.error.source == cells[1]
-    assert "\x1b" not in manifest.error.traceback
-    assert message in manifest.message
-    assert ended.states == ["succeeded", "failed", "not_run"]
-    assert [cell["metadata"]["papermill"]["status"] for cell in ended.notebook["cells"]] == [
-        "completed",
-        "failed",
-        "pending",
-    ]
-    assert ended.notebook["metadata"]["daybook"]["reason"] == reason
-    assert any(output["output_type"] == "error" for output in ended.notebook["cells"][1]["outputs"])
-    assert [each.path for each in manifest.outputs] == ["kept.txt"]
-    assert manifest.files.html == "notebook.html"
-    assert f"failed ({reason}): " in ended.said.splitlines()[-1]
-    if "print(" in cells[1]:
-        assert ended.printed(1).strip() in ("last", "on my way")
-    assert list(ended.scratch.iterdir()) == []
-
-
 def test_a_long_error_makes_a_short_message(run):
     ended = run("raise ValueError('first line' + 'x' * 100_000 + chr(10) + 'second line')")
     assert len(ended.manifest.message) < 400
