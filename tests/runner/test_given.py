@@ -112,6 +112,8 @@ def test_executed_twice_into_one_output_there_are_two_attempts_of_one_run(notebo
     manifest = Manifest.from_json((output / "manifest.json").read_bytes())
     assert manifest.attempt == 2
     assert manifest.parameters["limit"] == 2
+    first = Manifest.from_json((output / "attempts" / "1" / "manifest.json").read_bytes())
+    assert (first.attempt, first.state, first.parameters["limit"]) == (1, "succeeded", 1)
     assert "JFK 1\n" in (output / "log.txt").read_text()
     assert "JFK 2\n" in (output / "attempts" / "2" / "log.txt").read_text()
     assert (output / manifest.files.source).exists()
