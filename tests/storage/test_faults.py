@@ -1,5 +1,6 @@
 """A bucket that misbehaves, over the real protocol: a proxy goes wrong on the way to an S3 API."""
 
+import hashlib
 import threading
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from daybook.runner.patience import Patience
 from daybook.storage import ObjectMissing, RunRecord, network, open_store, record_of
 from daybook.storage import store as stores
 from daybook.storage.mapping import StoreRefused
+from daybook.storage.store import parts_for
 from runner.faults import (
     FaultProxy,
     answering,
@@ -26,8 +28,7 @@ from runner.faults import (
 )
 from storage.conftest import BUCKET
 
-PART = 5 * 1024 * 1024
-"""The smallest part that S3 takes."""
+PART = stores.PART_BYTES
 
 
 @pytest.fixture
@@ -46,9 +47,8 @@ def bucket(proxy, s3_environment, request):
 
 
 @pytest.fixture
-def large(tmp_path, monkeypatch):
+def large(tmp_path):
     """A file of three and a half parts."""
-    monkeypatch.setattr(stores, "PART_BYTES", PART)
     path = tmp_path / "large"
     path.write_bytes(bytes(range(251)) * (7 * PART // 2 // 251))
     return path
@@ -141,7 +141,10 @@ def test_a_large_body_is_given_more_time(proxy, s3_environment, monkeypatch, lar
     assert len([each for each in proxy.exchanges if each.method == "PUT"]) == 4
 
 
-def test_a_large_file_goes_in_parts_a_few_at_a_time_each_with_its_checksum(proxy, bucket, large, s3_environment):
+@pytest.mark.parametrize("at_once", [stores.PARTS_AT_ONCE, 1])
+def test_a_large_file_goes_in_parts_a_few_at_a_time_each_with_its_checksum(
+    proxy, bucket, large, s3_environment, at_once
+):
     going, most, lock = [0], [0], threading.Lock()
 
     def counting(handler, exchange):
@@ -155,11 +158,12 @@ def test_a_large_file_goes_in_parts_a_few_at_a_time_each_with_its_checksum(proxy
         handler.send(exchange, answer)
 
     proxy.plan(counting, method="PUT")
-    bucket.write("k", large, "text/plain")
+    digest = bucket.upload("k", large, "text/plain", at_once)
     parts = [each for each in proxy.exchanges if each.method == "PUT"]
     assert sorted(len(each.body) for each in parts) == sorted([PART, PART, PART, large.stat().st_size - 3 * PART])
     assert all("x-amz-checksum-sha256" in each.headers for each in parts)
-    assert most[0] == stores.PARTS_AT_ONCE
+    assert most[0] == at_once
+    assert digest == hashlib.sha256(large.read_bytes()).hexdigest()
     assert b"".join(bucket.stream("k")) == large.read_bytes()
     assert unfinished(s3_environment) == 0
 
@@ -168,6 +172,11 @@ def test_a_small_object_comes_with_its_checksum_too(proxy, bucket):
     bucket.write("k", b"x")
     bucket.replace("l", b"x", None)
     assert ["x-amz-checksum-sha256" in each.headers for each in proxy.exchanges] == [True, True]
+
+
+def test_all_uploads_at_once_keep_to_the_memory_of_twelve_parts():
+    assert [parts_for(uploads) for uploads in (0, 1, 2, 3, 4, 5, 12, 13, 100)] == [12, 12, 6, 4, 3, 2, 1, 1, 1]
+    assert parts_for(4) == stores.PARTS_AT_ONCE
 
 
 def test_a_file_of_very_many_parts_has_larger_ones(proxy, bucket, large, monkeypatch):

@@ -1,12 +1,13 @@
 """Every verb, on every kind of bucket."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from daybook.contract.errors import InvalidSettings, StoreFailed
-from daybook.storage import ObjectChanged, ObjectMissing, open_store
+from daybook.storage import ObjectChanged, ObjectMissing, StoreRefused, open_store
 
 AWKWARD_KEYS = ["a b", "ü/é ñ.csv", "100%", "a%20b", "a%2Fb", "a#b", "a?b=c", "a+b&c", "~", "a*b", "it's", '"', "a\\b"]
 IMPOSSIBLE_KEYS = ["..", "../up", "a/../b", "a//b", "a\nb"]
@@ -70,10 +71,20 @@ def test_what_is_missing_is_told_apart_from_what_failed(store):
     store.delete("there/is/none")
 
 
-def test_a_file_that_is_gone_is_not_taken_for_a_missing_object(store, tmp_path):
-    with pytest.raises(StoreFailed, match="cannot write") as caught:
-        store.write("k", tmp_path / "gone")
-    assert not isinstance(caught.value, ObjectMissing)
+def test_an_upload_tells_the_digest_of_the_file(store, tmp_path):
+    source = tmp_path / "file"
+    source.write_bytes(b"bytes")
+    assert store.upload("k", source, "text/plain") == hashlib.sha256(b"bytes").hexdigest()
+    assert store.read("k") == b"bytes"
+
+
+@pytest.mark.parametrize("verb", ["write", "upload"])
+@pytest.mark.parametrize("name", ["gone", "null\0byte"])
+def test_a_file_that_is_gone_is_not_taken_for_a_missing_object(store, tmp_path, verb, name):
+    with pytest.raises(StoreRefused, match=r"cannot write .*/k: cannot read .*(No such file|null byte)") as caught:
+        getattr(store, verb)("k", tmp_path / name)
+    assert not caught.value.retry_helps
+    assert list(store.objects()) == []
 
 
 def test_sizes_and_dates_are_told(store):

@@ -5,7 +5,9 @@ Foreign errors are mapped at the one edge, in `mapping`, to `StoreFailed` and it
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,10 +26,12 @@ from daybook.storage.mapping import FOREIGN, ObjectChanged, ObjectMissing, Store
 CHUNK_BYTES = 1024 * 1024
 """How much of a stream is held at a time; a download begins with its first chunk."""
 
-PART_BYTES = 8 * 1024 * 1024
-"""What is larger is uploaded in parts of this size: few enough for their number, small enough to send one again."""
+PART_BYTES = 5 * 1024 * 1024
+"""What is larger is uploaded in parts of this size, the smallest that S3 takes: little to hold and to send again."""
+PARTS_IN_ALL = 12
+"""How many parts may be on their way, and in memory, at a time: with what is read ahead, some 90 MB."""
 PARTS_AT_ONCE = 3
-"""How many parts of one object are on their way, and in memory, at a time."""
+"""How many of them one object has where its writer says nothing else: four may be written at once then."""
 MAX_PARTS = 10_000
 """An S3 object has no more; a file that needs more has larger ones."""
 
@@ -82,12 +86,20 @@ class Store:
             response = self._bulk().get(self._prefix + key)
         return self._chunks(key, response)
 
-    def write(self, key: str, data: bytes | Path, media_type: str | None = None) -> None:
+    def write(
+        self, key: str, data: bytes | Path, media_type: str | None = None, parts_at_once: int = PARTS_AT_ONCE
+    ) -> None:
         """Writes an object whole, from bytes or from a file; the last writer wins.
 
-        What is larger than `PART_BYTES` goes in parts, `PARTS_AT_ONCE` of them at a time, and only those are held in
+        What is larger than `PART_BYTES` goes in parts, and no more of a file than the parts under way is held in
         memory; nobody sees the object before it is whole. Each part, and a small object, comes with its SHA-256, by
         which an S3 server refuses what was changed on its way.
+
+        Args:
+            key: which.
+            data: its content.
+            media_type: of the content.
+            parts_at_once: how many parts are on their way at a time; see `parts_for`.
 
         Raises:
             StoreRefused: the file cannot be read, or no object can have this key.
@@ -97,9 +109,26 @@ class Store:
         backend = self._backend if size <= network.BRIEF_BYTES else self._bulk()
         with self._mapped("write", key):
             part = max(PART_BYTES, -(-size // MAX_PARTS))
-            backend.put(self._prefix + key, data, attributes=attributes, chunk_size=part, max_concurrency=PARTS_AT_ONCE)
+            backend.put(self._prefix + key, data, attributes=attributes, chunk_size=part, max_concurrency=parts_at_once)
         if size > part:
             self._require_whole(key, size)
+
+    def upload(self, key: str, file: Path, media_type: str | None = None, parts_at_once: int = PARTS_AT_ONCE) -> str:
+        """Writes an object from a file, as `write` does, and computes the file's SHA-256 while it is on its way.
+
+        Returns:
+            The digest, as hex.
+
+        Raises:
+            StoreRefused: the file cannot be read, or no object can have this key.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
+            digest = pool.submit(_digest, file)
+            self.write(key, file, media_type, parts_at_once)
+            try:
+                return digest.result()
+            except OSError as error:
+                raise self._unreadable(key, file, error) from error
 
     def read_tagged(self, key: str) -> tuple[bytes, str | None]:
         """The bytes of an object, and a tag that changes whenever it is written; for `replace`.
@@ -183,8 +212,11 @@ class Store:
         try:
             return data.stat().st_size
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise StoreRefused(f"cannot write {self.url_of(key)}: cannot read {data}: {why}") from error
+            raise self._unreadable(key, data, error) from error
+
+    def _unreadable(self, key: str, file: Path, error: Exception) -> StoreRefused:
+        why = getattr(error, "strerror", None) or error
+        return StoreRefused(f"cannot write {self.url_of(key)}: cannot read {file}: {why}")
 
     def _require_whole(self, key: str, size: int) -> None:
         """The parts were checked one by one; this is about none of them being left out."""
@@ -215,6 +247,14 @@ class Store:
         return mapped(verb, self.url_of(key))
 
 
+def parts_for(uploads: int) -> int:
+    """How many parts each of so many uploads at once may have on their way, so that all of them keep to their memory.
+
+    A single large object is given all: over a network, only many connections use what it has.
+    """
+    return max(1, PARTS_IN_ALL // max(1, uploads))
+
+
 def open_store(url: str, environment: Mapping[str, str] | None = None) -> Store:
     """Opens the bucket or prefix at a URL; a missing folder is made, a missing bucket shows at the first call.
 
@@ -242,6 +282,11 @@ def open_store(url: str, environment: Mapping[str, str] | None = None) -> Store:
     except FOREIGN as error:
         # Nothing has been asked over the network yet: what is wrong is what was written.
         raise InvalidSettings("cannot open a bucket", [Fault(url, reason(error))]) from error
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _folder(url: str) -> Path:
