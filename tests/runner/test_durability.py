@@ -10,8 +10,9 @@ import pytest
 
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Reason, State
-from daybook.storage import open_store
+from daybook.storage import RunRecord, open_store
 from daybook.storage.journal import current, fold
+from daybook.storage.sealing import Verdict
 from runner.faults import FaultProxy
 from runner.moto import s3_server
 from runner.pods import wait_until
@@ -95,3 +96,19 @@ def test_a_cell_that_prints_and_falls_silent_is_saved_while_it_runs(pod):
     process, left = pod("1", "import time\nprint('last words', flush=True)\ntime.sleep(300)")
     copy = left.folder / "notebook.ipynb"
     wait_until(lambda: copy.exists() and "last words\\n" in copy.read_text(), process, 20)
+
+
+def test_a_runner_that_was_given_up_leaves_what_the_sealer_put_in_order(pod):
+    process, left = pod("print('so far')", "import time; time.sleep(300)")
+    copy = left.folder / "notebook.ipynb"
+    wait_until(lambda: copy.exists() and json.loads(copy.read_text())["cells"][0]["outputs"], process)
+    os.kill(process.pid, signal.SIGSTOP)  # its node does not answer: whoever watches it gives it up
+    record = RunRecord(open_store(left.folder.as_uri()))
+    sealed = record.seal(1, Verdict(State.LOST, Reason.POD_GONE, "its node is gone", "operator"))
+    before = {path: path.read_bytes() for path in left.folder.rglob("*") if path.is_file()}
+    os.kill(process.pid, signal.SIGCONT)  # and comes back
+    os.kill(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert record.read() == sealed
+    assert {path: path.read_bytes() for path in left.folder.rglob("*") if path.is_file()} == before

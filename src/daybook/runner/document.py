@@ -21,6 +21,8 @@ MAX_FAULTS = 10
 
 _CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _OF_CODE = ("outputs", "execution_count")
+_PAST = ("widgets", "signature", "orig_nbformat", "orig_nbformat_minor")
+"""What metadata says of outputs that are gone, and of the file as it was."""
 
 Document = dict[str, Any]
 
@@ -86,10 +88,12 @@ def _completed(document: Document) -> Document:
 def _put_right(notebook: Any) -> None:
     import nbformat
 
-    for key in ("kernelspec", "language_info", "papermill"):
-        if not isinstance(notebook.metadata.get(key, {}), dict):
-            del notebook.metadata[key]
-    notebook.metadata.pop("widgets", None)  # what old outputs showed
+    for key, wanted in (("kernelspec", ()), ("language_info", ("name",)), ("papermill", ())):
+        found = notebook.metadata.get(key, {})
+        if not isinstance(found, dict) or not all(isinstance(found.get(each), str) for each in wanted):
+            notebook.metadata.pop(key, None)
+    for key in _PAST:
+        notebook.metadata.pop(key, None)
     seen: set[str] = set()
     for cell in notebook.cells:
         if not isinstance(cell.get("id"), str) or cell.id in seen or not _CELL_ID.fullmatch(cell.id):
@@ -118,13 +122,33 @@ def write_notebook(notebook: Any, file: TextIO) -> None:
         notebook: in today's format; not changed.
         file: should take what UTF-8 cannot hold by `backslashreplace`, which JSON reads as its own escapes.
     """
+    file.write("{")
+    metadata = _for_files(notebook.metadata, []).metadata
+    for number, (key, value) in enumerate(sorted({**notebook, "metadata": metadata}.items())):
+        file.write(f"{',' if number else ''}\n {json.dumps(key)}: ")
+        if key == "cells" and value:
+            # Cell by cell: a copy of all of it would be as large as all of it.
+            for position, cell in enumerate(value):
+                file.write(f"{',' if position else '['}\n  {_laid_out(_for_files({}, [cell]).cells[0], 2)}")
+            file.write("\n ]")
+        else:
+            file.write(_laid_out(value, 1))
+    file.write("\n}\n")
+
+
+def _for_files(metadata: Mapping[str, Any], cells: list[Any]) -> Any:
+    """A notebook as files have it: texts as lists of lines, nothing that only the program needs that has it open."""
+    from nbformat import NotebookNode
     from nbformat.v4.rwbase import split_lines, strip_transient
 
-    laid_out = strip_transient(split_lines(copy.deepcopy(notebook)))
-    encoder = json.JSONEncoder(indent=1, sort_keys=True, separators=(",", ": "), ensure_ascii=False)
-    for piece in encoder.iterencode(laid_out):
-        file.write(piece)
-    file.write("\n")
+    part = NotebookNode(metadata=dict(metadata), cells=copy.deepcopy(cells))
+    return strip_transient(split_lines(part))
+
+
+def _laid_out(value: Any, depth: int) -> str:
+    """A JSON value as Jupyter lays it out at a depth of nesting; no text in it has a line break that is not escaped."""
+    text = json.dumps(value, indent=1, sort_keys=True, separators=(",", ": "), ensure_ascii=False)
+    return text.replace("\n", "\n" + " " * depth)
 
 
 def language_of(document: Mapping[str, Any]) -> str | None:

@@ -23,6 +23,7 @@ from typing import Any, Self
 from daybook.contract.errors import KernelUnavailable
 from daybook.contract.variables import RESULTS_VARIABLE
 from daybook.runner.kernels import KernelSpec
+from daybook.runner.processes import to_be_killed_first
 
 LOOPBACK = "127.0.0.1"
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
@@ -67,7 +68,7 @@ class KernelProcess:
         command = _command(self.spec, file)
         try:
             with self.place.log.open("wb") as log:
-                return subprocess.Popen(
+                process = subprocess.Popen(
                     command,
                     cwd=self.place.folder,
                     env=_environment(self.spec, self.place.environment),
@@ -80,6 +81,8 @@ class KernelProcess:
             shutil.rmtree(self._private, ignore_errors=True)
             message = f"kernel {self.spec.name!r} cannot start: {command[0]}: {error.strerror or error}"
             raise KernelUnavailable(message) from error
+        to_be_killed_first(process.pid)
+        return process
 
     @property
     def pid(self) -> int:

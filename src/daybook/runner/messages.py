@@ -15,6 +15,7 @@ from nbformat.v4 import new_output
 from daybook.runner.capping import OutputCap
 from daybook.runner.changes import Changes
 from daybook.runner.redaction import Redactor, StreamRedactor
+from daybook.runner.side_files import is_base64
 
 _RICH = frozenset({"display_data", "execute_result", "update_display_data"})
 _SHOWN = frozenset({"stream", "display_data", "execute_result", "error"})
@@ -171,12 +172,16 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
         kind = message["msg_type"]
         if kind in _UNTOUCHED:
             return message
-        content = self._keeping.redactor.json(message["content"])
+        redacted = self._keeping.redactor.json
         if kind in _RICH:
+            content = message["content"]
+            # Letters in an image's base64 mean nothing, and a short secret turns up among a million of them.
+            data = {name: each if is_base64(name) else redacted(each) for name, each in content["data"].items()}
             display_id = (content.get("transient") or {}).get("display_id")
-            data = self._keeping.cap.data(index, content.get("data") or {}, display_id)
-            content = {**content, "data": data}
-        elif kind == "error":
+            rest = redacted({name: each for name, each in content.items() if name != "data"})
+            return {**message, "content": {**rest, "data": self._keeping.cap.data(index, data, display_id)}}
+        content = redacted(message["content"])
+        if kind == "error":
             content = self._keeping.cap.error(index, content)
         return {**message, "content": content}
 

@@ -56,6 +56,8 @@ def publish(attempt: Attempt, ending: Ending, patience: Patience) -> Ending:
         return ending
     try:
         record = _gathered(attempt, ending)
+        # Whoever gave this attempt up has put its notebook in order: what is there then must stay.
+        patience.run(partial(attempt.record.require_writable, attempt.manifest))
         _upload(attempt, record, patience)
         _clear_journal(attempt, patience)
         return _sealed(attempt, ending, record.found, patience)

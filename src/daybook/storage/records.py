@@ -66,6 +66,16 @@ class RunRecord:
         """
         self._change(lambda current: self._following(current, manifest))
 
+    def require_writable(self, manifest: Manifest) -> None:
+        """Looks whether `write` would take the manifest, before files beside it are replaced.
+
+        Raises:
+            StaleAttempt: a newer attempt has taken over, or somebody seals, or has sealed, this one.
+            UnreadableManifest: what lies there is no manifest of this version.
+            StoreFailed: the bucket does not answer.
+        """
+        self._following(self.read(), manifest)
+
     def seal(self, attempt: int, verdict: Verdict) -> Manifest:
         """Seals an attempt that its runner cannot seal any more; where it has, its word stands.
 
