@@ -153,9 +153,11 @@ def test_what_the_format_forbids_but_a_run_can_do_without_is_put_right():
         {"cell_type": "code", "source": "4"},
     ]
     document = {**notebook_of(*cells), "nbformat_minor": 5}
-    document["metadata"] = {"kernelspec": "python3", "language_info": [], "papermill": 1, "other": 2}
-    notebook = prepare(read(document), "x", None, PYTHON)
-    nbformat.validate(notebook)
+    for metadata in ({"kernelspec": {"name": "python3"}, "language_info": {"version": "3"}}, None):
+        faulty = {"kernelspec": "python3", "language_info": [], "papermill": 1, "other": 2}
+        document["metadata"] = metadata or faulty
+        notebook = prepare(read(document), "x", None, PYTHON)
+        nbformat.validate(notebook)
     assert notebook.cells[1].id == "twice"
     assert len({cell.id for cell in notebook.cells}) == 4
     assert notebook.metadata["kernelspec"]["name"] == "python3"

@@ -32,7 +32,8 @@ def prepare(document: Document, source: str, injected: str | None, kernel: Kerne
     _drop_marks(notebook)
     if injected is not None:
         _inject(notebook, injected)
-    if notebook.metadata.get("kernelspec", {}).get("name") != kernel.name:
+    spec = notebook.metadata.get("kernelspec", {})
+    if spec.get("name") != kernel.name or not isinstance(spec.get("display_name"), str):
         language = language_for(document, kernel)
         notebook.metadata["kernelspec"] = {"name": kernel.name, "display_name": kernel.name, "language": language}
     return notebook
