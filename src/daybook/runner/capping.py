@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbformat.v4 import new_output
-
 from daybook.contract.request import Limits
+from daybook.runner.cells import output_of
 from daybook.runner.side_files import SideFiles, content_of, name_of, size_of, text_size
 
 TAIL_CHARACTERS = 4_000
@@ -85,7 +84,7 @@ class OutputCap:
             self._files.end(overflow.name)
             if overflow.tail:
                 lead = f"[… {overflow.size:,} bytes in all, these are the last]\n"
-                outputs.append(new_output("stream", name=name, text=lead + overflow.tail))
+                outputs.append(output_of("stream", name=name, text=lead + overflow.tail))
                 overflow.tail = ""
         return outputs
 
@@ -151,7 +150,7 @@ class OutputCap:
 
     def _link(self, name: str, what: str, kept: bool) -> Any:
         place = f"side/{name}" if kept else "lost, the disk did not take it"
-        return new_output("display_data", data=_linked({}, [f"{what}: {place}"]))
+        return output_of("display_data", data=_linked({}, [f"{what}: {place}"]), metadata={})
 
     def _cell(self, index: int) -> _Cell:
         return self._cells.setdefault(index, _Cell())

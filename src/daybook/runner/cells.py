@@ -34,6 +34,17 @@ _PAPERMILL_STATUS = {
 }
 
 
+def output_of(kind: str, **fields: Any) -> Any:
+    """An output of a cell.
+
+    nbformat's own `new_output` checks each against its schema, which takes longer than a small cell to execute, and the
+    first one 50 ms; what a kernel sends has been given its form by then.
+    """
+    from nbformat import NotebookNode
+
+    return NotebookNode(output_type=kind, **fields)
+
+
 def code_cells(notebook: Any) -> Iterator[tuple[int, Any]]:
     """The code cells with their places in the notebook."""
     return ((index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code")

@@ -15,10 +15,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from nbclient.exceptions import CellExecutionComplete
-from nbformat.v4 import new_output
 
 from daybook.contract.errors import KernelUnavailable
 from daybook.runner.asking import Asked, Said, Stopped
+from daybook.runner.cells import output_of
 from daybook.runner.kernel import KernelProcess, how_it_ended
 from daybook.runner.line import CONTROL, IOPUB, NOTHING_IS_DROPPED, SHELL, KernelLine
 from daybook.runner.messages import Keeping, MessageTaker
@@ -249,7 +249,7 @@ class CellClient(MessageTaker):
         content = self.kept_error(asked.index, reply)
         told = {"ename": str(content.get("ename", "")), "evalue": str(content.get("evalue", ""))}
         trace = list(map(str, content.get("traceback") or ()))
-        self.add(cell, asked.index, new_output("error", **told, traceback=trace))
+        self.add(cell, asked.index, output_of("error", **told, traceback=trace))
 
     def _watch_heartbeat(self) -> None:
         """Notices a kernel whose process is there but does nothing any more: stopped, swapped out, stuck in the system.

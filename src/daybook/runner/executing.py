@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbformat.v4 import new_output
-
 from daybook.contract.manifest import CellState, Reason, State
 from daybook.contract.request import Limits
 from daybook.runner import cells
@@ -213,7 +211,7 @@ class Execution:
 
     def _show(self, cell: Any, index: int, reason: Reason, message: str) -> None:
         """Lets the notebook's reader see, at the cell itself, what no traceback tells."""
-        output = new_output("error", ename=reason.value, evalue=message, traceback=[message])
+        output = cells.output_of("error", ename=reason.value, evalue=message, traceback=[message])
         self._client.add(cell, index, output)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbclient import NotebookClient
-from nbformat.v4 import new_output
 
+from daybook.runner import cells
 from daybook.runner.capping import OutputCap
 from daybook.runner.changes import Changes
 from daybook.runner.redaction import Redactor, StreamRedactor
@@ -19,6 +19,12 @@ from daybook.runner.side_files import is_base64
 
 _RICH = frozenset({"display_data", "execute_result", "update_display_data"})
 _SHOWN = frozenset({"stream", "display_data", "execute_result", "error"})
+_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "display_data": {"data": {}, "metadata": {}},
+    "execute_result": {"data": {}, "metadata": {}, "execution_count": None},
+    "error": {"ename": "", "evalue": "", "traceback": []},
+}
+"""What an output of each kind has, and what stands for what a kernel leaves out."""
 _UNTOUCHED = frozenset({"status", "execute_input", "clear_output"})
 
 
@@ -114,6 +120,18 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
         else:
             self._clear(self.nb.cells[cell_index], cell_index)
 
+    def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
+        """Adds what a message shows to a cell's outputs, or to those of the Output widget that takes them."""
+        fields = _FIELDS.get(msg["msg_type"])
+        if fields is None or self._hooked(msg):
+            return super().output(outs, msg, display_id, cell_index)
+        content = msg["content"]
+        output = cells.output_of(msg["msg_type"], **{name: content.get(name, each) for name, each in fields.items()})
+        if display_id:
+            self._display_id_map.setdefault(display_id, {}).setdefault(cell_index, []).append(len(outs))
+        outs.append(output)
+        return output
+
     def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
         super()._update_display_id(display_id, msg)
         for index, positions in self._display_id_map.get(display_id, {}).items():
@@ -159,7 +177,7 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
             opened.length += len(text)
             return
         self.settle()
-        output = new_output("stream", name=name, text=text)
+        output = cells.output_of("stream", name=name, text=text)
         cell.outputs.append(output)
         self._open = _OpenStream(output, len(text), [text])
 
@@ -176,7 +194,9 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
         if kind in _RICH:
             content = message["content"]
             # Letters in an image's base64 mean nothing, and a short secret turns up among a million of them.
-            data = {name: each if is_base64(name) else redacted(each) for name, each in content["data"].items()}
+            data = {
+                name: each if is_base64(name) else redacted(each) for name, each in (content.get("data") or {}).items()
+            }
             display_id = (content.get("transient") or {}).get("display_id")
             rest = redacted({name: each for name, each in content.items() if name != "data"})
             return {**message, "content": {**rest, "data": self._keeping.cap.data(index, data, display_id)}}
