@@ -1,6 +1,7 @@
 """The files of a run: only those that its manifest names, streamed, and harmless in a browser."""
 
 import dataclasses
+import json
 
 import httpx
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from builders import RUN_ID, a_manifest, a_run_id, an_output
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
-from daybook.contract.manifest import Files, Manifest, NotebookRecord
+from daybook.contract.manifest import Files, Manifest, NotebookRecord, SideFile, State
 from daybook.storage import open_store, record_of
 from daybook.web import headers
 from daybook.web.app import create_app
@@ -262,3 +263,36 @@ async def test_a_stream_that_breaks_off_is_never_ended_as_if_it_were_whole(world
         await stream_of(world, Parts(bucket, 3, StoreFailed("lost")), f"{page}/outputs/large.bin", sent)
     assert isinstance(caught.value.__cause__, StoreFailed)
     assert [message["more_body"] for message, _ in sent[1:]] == [True] * 3
+
+
+async def test_a_side_file_is_given_and_listed(client, save):
+    large = SideFile(cell=3, key="side/cell-3-stdout.txt", size=12, sha256="0" * 64, media_type="text/plain")
+    page = save(a_manifest(side_files=(large,)), {large.key: b"all of it"})
+    answer = await client.get(f"{page}/side/cell-3-stdout.txt")
+    assert answer.content == b"all of it"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert_marked(answer, headers.FILE)
+    shown = (await client.get(page)).text
+    assert f'{RUN_ID}/side/cell-3-stdout.txt"' in shown
+    assert "Too large for the notebook" in shown
+
+
+@pytest.mark.parametrize("name", ["cell-4-stdout.txt", "..%2fmanifest.json", "%2e%2e"])
+async def test_no_other_file_is_given_as_a_side_file(client, save, name):
+    large = SideFile(cell=3, key="side/cell-3-stdout.txt", size=12, sha256="0" * 64, media_type="text/plain")
+    page = save(a_manifest(side_files=(large,)), {large.key: b"all of it", "side/cell-4-stdout.txt": b"not listed"})
+    assert (await client.get(f"{page}/side/{name}")).status_code == 404
+
+
+async def test_the_notebook_of_a_run_that_goes_on_is_as_of_its_last_flush(client, save):
+    cell = {"cell_type": "code", "metadata": {}, "source": "", "execution_count": None, "outputs": []}
+    copy = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"daybook": {"journal": 10}}, "cells": [cell]}
+    shown = {"output_type": "stream", "name": "stdout", "text": "later"}
+    change = {"metadata": {}, "execution_count": 1, "from": 0, "text_from": None, "outputs": [shown]}
+    going_on = a_manifest(state=State.RUNNING, sealed=False, sealed_by=None, exit_code=None)
+    files = {"notebook.ipynb": json.dumps(copy).encode()}
+    files["journal/000000000010.jsonl"] = json.dumps({"cells": {"0": change}}).encode() + b"\n"
+    page = save(going_on, files)
+    answer = await client.get(f"{page}/notebook.ipynb")
+    assert answer.json()["cells"][0]["outputs"] == [shown]
+    assert_marked(answer, headers.FILE)

@@ -4,6 +4,7 @@ No `from __future__ import annotations` here: FastAPI reads the annotations of t
 strings their closures cannot be resolved.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -18,7 +19,7 @@ from starlette.exceptions import HTTPException as HttpError
 from daybook.contract import keys
 from daybook.contract.errors import InvalidRequest, InvalidSettings, StoreFailed
 from daybook.contract.manifest import Manifest
-from daybook.storage import ObjectMissing, RunRecord, record_of
+from daybook.storage import ObjectMissing, RunRecord, journal, record_of
 from daybook.web import headers
 from daybook.web.words import bytes_for_people, duration_for_people, value_for_people, when_for_people
 from daybook.web.world import NotLoggedIn, World
@@ -67,9 +68,7 @@ def create_app(world: World) -> FastAPI:
 
     @app.get("/runs/{workspace}/{run_id}/notebook.ipynb")
     def notebook_file(run: OpenRun) -> Response:
-        return run.download(
-            run.manifest.files.notebook, "application/x-ipynb+json", f"{run.manifest.notebook.id}.ipynb"
-        )
+        return run.download_notebook()
 
     @app.get("/runs/{workspace}/{run_id}/log")
     def log(run: OpenRun) -> Response:
@@ -81,6 +80,13 @@ def create_app(world: World) -> FastAPI:
         if found is None:
             raise HTTPException(404, f"run {run.manifest.run_id} has no output {path!r}")
         return run.download(found.key, found.media_type, PurePosixPath(path).name)
+
+    @app.get("/runs/{workspace}/{run_id}/side/{name}")
+    def side_file(run: OpenRun, name: str) -> Response:
+        found = next((each for each in run.manifest.side_files if PurePosixPath(each.key).name == name), None)
+        if found is None:
+            raise HTTPException(404, f"run {run.manifest.run_id} has no side file {name!r}")
+        return run.download(found.key, found.media_type, name)
 
     return app
 
@@ -105,6 +111,18 @@ class Run:
             media_type=media_type if shown else "application/octet-stream",
             headers={**headers.FILE, "Content-Disposition": disposition},
         )
+
+    def download_notebook(self) -> Response:
+        """The executed notebook; of a run that goes on, as of its last flush."""
+        name = f"{self.manifest.notebook.id}.ipynb"
+        if self.manifest.sealed or self.manifest.files.notebook is None:
+            return self.download(self.manifest.files.notebook, "application/x-ipynb+json", name)
+        found = journal.current(self._record.store, keys.AttemptKeys(self.manifest.attempt))
+        if found is None:
+            raise HTTPException(404, f"the run has no {name} yet")
+        disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        marks = {**headers.FILE, "Content-Disposition": disposition}
+        return Response(json.dumps(found), media_type="application/octet-stream", headers=marks)
 
     def _stream(self, key: str | None, what: str) -> Iterator[bytes]:
         if key is None:
