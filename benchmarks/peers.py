@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from measure import CHECKOUT, medians, ratios, table
 from processes import Cost, cost
@@ -77,12 +77,18 @@ class Peers:
         """`daybook execute NOTEBOOK --output FOLDER`."""
         return self._cost(["daybook", "execute", str(self.notebook), "--output", self._new_folder()])
 
-    def daybook_as_a_pod(self, output: str | None = None, variables: Mapping[str, str] | None = None) -> Cost:
+    def daybook_as_a_pod(
+        self,
+        output: str | None = None,
+        variables: Mapping[str, str] | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Cost:
         """`daybook execute` as a pod runs it, the request in its environment; to a folder unless told otherwise."""
         request = {
             "run_id": f"20130101T000000Z-benchmark-{next(self._turn):010x}",
             "notebook": {"id": "benchmark", "source": str(self.notebook)},
             "output": output or self._new_folder(),
+            "limits": limits or {},
         }
         return self._cost(["daybook", "execute"], {**(variables or {}), "DAYBOOK_REQUEST": json.dumps(request)})
 
@@ -94,6 +100,17 @@ class Peers:
         return cost([str(BIN / command[0]), *command[1:]], self.folder, {**path, **(variables or {})})
 
 
+class Measured(Protocol):
+    """What was measured of one command."""
+
+    @property
+    def failure(self) -> str | None:
+        """What it said when it failed."""
+
+
+Each = TypeVar("Each", bound=Measured)
+
+
 @dataclass(frozen=True)
 class Figures:
     """One figure of every candidate: of all rounds, the medians, the ratios to `jupyter execute` in the same round."""
@@ -102,7 +119,7 @@ class Figures:
     all: dict[str, list[float]]
 
     @classmethod
-    def of(cls, costs: Mapping[str, Sequence[Cost]], figure: Callable[[Cost], float], unit: str = "s") -> "Figures":
+    def of(cls, costs: Mapping[str, Sequence[Each]], figure: Callable[[Each], float], unit: str = "s") -> "Figures":
         """Takes one figure out of what was measured; a command that failed has none."""
         return cls(
             unit,
@@ -118,7 +135,7 @@ class Figures:
         return {"all": self.all, "medians": medians(self.all), "ratios": ratios(self.all, JUPYTER)}
 
 
-def failures(costs: Mapping[str, Sequence[Cost]]) -> dict[str, list[str]]:
+def failures(costs: Mapping[str, Sequence[Measured]]) -> dict[str, list[str]]:
     """What failed, and how; prints it too."""
     found = {name: [each.failure for each in values if each.failure] for name, values in costs.items()}
     failed = {name: said for name, said in found.items() if said}

@@ -3,8 +3,12 @@
 import dag_parse
 import demo
 import execute
+import images
 import latency
+import lines
+import many_cells
+import upload
 
 if __name__ == "__main__":
-    for each in (execute, dag_parse, latency, demo):
+    for each in (execute, many_cells, images, lines, upload, dag_parse, latency, demo):
         each.main()
