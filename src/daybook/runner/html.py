@@ -42,6 +42,13 @@ _PAGE = f"""\
 {_folded("input_group", "hide-input", "code")}
 {_folded("output_group", "hide-output", "output")}
 """
+_SMALL = {
+    "metadata": {},
+    "cells": [
+        {"cell_type": "code", "id": "a", "metadata": {}, "source": "1", "outputs": [], "execution_count": None},
+        {"cell_type": "markdown", "id": "b", "metadata": {}, "source": "a"},
+    ],
+}
 _REMOVED = {
     "remove_cell_tags": {"remove-cell"},
     "remove_input_tags": {"remove-input"},
@@ -94,16 +101,17 @@ class HtmlPage:
 
 
 def _exporter() -> Any:
-    from nbconvert.exporters.html import HTMLExporter
-    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+    from nbformat import from_dict
     from traitlets.config import Config
 
+    from daybook.runner.exporter import html_exporter
+
     config = Config({"TagRemovePreprocessor": {"enabled": True, **_REMOVED}})
-    exporter = HTMLExporter(config=config, raw_template=_PAGE)
+    exporter = html_exporter()(config=config, raw_template=_PAGE)
     # Else the whole notebook's format is checked after each of a dozen steps; a page can be made of a faulty one too.
     exporter._validate_preprocessor = lambda *_: None
     # Rendering something now compiles the templates while the kernel still boots.
-    for _ in _rendered(exporter, new_notebook(cells=[new_code_cell("1"), new_markdown_cell("a")]), ""):
+    for _ in _rendered(exporter, from_dict(_SMALL), ""):
         pass
     return exporter
 
