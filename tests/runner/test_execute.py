@@ -74,7 +74,7 @@ def test_a_run_that_succeeds_says_so_everywhere(happy):
 def test_parameters_are_injected_after_the_parameters_cell(happy):
     injected = happy.notebook["cells"][2]
     assert injected["metadata"]["tags"] == ["injected-parameters"]
-    assert "".join(injected["source"]) == "# Parameters\norigin = 'JFK'\nlimit = None\n"
+    assert "".join(injected["source"]) == '# Parameters\norigin = "JFK"\nlimit = None\n'
     assert happy.printed(3) == "JFK None\n"
     assert happy.notebook["metadata"]["papermill"]["parameters"] == {"origin": "JFK", "limit": None}
 

@@ -164,7 +164,7 @@ def test_a_text_of_a_class_of_its_own_is_only_its_text():
 
         __str__ = __repr__
 
-    assert python_literal(Sly("x")) == "'x'"
+    assert python_literal(Sly("x")) == '"x"'
     assert parameters_cell({"a": Sly("x")}, "bash", "bash") == "# Parameters\na=x\n"
 
 
@@ -185,6 +185,27 @@ WRITTEN = {
     ("matlab", "matlab"): '["a""b\\c$(touch X)${HOME}`id`" + char([8217]) + "\'; d" + char([10]) + "#{e} %s " + '
     "char([233 128512])]",
 }
+
+
+@given(
+    st.dictionaries(
+        NAMES,
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers(-(10**30), 10**30)
+            | st.floats()
+            | st.text(st.characters(min_codepoint=32, max_codepoint=126)),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab \"'\\"), inner, max_size=3),
+        ),
+        max_size=3,
+    )
+)
+def test_python_is_written_as_papermill_writes_it(parameters):
+    from papermill.translators import PythonTranslator
+
+    values = "\n".join(f"{name} = {PythonTranslator.translate(value)}" for name, value in parameters.items())
+    assert parameters_cell(parameters, "python3", "python").rstrip("\n") == f"# Parameters\n{values}".rstrip("\n")
 
 
 @pytest.mark.parametrize(("kernel", "language"), WRITTEN)

@@ -113,15 +113,21 @@ def _python(value: Any) -> str:
         return repr(value)
     # Of a subclass, only the plain value counts: its own repr could be anything.
     if isinstance(value, str):
-        return repr(_text(value))
+        return _python_text(_text(value))
     if isinstance(value, int):
         plain = int(value)
         return repr(plain) if plain.bit_length() <= _LARGE_BITS else hex(plain)
     if isinstance(value, float):
-        return repr(float(value)) if math.isfinite(value) else f'float("{float(value)!r}")'
+        return repr(float(value)) if math.isfinite(value) else f"float('{float(value)!r}')"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_python(key)}: {_python(each)}" for key, each in value.items()) + "}"
     return f"[{', '.join(map(_python, value))}]"
+
+
+def _python_text(text: str) -> str:
+    """As `repr` writes it, but always in double quotes: so papermill does, and programs compare with what it writes."""
+    parts = re.split("(['\"])", text)
+    return '"' + "".join({'"': '\\"', "'": "'"}.get(part) or repr(part)[1:-1] for part in parts) + '"'
 
 
 def _by_papermill(kernel: str, language: str) -> tuple[str, Callable[[str, Any], str]]:
