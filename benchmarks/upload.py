@@ -27,7 +27,7 @@ from daybook.storage.store import parts_for
 BYTES = 1024**3
 FILES_AT_ONCE = 4
 """As many as the runner uploads at once."""
-ROUNDS = 5
+ROUNDS = 7
 MOTO_ROUNDS = 1
 BUCKET = "bench"
 PYTHON = CHECKOUT / ".venv" / "bin" / "python"
@@ -140,16 +140,19 @@ def compared(title: str, names: list[str], rounds: int, file: Path, endpoint: st
     urlopen(Request(f"{endpoint}/{BUCKET}", method="PUT", data=b"")).close()
     found = in_turns({name: partial(measured, name, file, endpoint) for name in names}, rounds)
     times = {name: [each["seconds"] for each in values] for name, values in found.items()}
+    cpu = {name: [each["cpu"] for each in values] for name, values in found.items()}
     peaks = {name: max(each["peak"] for each in values) for name, values in found.items()}
     above = {name: max(each["peak"] - each["before"] for each in values) for name, values in found.items()}
     against = ratios(times, PEER)
     table(f"{title}: time", "s", medians(times), PEER, against)
+    table(f"{title}: CPU time of the process, which noise harms less", "s", medians(cpu), PEER, ratios(cpu, PEER))
     table(f"{title}: peak memory of the process", "MB", peaks, PEER)
     table(f"{title}: of that, above what it had before the upload", "MB", above, PEER)
     return {
         "seconds": times,
         "ratios": against,
-        "cpu_seconds": {name: [each["cpu"] for each in values] for name, values in found.items()},
+        "cpu_seconds": cpu,
+        "cpu_ratios": ratios(cpu, PEER),
         "peak_megabytes": peaks,
         "upload_megabytes": above,
     }
