@@ -74,12 +74,11 @@ def test_a_broken_spec_is_named_with_its_line(notebook, tmp_path):
         ask(notebook, tmp_path)
 
 
-def test_a_notebook_without_a_parameters_cell_takes_none(tmp_path):
+def test_a_notebook_without_a_parameters_cell_takes_what_it_is_given(tmp_path):
     path = tmp_path / "plain.ipynb"
     path.write_text(json.dumps(notebook_of("1")))
     assert ask(path, tmp_path).notebook.id == "plain"
-    with pytest.raises(InvalidRequest, match="a: is not an input of this notebook; it takes none"):
-        ask(path, tmp_path, texts={"a": "1"})
+    assert ask(path, tmp_path, texts={"a": "1"}).parameters == {"a": 1}
 
 
 def test_what_is_given_for_another_language_is_taken_as_json(tmp_path):
@@ -92,7 +91,8 @@ def test_a_parameters_cell_that_is_not_python_is_named(tmp_path):
     path = tmp_path / "x.ipynb"
     path.write_text(json.dumps(notebook_of(code("a = 1\nb = = 2", "parameters"))))
     with pytest.raises(InvalidRequest, match="line 2 of its parameters cell"):
-        ask(path, tmp_path)
+        ask(path, tmp_path, texts={"a": "2"})
+    assert ask(path, tmp_path).parameters == {}  # and fails when it is run, with a record of it
 
 
 def test_a_notebook_that_is_not_there_is_named(tmp_path):

@@ -14,26 +14,32 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
+from nbclient.client import timestamp
 from nbclient.exceptions import CellExecutionComplete
 
 from daybook.contract.errors import KernelUnavailable
 from daybook.runner.asking import Asked, Said, Stopped
 from daybook.runner.cells import output_of
 from daybook.runner.kernel import KernelProcess, how_it_ended
-from daybook.runner.line import CONTROL, IOPUB, NOTHING_IS_DROPPED, SHELL, KernelLine
+from daybook.runner.line import CONTROL, ENDS_AT_ONCE, IOPUB, NOTHING_IS_DROPPED, SHELL, KernelLine
 from daybook.runner.messages import Keeping, MessageTaker
 
 START_LIMIT_SECONDS = 60.0
 """How long a kernel may take until it answers; a cold, loaded machine needs many times the usual second."""
 _ASK_AGAIN_SECONDS = 0.5
+LAST_REQUEST_SECONDS = 1.0
+"""How long a kernel may take to hear the last word before it is asked to end."""
 WIND_UP_SECONDS = 5.0
 """How long an interrupted cell may take to end by itself."""
 _LAST_WORDS_SECONDS = 0.5
 """How long the messages of a dead kernel are waited for; they are in the socket already."""
 SILENT_END_SECONDS = 60.0
 """After a cell's reply, how long its output may keep silent before it is taken for complete."""
-SHUTDOWN_SECONDS = 5.0
-"""How long a kernel may take for its exit handlers."""
+SHUTDOWN_SECONDS = 15.0
+"""How long a kernel may take for its exit handlers, and to write out what the notebook left open."""
+HURRIED_SHUTDOWN_SECONDS = 5.0
+"""The same where the run was told to stop, and has a minute for everything."""
+_SILENT = {"silent": True, "store_history": False}
 _EXECUTE = {
     "silent": False,
     "store_history": True,
@@ -65,6 +71,7 @@ class CellClient(MessageTaker):
         self._info: Mapping[str, Any] | None = None
         self._echoed: str | None = None
         self._fault: Exception | None = None
+        self._last_request: str | None = None
         self._info_asked: list[str] = []
 
     @property
@@ -104,15 +111,21 @@ class CellClient(MessageTaker):
         if self._timer is not None:
             self._timer.cancel()
         if why is Stopped.DONE:
-            if (self._info or {}).get("implementation") == "ipython":
-                # Cells come after it. It is silent: it has no number, no history and no output.
-                quiet = {**_EXECUTE, "silent": True, "store_history": False}
-                self._line.ask(SHELL, "execute_request", {**quiet, "code": NOTHING_IS_DROPPED})
+            if self._is_ipython:
+                self._ask_silently(NOTHING_IS_DROPPED)  # cells come after it
             self._watch_heartbeat()
             return True
         if why is Stopped.TOLD_TO_STOP:
             return False
         raise KernelUnavailable(self._why_not_ready(why))
+
+    @property
+    def _is_ipython(self) -> bool:
+        return (self._info or {}).get("implementation") == "ipython"
+
+    def _ask_silently(self, code: str) -> str:
+        """Has the kernel execute something that has no number, no history and no output."""
+        return self._line.ask(SHELL, "execute_request", {**_EXECUTE, **_SILENT, "code": code})
 
     def _why_not_ready(self, why: Stopped) -> str:
         said = self.kernel.said()
@@ -171,15 +184,12 @@ class CellClient(MessageTaker):
         return wished if wished.asked_to_exit else Said(Stopped.KERNEL_DIED, running.reply)
 
     async def _interrupt(self, running: Asked) -> None:
-        end = self._end = self._loop.create_future()
         if self.kernel.spec.interrupted_by_message:
             self._line.ask(CONTROL, "interrupt_request", {})
         else:
             self.kernel.interrupt()
-        if not running.done and self._why_ended is not Stopped.KERNEL_DIED:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WIND_UP_SECONDS):
-                    await end
+        if not running.done:
+            await self._until_ended(WIND_UP_SECONDS)
 
     def _hear(self, channel: str, message: dict[str, Any]) -> None:
         try:
@@ -193,6 +203,8 @@ class CellClient(MessageTaker):
         if parent in self._info_asked:
             self._hear_of_start(channel, message, parent)
             return
+        if channel == SHELL and parent == self._last_request:
+            self._stop_waiting(Stopped.DONE)
         asked = self._asked.get(parent)
         if asked is None:
             return
@@ -219,7 +231,7 @@ class CellClient(MessageTaker):
         if asked.reply or message["msg_type"] != "execute_reply":
             return
         asked.reply = message["content"]
-        asked.cell.metadata["execution"]["shell.execute_reply"] = _moment(message)
+        asked.cell.metadata["execution"]["shell.execute_reply"] = timestamp(message)
         self._half_done(asked)
 
     def _half_done(self, asked: Asked) -> None:
@@ -281,22 +293,26 @@ class CellClient(MessageTaker):
         try:
             listens = self._running is None or self._running.done
             if listens and self._why_ended not in (Stopped.KERNEL_DIED, Stopped.KERNEL_HUNG):
-                end = self._end = self._loop.create_future()
+                if self._is_ipython:
+                    self._last_request = self._ask_silently(ENDS_AT_ONCE)
+                    await self._until_ended(LAST_REQUEST_SECONDS)
                 self._line.ask(CONTROL, "shutdown_request", {"restart": False})
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(SHUTDOWN_SECONDS):
-                        await end
+                await self._until_ended(HURRIED_SHUTDOWN_SECONDS if self.told_to_stop else SHUTDOWN_SECONDS)
         finally:
             self._line.close()
+
+    async def _until_ended(self, seconds: float) -> None:
+        """Waits for whatever ends a wait, for so long at most."""
+        end = self._end = self._loop.create_future()
+        if self._why_ended is Stopped.KERNEL_DIED:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await end
 
 
 def _is_idle(message: Mapping[str, Any]) -> bool:
     return bool(message["msg_type"] == "status" and message["content"]["execution_state"] == "idle")
-
-
-def _moment(message: Mapping[str, Any]) -> str:
-    date = message["header"].get("date")
-    return date.isoformat() if hasattr(date, "isoformat") else str(date)
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[Stopped], None], why: Stopped) -> None:

@@ -19,7 +19,7 @@ from daybook.runner.document import Document, read_document
 from daybook.runner.ending import Ending
 from daybook.runner.fetch import fetch
 from daybook.runner.kernel import KernelPlace, KernelProcess
-from daybook.runner.kernels import choose, installed
+from daybook.runner.kernels import choose, installed, substitution
 from daybook.runner.literals import parameters_cell
 from daybook.runner.patience import INTERRUPTED_PATIENCE_SECONDS, PATIENCE_SECONDS, Patience
 from daybook.runner.prepare import language_for, prepare
@@ -90,6 +90,9 @@ def _fetched(attempt: Attempt) -> Document:
 def _executed(attempt: Attempt, document: Document) -> Ending:
     request = attempt.request
     kernel = attempt.kernel = choose(document, request.notebook.kernel, installed())
+    note = substitution(document, request.notebook.kernel, kernel)
+    if note is not None:
+        attempt.log.say(note)
     parameters = request.parameters
     injected = parameters_cell(parameters, kernel.name, language_for(document, kernel)) if parameters else None
     place = KernelPlace(attempt.folder.kernel, attempt.kernel_environment(), attempt.folder.kernel_log)

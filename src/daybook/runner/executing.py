@@ -125,7 +125,11 @@ class Execution:
         self._note(cell, index, CellState.RUNNING)
         started = time.monotonic()
         reason, seconds = self._time_left(started)
-        said = await self._client.run_cell(cell, index, self._sources[index], seconds)
+        try:
+            said = await self._client.run_cell(cell, index, self._sources[index], seconds)
+        except Exception:
+            self._note(cell, index, CellState.INTERRUPTED)  # by a fault of our own: it ran, and nobody knows how far
+            raise
         ending = self._judged(cell, index, name, said, reason)
         state = _state_of_cell(ending)
         self._note(cell, index, state)
@@ -153,6 +157,8 @@ class Execution:
         if error.name == "SystemExit" and self._hosting.may_end_early and error.value in _EXIT_CODES_OF_SUCCESS:
             return self._ended_early(cell, index, name, "sys.exit()", said)
         what = cells.in_brief(error)
+        if error.name == Reason.CELL_ERROR:  # some languages have errors without a name
+            return Ending(State.FAILED, Reason.CELL_ERROR, f"{name} failed{what.removeprefix(error.name)}", error)
         if error.name == "SystemExit":
             return Ending(State.FAILED, Reason.EARLY_EXIT, f"{name} ended the notebook by {what}", error)
         return Ending(State.FAILED, Reason.CELL_ERROR, f"{name} raised {what}", error)

@@ -1,11 +1,15 @@
-"""nbconvert's HTML exporter, loaded without what no page of ours needs: that takes more than half of the time."""
+"""nbconvert's HTML exporter without what no page of ours needs, and with templates compiled once for all runs."""
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any
 
 UNUSED = (
@@ -22,6 +26,44 @@ def html_exporter() -> Any:
         warnings.simplefilter("ignore")  # bs4 says that it has no CSS selectors then
         from nbconvert.exporters.html import HTMLExporter
     return HTMLExporter
+
+
+def keep_compiled(exporter: Any, folder: Path | None = None) -> None:
+    """Has an exporter's templates compiled by the first run only; that takes as long as to load jinja and nbconvert.
+
+    Args:
+        exporter: of nbconvert.
+        folder: where they are kept: beside this module's own compiled file unless given, for whoever can write
+            there can change what runs anyway. Where nothing can be written, nothing is kept.
+    """
+    from jinja2 import BytecodeCache
+    from jinja2.bccache import Bucket
+
+    kept = folder or Path(cache_from_source(__file__)).parent
+
+    class Kept(BytecodeCache):
+        """Jinja looks at a source's digest and its own and Python's version before it takes what is kept."""
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                bucket.load_bytecode(io.BytesIO(_file(bucket).read_bytes()))
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            if sys.dont_write_bytecode:
+                return
+            half = _file(bucket).with_suffix(f".{os.getpid()}")
+            with suppress(OSError):
+                try:
+                    with half.open("wb") as file:
+                        bucket.write_bytecode(file)
+                    half.replace(_file(bucket))
+                finally:
+                    half.unlink(missing_ok=True)
+
+    def _file(bucket: Bucket) -> Path:
+        return kept / f"page-{bucket.key}.jinja"
+
+    exporter.environment.bytecode_cache = Kept()
 
 
 @contextmanager

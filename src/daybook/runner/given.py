@@ -59,7 +59,7 @@ def request_for(given: Given, environment: Mapping[str, str]) -> RunRequest:
     address = str(path.absolute()) if path is not None else given.notebook
     data = fetch(NotebookSource(id="given", source=address), environment)
     document = read_document(data, shown(given.notebook))
-    entry = _entry(path, document, address)
+    entry = _entry(path, document, address, wanted=bool(given.values or given.texts))
     values = _parameters(entry, given)
     secret = entry.secret_inputs
     return RunRequest(
@@ -93,7 +93,7 @@ def identity(notebook_id: str, output: str, environment: Mapping[str, str]) -> d
     }
 
 
-def _entry(path: Path | None, document: Document, address: str) -> Notebook:
+def _entry(path: Path | None, document: Document, address: str, *, wanted: bool) -> Notebook:
     """The notebook as a catalogue would have it: by the spec beside it, else by its parameters cell."""
     if path is not None and (path.parent / SPEC_FILE).is_file():
         entry = load_notebook(path.parent)
@@ -102,13 +102,15 @@ def _entry(path: Path | None, document: Document, address: str) -> Notebook:
     name = _name_of(address)
     cell = next((cell for cell in document.get("cells", ()) if PARAMETERS_TAG in tags_of(cell)), None)
     if cell is None:
-        # An older format keeps its cells elsewhere, so nothing is known of what it takes.
-        return Notebook(id=name, source=address, open_inputs="cells" not in document)
+        # It names no inputs, which is not to say that it takes none: as with papermill, what is given comes first.
+        return Notebook(id=name, source=address, open_inputs=True)
     if (language_of(document) or "python") not in ("python", "ipython"):
         return Notebook(id=name, source=address, open_inputs=True)
     try:
         return Notebook(id=name, source=address, inputs=infer_inputs(source_of(cell)), inputs_inferred=True)
     except CellSyntaxError as error:
+        if not wanted:
+            return Notebook(id=name, source=address, open_inputs=True)  # it will fail, as a record can tell
         fault = Fault(f"line {error.line} of its parameters cell", str(error))
         raise InvalidRequest(f"{shown(address)}: the parameters cell is not Python", [fault]) from error
 

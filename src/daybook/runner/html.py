@@ -104,13 +104,14 @@ def _exporter() -> Any:
     from nbformat import from_dict
     from traitlets.config import Config
 
-    from daybook.runner.exporter import html_exporter
+    from daybook.runner.exporter import html_exporter, keep_compiled
 
     config = Config({"TagRemovePreprocessor": {"enabled": True, **_REMOVED}})
     exporter = html_exporter()(config=config, raw_template=_PAGE)
+    keep_compiled(exporter)
     # Else the whole notebook's format is checked after each of a dozen steps; a page can be made of a faulty one too.
     exporter._validate_preprocessor = lambda *_: None
-    # Rendering something now compiles the templates while the kernel still boots.
+    # Rendering something now loads or compiles the templates while the kernel still boots.
     for _ in _rendered(exporter, from_dict(_SMALL), ""):
         pass
     return exporter

@@ -209,7 +209,9 @@ def _free_ports() -> dict[str, int]:
 def _environment(spec: KernelSpec, given: Mapping[str, str]) -> dict[str, str]:
     wanted = {name: Template(value).safe_substitute(given) for name, value in spec.environment.items()}
     # Kernels that know this variable end by themselves once their parent is gone, so that SIGKILL leaves none behind.
-    return {**given, "JPY_PARENT_PID": str(os.getpid()), **wanted}
+    # The debugger's warning at its start would come between the first cell's standard output and error.
+    quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    return {**quiet, **given, "JPY_PARENT_PID": str(os.getpid()), **wanted}
 
 
 def _command(spec: KernelSpec, connection_file: Path) -> list[str]:

@@ -7,6 +7,7 @@ spends most of its time between them. What the messages look like, and their sig
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -25,8 +26,27 @@ NOTHING_IS_DROPPED = """exec('import zmq\\n'
 'if thread is not None and thread.socket.type == zmq.XPUB:\\n'
 '    thread.schedule(lambda: thread.socket.setsockopt(zmq.XPUB_NODROP, 1))\\n', {'get_ipython': get_ipython})"""
 """What makes ipykernel wait where it would throw output away, when a cell prints faster than anybody reads."""
+ENDS_AT_ONCE = "__import__('ipykernel.iostream', fromlist=['OutStream']).OutStream.flush_timeout = 0.05"
+"""What makes ipykernel end when it is asked to: now and then it waits 10 s for a thread that it has ended already, to
+show what nobody reads any more."""
 
 Message = dict[str, Any]
+
+
+def _unpacked(content: bytes) -> Any:
+    """A part of a message; a number of more digits than Python reads at once (4,300) is kept as text, not lost."""
+    text = content.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(text, parse_int=_number)
+
+
+def _number(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 class KernelLine:
@@ -40,6 +60,7 @@ class KernelLine:
             heard: takes the channel, shell or iopub, and the message.
         """
         self.session = Session(key=str(connection["key"]).encode(), signature_scheme=connection["signature_scheme"])
+        self.session.unpack = _unpacked
         self._heard = heard
         self._connection = connection
         self._loop = asyncio.get_running_loop()
