@@ -11,9 +11,9 @@ from typing import NoReturn
 
 from daybook.contract.variables import REQUEST_VARIABLE
 
-LIVING_OBJECTS = 50_000
-"""New objects between two collections while a notebook is executed. The libraries' objects all live to the end; with
-Python's default of 700 the collector walks them again and again while they are loaded, a tenth of the whole time."""
+LIVING_OBJECTS = 200_000
+"""New objects between two collections while a notebook is executed. The libraries' objects all live to the end, about
+150,000 of them; the collector would walk them again and again while they are loaded, a tenth of the whole time."""
 
 
 def main() -> NoReturn:

@@ -45,8 +45,12 @@ def keep_compiled(exporter: Any, folder: Path | None = None) -> None:
         """Jinja looks at a source's digest and its own and Python's version before it takes what is kept."""
 
         def load_bytecode(self, bucket: Bucket) -> None:
-            with suppress(OSError):
+            try:
                 bucket.load_bytecode(io.BytesIO(_file(bucket).read_bytes()))
+            except FileNotFoundError:
+                return  # the first run
+            except Exception:  # noqa: BLE001 - unreadable or damaged, in whatever way: it is compiled again
+                bucket.reset()
 
         def dump_bytecode(self, bucket: Bucket) -> None:
             if sys.dont_write_bytecode:
