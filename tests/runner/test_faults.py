@@ -14,7 +14,7 @@ from builders import RUN_ID
 from daybook.contract import keys
 from daybook.contract.errors import ExitCode
 from daybook.contract.manifest import Manifest, Reason, State
-from daybook.runner import patience
+from daybook.runner import patience, publish
 from daybook.storage import RunRecord, network, open_store
 from runner.faults import (
     FaultProxy,
@@ -162,3 +162,32 @@ def test_what_could_not_be_uploaded_does_not_keep_the_manifest_from_telling_so(i
     sealed = RunRecord(bucket).read()
     assert (sealed.state, sealed.reason, sealed.sealed) == (State.FAILED, Reason.STORE_FAILED, True)
     assert "outputs/table.csv: the bucket denies it (AccessDenied" in sealed.message
+
+
+def test_a_seal_that_arrived_counts_although_every_answer_to_it_was_lost(in_bucket, proxy, monkeypatch):
+    away = []
+
+    def seal_without_answer(handler, exchange):
+        handler.forward(exchange)
+        away.append(True)
+        handler.reset()
+
+    def while_away(handler, exchange):
+        if away:
+            answering(503)(handler, exchange)
+        else:
+            handler.send(exchange, handler.forward(exchange))
+
+    def kept_here(*arguments):
+        away.clear()  # the bucket is back just when the runner has lost its patience
+        return given_up(*arguments)
+
+    given_up = publish._kept_here
+    monkeypatch.setattr(publish, "_kept_here", kept_here)
+    proxy.plan(seal_without_answer, times=1, **SEAL)
+    proxy.plan(while_away, key=r"manifest\.json")
+    ended, store = in_bucket(seconds=0.3)
+    assert ended.exit_code is ExitCode.SUCCEEDED, ended.said
+    assert RunRecord(store).read().succeeded
+    assert "every answer to it was lost" in ended.said
+    assert list(ended.scratch.iterdir()) == []

@@ -52,7 +52,7 @@ def execute(
         InfrastructureFailed: there is no place for the working folder, or the bucket cannot be opened.
     """
     with attempts.begin(request, environment, scratch, stream, patience) as attempt:
-        ending = _ending_of(attempt)
+        ending = _ending_of(attempt, patience)
         if attempt.interruption.name:
             patience = min(patience, INTERRUPTED_PATIENCE_SECONDS)
         ending = publish(attempt, ending, Patience(patience, attempt.log.say))
@@ -61,10 +61,10 @@ def execute(
     return ending.exit_code
 
 
-def _ending_of(attempt: Attempt) -> Ending:
+def _ending_of(attempt: Attempt, patience: float) -> Ending:
     """What comes of the run; every error of its own or of ours is an ending."""
     try:
-        document = _fetched(attempt)
+        document = _fetched(attempt, Patience(patience, attempt.log.say))
         return _executed(attempt, document)
     except DaybookError as error:
         return Ending.by(error)
@@ -75,10 +75,10 @@ def _ending_of(attempt: Attempt) -> Ending:
         attempt.interruption.settle()
 
 
-def _fetched(attempt: Attempt) -> Document:
+def _fetched(attempt: Attempt, patience: Patience) -> Document:
     request = attempt.request
     attempt.log.say(f"run {request.run_id}, attempt {request.attempt}: notebook {shown(request.notebook.source)}")
-    attempt.source = fetch(request.notebook, attempt.environment)
+    attempt.source = fetch(request.notebook, attempt.environment, patience)
     attempt.meter.read(len(attempt.source))
     digest = hashlib.sha256(attempt.source).hexdigest()
     attempt.manifest = attempt.manifest.model_copy(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 import os
 import stat
@@ -36,14 +35,12 @@ class OutputFile:
         path: relative to the outputs folder, POSIX.
         file: where it lies.
         size: bytes.
-        sha256: hex digest.
         media_type: by its name's ending.
     """
 
     path: str
     file: Path
     size: int
-    sha256: str
     media_type: str
 
 
@@ -93,12 +90,10 @@ def _fault(path: Path, root: Path, relative: str) -> str | None:
 
 def _described(path: str, file: Path) -> OutputFile:
     try:
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            size = opened.tell()
+        size = file.stat().st_size
     except OSError as error:
         raise StoreFailed(f"cannot read output {path}: {error.strerror or error}") from error
-    return OutputFile(path, file, size, digest, media_type(path))
+    return OutputFile(path, file, size, media_type(path))
 
 
 def media_type(path: str) -> str:

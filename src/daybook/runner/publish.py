@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +16,9 @@ from daybook.runner.document import to_bytes, write_notebook
 from daybook.runner.ending import Ending
 from daybook.runner.outputs import OutputFile, collect
 from daybook.runner.patience import Patience
+from daybook.runner.uploading import Upload, delete_all, upload_all
 from daybook.storage import StaleAttempt
 
-UPLOADS_AT_ONCE = 4
 _NOTEBOOK = "application/x-ipynb+json"
 
 
@@ -28,12 +27,12 @@ class Record:
     """What is to be left of a run.
 
     Attributes:
-        files: keys and what goes there: bytes or a file, with its media type.
+        uploads: what goes to the bucket.
         outputs: among them the notebook's own files.
         found: what the manifest says of it all.
     """
 
-    files: dict[str, tuple[Any, str]]
+    uploads: list[Upload]
     outputs: list[OutputFile]
     found: dict[str, Any]
 
@@ -58,8 +57,11 @@ def publish(attempt: Attempt, ending: Ending, patience: Patience) -> Ending:
         record = _gathered(attempt, ending)
         # Whoever gave this attempt up has put its notebook in order: what is there then must stay.
         patience.run(partial(attempt.record.require_writable, attempt.manifest))
-        _upload(attempt, record, patience)
-        _clear_journal(attempt, patience)
+        attempt.meter.wrote(sum(each.size for each in record.uploads))
+        digests = upload_all(attempt.record.store, record.uploads, patience)
+        record.found["outputs"] = records.outputs_of(record.outputs, attempt.keys, digests)
+        # The notebook has all of the journal now.
+        delete_all(attempt.record.store, attempt.recorder.slices, patience)
         return _sealed(attempt, ending, record.found, patience)
     except StaleAttempt as error:
         stopped = Ending.by(RunInterrupted(str(error)))
@@ -79,7 +81,6 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
     for each in lost:
         attempt.log.say(f"not kept: {each}")
     found: dict[str, Any] = {
-        "outputs": records.outputs_of(outputs, attempt.keys),
         "side_files": tuple(listed for _, listed in side_files),
         "results": results,
         "spark": spark,
@@ -93,16 +94,15 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
     if attempt.kernel is not None:
         found["kernel"] = records.kernel_of(attempt.kernel, attempt.notebook)
         found["packages"] = records.packages_of(attempt.kernel)
-    files: dict[str, tuple[Any, str]] = {}
+    uploads = [Upload(attempt.keys.output(each.path), each.file, each.media_type, digested=True) for each in outputs]
+    uploads += [Upload(listed.key, path, listed.media_type) for path, listed in side_files]
     if notebook is not None:
-        files[attempt.keys.notebook] = (notebook, _NOTEBOOK)
+        uploads.append(Upload(attempt.keys.notebook, notebook, _NOTEBOOK))
     if page is not None:
-        files[attempt.keys.html] = (page, "text/html")
+        uploads.append(Upload(attempt.keys.html, page, "text/html"))
     if attempt.source is not None and not attempt.source_is_staged:
-        files[attempt.source_key] = (attempt.source, _NOTEBOOK)
-    files |= {attempt.keys.output(each.path): (each.file, each.media_type) for each in outputs}
-    files |= {listed.key: (path, listed.media_type) for path, listed in side_files}
-    return Record(files, outputs, found)
+        uploads.append(Upload(attempt.source_key, attempt.source, _NOTEBOOK))
+    return Record(uploads, outputs, found)
 
 
 def _final_notebook(attempt: Attempt, ending: Ending) -> Path | bytes | None:
@@ -133,32 +133,6 @@ def _page(attempt: Attempt) -> Path | None:
     except Exception as error:  # noqa: BLE001 - nbconvert meets odd outputs with whatever it stumbles over
         attempt.log.say(f"the notebook cannot be rendered as HTML: {error!r}")
         return None
-
-
-def _upload(attempt: Attempt, record: Record, patience: Patience) -> None:
-    store = attempt.record.store
-    with ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="upload") as pool:
-        tasks = [
-            pool.submit(patience.run, partial(store.write, key, data, kind))
-            for key, (data, kind) in record.files.items()
-        ]
-    attempt.meter.wrote(sum(map(_size, (data for data, _ in record.files.values()))))
-    failed = [error for task in tasks if (error := task.exception()) is not None]
-    if failed:
-        raise failed[0]
-
-
-def _size(data: Path | bytes) -> int:
-    return data.stat().st_size if isinstance(data, Path) else len(data)
-
-
-def _clear_journal(attempt: Attempt, patience: Patience) -> None:
-    """Takes the journal's slices out of the bucket: the notebook has it all now."""
-    with ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="clear") as pool:
-        delete = attempt.record.store.delete
-        tasks = [pool.submit(patience.run, partial(delete, key)) for key in attempt.recorder.slices]
-    for task in tasks:
-        task.result()
 
 
 def _sealed(attempt: Attempt, ending: Ending, found: dict[str, Any], patience: Patience) -> Ending:
@@ -195,7 +169,9 @@ def _kept_here(attempt: Attempt, ending: Ending, error: StoreFailed) -> Ending:
     failed = Ending(State.FAILED, Reason.STORE_FAILED, message, ending.error)
     attempt.kept = True
     sealed = records.sealed(attempt.current_manifest(), failed, attempt.started, resources=_resources(attempt))
-    _try_to_seal(attempt, records.without_secrets(sealed, attempt.redactor))
+    known = _try_to_seal(attempt, records.without_secrets(sealed, attempt.redactor))
+    if known is not None:
+        failed = Ending(known.state, known.reason, known.message, known.error)
     attempt.log.say(_in_words(failed))
     return failed
 
@@ -207,12 +183,28 @@ def _where_it_is(attempt: Attempt) -> str:
     return f"everything is kept in {attempt.folder.root}"
 
 
-def _try_to_seal(attempt: Attempt, manifest: Manifest) -> None:
+def _try_to_seal(attempt: Attempt, manifest: Manifest) -> Manifest | None:
+    """Keeps the manifest here, and in the bucket if that takes it; gives our own seal if it had got there after all."""
     try:
         attempt.folder.manifest.write_text(manifest.to_json())
     except OSError as error:
         attempt.log.say(f"the manifest cannot be kept here: {attempt.folder.manifest}: {error.strerror or error}")
     try:
-        attempt.record.write(manifest)
+        return _sealed_before(attempt, manifest)
     except StoreFailed as error:
         attempt.log.say(f"the manifest could not be sealed either: {error}")
+        return None
+
+
+def _sealed_before(attempt: Attempt, manifest: Manifest) -> Manifest | None:
+    """Seals unless that was done: the answers to all earlier tries may have been lost, but not the tries."""
+    try:
+        attempt.record.write(manifest)
+    except StaleAttempt:
+        found = attempt.record.read()
+        if found is None or (found.attempt, found.sealed, found.sealed_by) != (manifest.attempt, True, "runner"):
+            raise
+        attempt.log.say("the sealed manifest had reached the bucket, although every answer to it was lost")
+        attempt.kept = False
+        return found
+    return None

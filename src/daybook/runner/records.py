@@ -113,14 +113,14 @@ def without_secrets(manifest: Manifest, redactor: Redactor) -> Manifest:
     return manifest.model_copy(update=found)
 
 
-def outputs_of(files: Iterable[OutputFile], keys: AttemptKeys) -> tuple[Output, ...]:
-    """Output files as the manifest lists them."""
+def outputs_of(files: Iterable[OutputFile], keys: AttemptKeys, digests: Mapping[str, str]) -> tuple[Output, ...]:
+    """Output files as the manifest lists them; the digests are by key."""
     return tuple(
         Output(
             path=each.path,
             key=keys.output(each.path),
             size=each.size,
-            sha256=each.sha256,
+            sha256=digests[keys.output(each.path)],
             media_type=each.media_type,
         )
         for each in files
