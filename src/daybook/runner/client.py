@@ -21,14 +21,12 @@ from daybook.contract.errors import KernelUnavailable
 from daybook.runner.asking import Asked, Said, Stopped
 from daybook.runner.cells import output_of
 from daybook.runner.kernel import KernelProcess, how_it_ended
-from daybook.runner.line import CONTROL, ENDS_AT_ONCE, IOPUB, NOTHING_IS_DROPPED, SHELL, KernelLine
+from daybook.runner.line import CONTROL, IOPUB, NOTHING_IS_DROPPED, SHELL, KernelLine
 from daybook.runner.messages import Keeping, MessageTaker
 
 START_LIMIT_SECONDS = 60.0
 """How long a kernel may take until it answers; a cold, loaded machine needs many times the usual second."""
 _ASK_AGAIN_SECONDS = 0.5
-LAST_REQUEST_SECONDS = 1.0
-"""How long a kernel may take to hear the last word before it is asked to end."""
 WIND_UP_SECONDS = 5.0
 """How long an interrupted cell may take to end by itself."""
 _LAST_WORDS_SECONDS = 0.5
@@ -39,7 +37,6 @@ SHUTDOWN_SECONDS = 15.0
 """How long a kernel may take for its exit handlers, and to write out what the notebook left open."""
 HURRIED_SHUTDOWN_SECONDS = 5.0
 """The same where the run was told to stop, and has a minute for everything."""
-_SILENT = {"silent": True, "store_history": False}
 _EXECUTE = {
     "silent": False,
     "store_history": True,
@@ -71,7 +68,6 @@ class CellClient(MessageTaker):
         self._info: Mapping[str, Any] | None = None
         self._echoed: str | None = None
         self._fault: Exception | None = None
-        self._last_request: str | None = None
         self._info_asked: list[str] = []
 
     @property
@@ -112,7 +108,9 @@ class CellClient(MessageTaker):
             self._timer.cancel()
         if why is Stopped.DONE:
             if self._is_ipython:
-                self._ask_silently(NOTHING_IS_DROPPED)  # cells come after it
+                # Cells come after it. It is silent: it has no number, no history and no output.
+                quiet = {**_EXECUTE, "silent": True, "store_history": False, "code": NOTHING_IS_DROPPED}
+                self._line.ask(SHELL, "execute_request", quiet)
             self._watch_heartbeat()
             return True
         if why is Stopped.TOLD_TO_STOP:
@@ -122,10 +120,6 @@ class CellClient(MessageTaker):
     @property
     def _is_ipython(self) -> bool:
         return (self._info or {}).get("implementation") == "ipython"
-
-    def _ask_silently(self, code: str) -> str:
-        """Has the kernel execute something that has no number, no history and no output."""
-        return self._line.ask(SHELL, "execute_request", {**_EXECUTE, **_SILENT, "code": code})
 
     def _why_not_ready(self, why: Stopped) -> str:
         said = self.kernel.said()
@@ -203,8 +197,6 @@ class CellClient(MessageTaker):
         if parent in self._info_asked:
             self._hear_of_start(channel, message, parent)
             return
-        if channel == SHELL and parent == self._last_request:
-            self._stop_waiting(Stopped.DONE)
         asked = self._asked.get(parent)
         if asked is None:
             return
@@ -293,10 +285,8 @@ class CellClient(MessageTaker):
         try:
             listens = self._running is None or self._running.done
             if listens and self._why_ended not in (Stopped.KERNEL_DIED, Stopped.KERNEL_HUNG):
-                if self._is_ipython:
-                    self._last_request = self._ask_silently(ENDS_AT_ONCE)
-                    await self._until_ended(LAST_REQUEST_SECONDS)
-                self._line.ask(CONTROL, "shutdown_request", {"restart": False})
+                # On the control channel two of ipykernel's threads end at once, and now and then wait for each other.
+                self._line.ask(SHELL if self._is_ipython else CONTROL, "shutdown_request", {"restart": False})
                 await self._until_ended(HURRIED_SHUTDOWN_SECONDS if self.told_to_stop else SHUTDOWN_SECONDS)
         finally:
             self._line.close()

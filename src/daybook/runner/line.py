@@ -26,9 +26,6 @@ NOTHING_IS_DROPPED = """exec('import zmq\\n'
 'if thread is not None and thread.socket.type == zmq.XPUB:\\n'
 '    thread.schedule(lambda: thread.socket.setsockopt(zmq.XPUB_NODROP, 1))\\n', {'get_ipython': get_ipython})"""
 """What makes ipykernel wait where it would throw output away, when a cell prints faster than anybody reads."""
-ENDS_AT_ONCE = "__import__('ipykernel.iostream', fromlist=['OutStream']).OutStream.flush_timeout = 0.05"
-"""What makes ipykernel end when it is asked to: now and then it waits 10 s for a thread that it has ended already, to
-show what nobody reads any more."""
 
 Message = dict[str, Any]
 
