@@ -74,7 +74,13 @@ class Runner:
         self.count = 0
 
     def __call__(
-        self, *cells: Any, document: Any = None, environment: Any = None, patience: float = 0.0, **request: Any
+        self,
+        *cells: Any,
+        document: Any = None,
+        environment: Any = None,
+        patience: float = 0.0,
+        head_start: Any = None,
+        **request: Any,
     ) -> Run:
         self.count += 1
         source = self.root / f"given{self.count}.ipynb"
@@ -88,5 +94,5 @@ class Runner:
         stream = io.StringIO()
         made = a_request(**asked)
         variables = environment or dict(os.environ)
-        code = execute(made, variables, scratch=self.scratch, stream=stream, patience=patience)
+        code = execute(made, variables, scratch=self.scratch, stream=stream, patience=patience, head_start=head_start)
         return Run(code, Path(made.output.removeprefix("file://")), stream.getvalue(), self.scratch)

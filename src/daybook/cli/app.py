@@ -72,11 +72,16 @@ def _common(
     pass
 
 
-def run_app(arguments: Sequence[str]) -> int:
-    """Runs a command line; whatever goes wrong in it becomes one message and an exit code."""
+def run_app(arguments: Sequence[str], given: object = None) -> int:
+    """Runs a command line; whatever goes wrong in it becomes one message and an exit code.
+
+    Args:
+        arguments: without the program's name.
+        given: what the command finds as its context's object.
+    """
     terminal = Terminal(as_json=_JSON_FLAG in arguments)
     try:
-        code = make_app()(args=list(arguments), prog_name="daybook", standalone_mode=False)
+        code = make_app()(args=list(arguments), prog_name="daybook", standalone_mode=False, obj=given)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:

@@ -24,9 +24,12 @@ def execute_request(environment: Mapping[str, str]) -> int:
     except DaybookError as error:
         sys.stderr.write(f"{error}\n")
         return int(error.exit_code)
-    from daybook.runner.main import run_from_environment
+    from daybook.runner.head_start import HeadStart
 
-    return int(run_from_environment(environment, sys.stdout))
+    with HeadStart(environment) as head_start:
+        from daybook.runner.main import run_from_environment
+
+        return int(run_from_environment(environment, sys.stdout, head_start))
 
 
 def hand_over(arguments: Sequence[str], environment: Mapping[str, str]) -> None:

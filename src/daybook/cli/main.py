@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 from daybook.contract.variables import REQUEST_VARIABLE
+
+if TYPE_CHECKING:
+    from daybook.runner.head_start import HeadStart
 
 LIVING_OBJECTS = 200_000
 """New objects between two collections while a notebook is executed. The libraries' objects all live to the end, about
@@ -41,17 +44,28 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         from daybook.cli.executing import execute_request
 
         return execute_request(environment)
-    if arguments[:1] == ["execute"] and not {"-h", "--help"} & set(arguments):
-        _hand_over_early(arguments, environment)
-    from daybook.cli.app import run_app
+    with _head_start(arguments, environment) as head_start:
+        from daybook.cli.app import run_app
 
-    return run_app(arguments)
+        return run_app(arguments, head_start)
 
 
-def _hand_over_early(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Goes to the notebooks' environment before anything is loaded here that is loaded there again."""
+@contextmanager
+def _head_start(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[HeadStart | None]:
+    """Goes to the notebooks' environment before anything is loaded here that is loaded there again, and has the kernel
+    begin to load; does nothing for command lines that execute no notebook."""
+    from daybook.runner.head_start import HeadStart, wants_one
+
+    if not wants_one(arguments, environment):
+        yield None
+        return
     from daybook.cli.executing import hand_over
     from daybook.contract.errors import InvalidSettings
 
-    with suppress(InvalidSettings):  # the command itself says what is wrong
+    try:
         hand_over(arguments, environment)
+    except InvalidSettings:
+        yield None  # the command itself says what is wrong
+        return
+    with HeadStart(environment) as head_start:
+        yield head_start

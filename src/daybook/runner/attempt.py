@@ -18,6 +18,7 @@ from daybook.runner import records
 from daybook.runner.cells import Tally, mark_running
 from daybook.runner.document import to_bytes
 from daybook.runner.folder import WorkingFolder
+from daybook.runner.head_start import HeadStart
 from daybook.runner.html import HtmlPage
 from daybook.runner.interruption import Interruption
 from daybook.runner.journal import Journal
@@ -52,6 +53,7 @@ class Attempt:
         source: the notebook's bytes, once fetched.
         notebook: the notebook, once prepared.
         kernel: the kernel's specification, once chosen.
+        head_start: a process that may become the kernel.
         tally: what has become of its cells, once they are being executed.
         page: renders the notebook, once there is one to render.
         recordable: whether the record is this attempt's to write.
@@ -75,6 +77,7 @@ class Attempt:
     source: bytes | None = None
     notebook: Any = None
     kernel: KernelSpec | None = None
+    head_start: HeadStart | None = None
     tally: Tally | None = None
     page: HtmlPage | None = None
     recordable: bool = True

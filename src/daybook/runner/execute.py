@@ -18,6 +18,7 @@ from daybook.runner.attempt import Attempt
 from daybook.runner.document import Document, read_document
 from daybook.runner.ending import Ending
 from daybook.runner.fetch import fetch
+from daybook.runner.head_start import HeadStart
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed, substitution
 from daybook.runner.literals import parameters_cell
@@ -34,6 +35,7 @@ def execute(
     scratch: Path,
     stream: TextIO,
     patience: float = PATIENCE_SECONDS,
+    head_start: HeadStart | None = None,
 ) -> ExitCode:
     """Executes a notebook and leaves its record in the bucket, on failure just as on success.
 
@@ -43,6 +45,7 @@ def execute(
         scratch: where the working folder is made; it is removed unless the bucket failed.
         stream: takes the log's lines as they come.
         patience: seconds for which a bucket that does not take the record is tried again.
+        head_start: a process that may become the kernel.
 
     Returns:
         The exit code that agrees with the sealed manifest.
@@ -52,6 +55,7 @@ def execute(
         InfrastructureFailed: there is no place for the working folder, or the bucket cannot be opened.
     """
     with attempts.begin(request, environment, scratch, stream, patience) as attempt:
+        attempt.head_start = head_start
         ending = _ending_of(attempt, patience)
         if attempt.interruption.name:
             patience = min(patience, INTERRUPTED_PATIENCE_SECONDS)
@@ -96,7 +100,7 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
     parameters = request.parameters
     injected = parameters_cell(parameters, kernel.name, language_for(document, kernel)) if parameters else None
     place = KernelPlace(attempt.folder.kernel, attempt.kernel_environment(), attempt.folder.kernel_log)
-    with KernelProcess(kernel, place) as process:
+    with KernelProcess(kernel, place, attempt.head_start) as process:
         # The kernel boots while the libraries that will talk to it are loaded here.
         from daybook.runner.engine import host
         from daybook.runner.executing import Hosting

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from daybook.contract.errors import KernelUnavailable
 from daybook.contract.variables import RESULTS_VARIABLE
+from daybook.runner.head_start import HeadStart
 from daybook.runner.kernels import KernelSpec
 from daybook.runner.processes import to_be_killed_first
 
@@ -55,23 +56,50 @@ class KernelProcess:
     are signed with a key of this run.
     """
 
-    def __init__(self, spec: KernelSpec, place: KernelPlace) -> None:
+    def __init__(self, spec: KernelSpec, place: KernelPlace, head_start: HeadStart | None = None) -> None:
+        """Starts it.
+
+        Args:
+            spec: which kernel.
+            place: where it runs.
+            head_start: a process that may have become this kernel sooner; it is used up.
+
+        Raises:
+            KernelUnavailable: it cannot be started.
+        """
         self.spec = spec
         self.place = place
+        self._mark = f"{RESULTS_VARIABLE}={place.environment.get(RESULTS_VARIABLE)}"
         self._private = Path(tempfile.mkdtemp(prefix="dbk-", dir=_short_folder(place.log.parent)))
         self.connection = _connection(self._private, spec.name)
-        self._process = self._start()
-
-    def _start(self) -> subprocess.Popen[bytes]:
         file = self._private / "kernel.json"
         file.write_text(json.dumps(self.connection))
-        command = _command(self.spec, file)
+        place.log.touch()
+        command, environment = _command(spec, file), _environment(spec, place.environment)
+        self._process = self._become(head_start, command, environment) or self._start(command, environment)
+        to_be_killed_first(self._process.pid)
+
+    def _become(
+        self, head_start: HeadStart | None, command: list[str], environment: dict[str, str]
+    ) -> subprocess.Popen[bytes] | None:
+        if head_start is None:
+            return None
+        with head_start:
+            # What a kernel wants of its environment, it may want from its very start.
+            process = None
+            if not self.spec.environment:
+                process = head_start.become(command, self.place.folder, environment, self.place.log)
+        if process is not None:
+            self._mark = head_start.mark
+        return process
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         try:
-            with self.place.log.open("wb") as log:
-                process = subprocess.Popen(
+            with self.place.log.open("ab") as log:
+                return subprocess.Popen(
                     command,
                     cwd=self.place.folder,
-                    env=_environment(self.spec, self.place.environment),
+                    env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -81,8 +109,6 @@ class KernelProcess:
             shutil.rmtree(self._private, ignore_errors=True)
             message = f"kernel {self.spec.name!r} cannot start: {command[0]}: {error.strerror or error}"
             raise KernelUnavailable(message) from error
-        to_be_killed_first(process.pid)
-        return process
 
     @property
     def pid(self) -> int:
@@ -116,10 +142,9 @@ class KernelProcess:
         Returns:
             How the kernel's process ended: its exit code, or minus the signal that ended it.
         """
-        mark = f"{RESULTS_VARIABLE}={self.place.environment.get(RESULTS_VARIABLE)}"
         self.kill()
         code = self._process.wait(_KILLED_WAIT_SECONDS)
-        _kill_strays(mark, self._process.pid)
+        _kill_strays(self._mark, self._process.pid)
         shutil.rmtree(self._private, ignore_errors=True)
         return code
 

@@ -15,17 +15,20 @@ from daybook.contract.errors import DaybookError, ExitCode, Fault, InvalidReques
 from daybook.contract.request import Limits, RunRequest
 from daybook.contract.variables import REQUEST_VARIABLE
 from daybook.runner.execute import execute
+from daybook.runner.head_start import HeadStart
 
 TEMPORARY_VARIABLE = "TMPDIR"
 
 
-def run_from_environment(environment: Mapping[str, str], stream: TextIO) -> ExitCode:
+def run_from_environment(
+    environment: Mapping[str, str], stream: TextIO, head_start: HeadStart | None = None
+) -> ExitCode:
     """Executes the request in a pod's environment; an error that no manifest can tell of is one line on the stream."""
     try:
         request = request_from_environment(environment)
         # In a pod the current folder is the run's own volume, whereas /tmp may be memory.
         scratch = Path(environment.get(TEMPORARY_VARIABLE) or Path.cwd())
-        return execute(request, environment, scratch=scratch, stream=stream)
+        return execute(request, environment, scratch=scratch, stream=stream, head_start=head_start)
     except DaybookError as error:
         stream.write(f"{error}\n")
         stream.flush()
@@ -59,6 +62,7 @@ def run_from_arguments(
     user: str | None = None,
     environment: Mapping[str, str] | None = None,
     stream: TextIO | None = None,
+    head_start: HeadStart | None = None,
 ) -> ExitCode:
     """Executes a notebook as `daybook execute` does: without Airflow, with the same checks and the same record.
 
@@ -72,6 +76,7 @@ def run_from_arguments(
         user: on whose behalf.
         environment: the process's own unless given.
         stream: takes the log's lines; standard output unless given.
+        head_start: a process that may become the kernel.
 
     Returns:
         The exit code that agrees with the sealed manifest.
@@ -87,9 +92,12 @@ def run_from_arguments(
     variables = os.environ if environment is None else environment
     values = read_values(parameters_file) if parameters_file is not None else {}
     request = request_for(Given(notebook, output, values, given or {}, kernel, limits, user), variables)
-    return run_here(request, variables, stream or sys.stdout)
+    return run_here(request, variables, stream or sys.stdout, head_start)
 
 
-def run_here(request: RunRequest, environment: Mapping[str, str], stream: TextIO) -> ExitCode:
+def run_here(
+    request: RunRequest, environment: Mapping[str, str], stream: TextIO, head_start: HeadStart | None = None
+) -> ExitCode:
     """Executes a request outside of a pod."""
-    return execute(request, environment, scratch=Path(tempfile.gettempdir()), stream=stream)
+    scratch = Path(tempfile.gettempdir())
+    return execute(request, environment, scratch=scratch, stream=stream, head_start=head_start)

@@ -25,6 +25,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
 
 
 def execute(
+    context: typer.Context,
     notebook: Annotated[
         str,
         typer.Argument(
@@ -69,6 +70,7 @@ def execute(
         kernel=kernel,
         limits=_limits(timeout, cell_timeout),
         stream=sys.stderr,
+        head_start=context.obj,
     )
     show_executed(output, code, terminal, os.environ)
     raise typer.Exit(int(code))
