@@ -150,7 +150,8 @@ def test_a_disk_that_is_full_breaks_the_journal_and_what_it_holds_stays_whole(tm
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append({"cells": {}})
     size = journal.size
-    full = Journal(tmp_path / "folder-that-is-not-there" / "journal.jsonl")
+    (tmp_path / "full").write_text("in the folder's place")
+    full = Journal(tmp_path / "full" / "journal.jsonl")
     full.append({"cells": {}})
     assert full.broken
     assert full.size == 0

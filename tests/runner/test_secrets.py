@@ -95,6 +95,6 @@ def test_the_copy_on_the_way_holds_none(pod):
 
     wait_until(printed, process)
     [folder] = left.scratch.iterdir()
-    for kept in (copy, folder / "journal.jsonl", folder / "log.txt"):
+    for kept in (copy, left.folder / "journal" / "000000000000.jsonl", folder / "log.txt"):
         for form in disguised(SECRET):
             assert form not in kept.read_text()

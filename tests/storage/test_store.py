@@ -223,3 +223,32 @@ def test_an_object_in_the_way_of_a_folder_is_a_clear_failure(tmp_path, part):
     store.write("a", b"")
     with pytest.raises(StoreFailed, match=r"cannot write file:.*/a/b/c"):
         store.write("a/b/c", b"")
+
+
+def test_a_folder_takes_a_file_over_without_copying_it(tmp_path):
+    store = open_store(str(tmp_path / "bucket"))
+    given = tmp_path / "given.txt"
+    given.write_text("content")
+    store.write("a/b.txt", b"what was there before")
+    assert store.adopt("a/b.txt", given)
+    assert store.read("a/b.txt") == b"content"
+    assert (tmp_path / "bucket" / "a" / "b.txt").samefile(given)
+    given.unlink()
+    assert [info.key for info in store.objects()] == ["a/b.txt"]
+    assert store.read("a/b.txt") == b"content"
+
+
+def test_what_is_no_folder_takes_no_file_over(tmp_path):
+    (tmp_path / "given.txt").write_text("content")
+    assert not open_store("memory:///").adopt("a", tmp_path / "given.txt")
+    assert open_store("memory:///").local_path("a") is None
+    (tmp_path / "bucket" / "a").mkdir(parents=True)
+    assert not open_store(str(tmp_path / "bucket")).adopt("a", tmp_path / "given.txt")
+    assert [path.name for path in (tmp_path / "bucket").iterdir()] == ["a"]
+
+
+def test_deleting_the_last_object_of_a_folder_leaves_no_empty_folder(tmp_path):
+    store = open_store(str(tmp_path / "bucket"))
+    store.write("journal/1.jsonl", b"{}")
+    store.delete("journal/1.jsonl")
+    assert list((tmp_path / "bucket").iterdir()) == []

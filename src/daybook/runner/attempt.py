@@ -159,7 +159,8 @@ def begin(
     folder = WorkingFolder.make(scratch)
     secrets = secrets_of(environment)
     redactor = Redactor(secrets)
-    journal = Journal(folder.journal)
+    # In a bucket that is a folder the journal is written at its place at once.
+    journal = Journal(store.local_path(AttemptKeys(request.attempt).journal_slice(0)) or folder.journal)
     with (
         RunLog(folder.log, stream, lambda: records.moment(records.now()), redactor.text) as log,
         SideFiles(folder.side_files, log.say) as side_files,

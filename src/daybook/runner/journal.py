@@ -27,6 +27,7 @@ class Journal:
             return
         line = json.dumps(delta, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
                 file.write(line)
         except OSError as error:

@@ -61,7 +61,7 @@ def publish(attempt: Attempt, ending: Ending, patience: Patience) -> Ending:
         digests = upload_all(attempt.record.store, record.uploads, patience)
         record.found["outputs"] = records.outputs_of(record.outputs, attempt.keys, digests)
         # The notebook has all of the journal now.
-        delete_all(attempt.record.store, attempt.recorder.slices, patience)
+        delete_all(attempt.record.store, {*attempt.recorder.slices, attempt.keys.journal_slice(0)}, patience)
         return _sealed(attempt, ending, record.found, patience)
     except StaleAttempt as error:
         stopped = Ending.by(RunInterrupted(str(error)))

@@ -190,6 +190,9 @@ class Recorder:
             begin, end = self._recorded, self._journal_end
         if end <= begin or self.saved is None:
             return
+        if self._journal.path == self._record.store.local_path(self._keys.journal_slice(0)):
+            self._recorded = end  # it is written where it belongs
+            return
         try:
             data = self._journal.read(begin, end)
         except OSError as error:

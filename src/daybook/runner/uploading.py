@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ def upload_all(store: Store, uploads: Iterable[Upload], patience: Patience) -> d
     return {key: digest for key, task in begun.items() if (digest := task.result()) is not None}
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def delete_all(store: Store, keys: Iterable[str], patience: Patience) -> None:
     """Deletes objects; those that are gone already are fine.
 
@@ -68,6 +74,8 @@ def delete_all(store: Store, keys: Iterable[str], patience: Patience) -> None:
 
 def _written(store: Store, upload: Upload, parts: int, patience: Patience) -> str | None:
     content = upload.content
+    if isinstance(content, Path) and store.adopt(upload.key, content):
+        return _digest(content) if upload.digested else None
     if upload.digested and isinstance(content, Path):
         return patience.run(partial(store.upload, upload.key, content, upload.media_type, parts))
     patience.run(partial(store.write, upload.key, content, upload.media_type, parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,3 +24,20 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def linked(file: Path, place: Path) -> bool:
+    """Gives a file a second name, in place of what had it; nobody sees the place without a file meanwhile.
+
+    False where that cannot be done: the two are on different disks, or the place cannot be written.
+    """
+    made = place.with_name(f".{secrets.token_hex(8)}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.link(file, made)
+        made.replace(place)
+    except OSError:
+        with suppress(OSError):
+            made.unlink(missing_ok=True)
+        return False
+    return True

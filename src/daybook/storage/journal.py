@@ -77,8 +77,10 @@ def current(store: Store, keys: AttemptKeys) -> dict[str, Any] | None:
     """
     try:
         notebook = json.loads(store.read(keys.notebook))
-        for place in _slices(store, keys, _held(notebook)):
-            replay(notebook, store.read(place).splitlines())
+        held = _held(notebook)
+        for begin, place in _slices(store, keys):
+            # The first of them may begin with what the copy holds; a copy ends where a line does.
+            replay(notebook, store.read(place)[max(0, held - begin) :].splitlines())
     except ObjectMissing:
         return None
     except ValueError as error:
@@ -111,7 +113,7 @@ def fold(store: Store, keys: AttemptKeys, *, state: State, reason: Reason, messa
     _close(notebook, {"state": state.value, "reason": reason.value, "message": message})
     data = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     store.write(keys.notebook, data.encode("utf-8", "backslashreplace"), "application/x-ipynb+json")
-    for place in _slices(store, keys, 0):
+    for _, place in _slices(store, keys):
         store.delete(place)
     return keys.notebook
 
@@ -135,13 +137,10 @@ def _held(notebook: Any) -> int:
         return 2**63
 
 
-def _slices(store: Store, keys: AttemptKeys, begin: int) -> list[str]:
+def _slices(store: Store, keys: AttemptKeys) -> list[tuple[int, str]]:
+    """The slices in their order, each with the byte of the journal that it begins with."""
     found = sorted(info.key for info in store.objects(keys.journal))
-    return [key for key in found if _begin_of(key) >= begin]
-
-
-def _begin_of(key: str) -> int:
-    return int(key.rsplit("/", 1)[-1].partition(".")[0])
+    return [(int(key.rsplit("/", 1)[-1].partition(".")[0]), key) for key in found]
 
 
 def _text(text: Any) -> str:

@@ -20,7 +20,7 @@ from obstore.store import LocalStore, MemoryStore, from_url
 
 from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
 from daybook.storage import network
-from daybook.storage.folder import locked
+from daybook.storage.folder import linked, locked
 from daybook.storage.mapping import FOREIGN, ObjectChanged, ObjectMissing, StoreRefused, mapped, reason
 
 CHUNK_BYTES = 1024 * 1024
@@ -129,6 +129,20 @@ class Store:
                 return digest.result()
             except OSError as error:
                 raise self._unreadable(key, file, error) from error
+
+    def adopt(self, key: str, file: Path) -> bool:
+        """Makes a file an object without copying it, which a folder on the same disk can; False where that cannot be.
+
+        The caller must change the file no more; removing it is fine.
+        """
+        place = self.local_path(key)
+        return place is not None and linked(file, place)
+
+    def local_path(self, key: str) -> Path | None:
+        """Where an object lies on this machine, for a bucket that is a folder; None for any other."""
+        if not isinstance(self._backend, LocalStore):
+            return None
+        return Path(str(self._backend.prefix), self._prefix + key)
 
     def read_tagged(self, key: str) -> tuple[bytes, str | None]:
         """The bytes of an object, and a tag that changes whenever it is written; for `replace`.
@@ -307,4 +321,4 @@ def _folder_store(folder: Path) -> Store:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreFailed(f"cannot make the bucket folder {path}: {error.strerror or error}") from error
-    return Store(path.as_uri(), LocalStore(path))
+    return Store(path.as_uri(), LocalStore(path, automatic_cleanup=True))
