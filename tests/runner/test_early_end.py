@@ -31,3 +31,11 @@ def test_ending_with_a_complaint_is_a_failure_even_so(run, complaint):
 def test_leaving_the_process_is_no_polite_way_to_end(run):
     ended = run("import os; os._exit(0)", "2", may_end_early=True)
     assert (ended.manifest.state, ended.manifest.reason) == (State.FAILED, Reason.KERNEL_DIED)
+
+
+@pytest.mark.parametrize("wish", ["exit(1)", "quit(5)", "exit(True)"])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_exit_with_a_number_is_a_complaint_and_no_wish_to_go_on(run, wish, allowed):
+    ended = run(wish, "print('never')", may_end_early=allowed)
+    assert (ended.manifest.state, ended.manifest.reason) == (State.FAILED, Reason.EARLY_EXIT)
+    assert ended.states == ["failed", "not_run"]

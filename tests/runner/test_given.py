@@ -142,8 +142,7 @@ def test_a_limit_that_is_given_leaves_the_notebooks_other_one(notebook, tmp_path
 def test_the_spec_says_what_the_notebook_may_hold_and_whether_it_may_end_early(notebook, tmp_path):
     (notebook.parent / "spec.yaml").write_text("run: {cell_output: 1k, output: 2Ki, may_end_early: true, memory: 1Gi}")
     request = ask(notebook, tmp_path, limits=Limits(timeout_seconds=5))
-    # The memory is that of a pod, and here there is none.
-    assert request.limits == Limits(timeout_seconds=5, cell_output_bytes=1000, output_bytes=2048)
+    assert request.limits == Limits(timeout_seconds=5, cell_output_bytes=1000, output_bytes=2048, memory_bytes=1024**3)
     assert request.may_end_early
 
 
@@ -152,3 +151,9 @@ def test_addresses_that_are_none_are_refused_clearly(notebook, tmp_path):
         ask("http://[x", tmp_path)
     with pytest.raises(InvalidSettings, match=r"cannot open a bucket: s3://\[x: Invalid IPv6 URL"):
         request_for(Given(str(notebook), "s3://[x"), {})
+
+
+def test_a_name_that_is_none_of_the_inputs_is_told_with_those_that_are(notebook, tmp_path):
+    (notebook.parent / "spec.yaml").write_text("inputs: {first_month: integer, last_month: integer}")
+    with pytest.raises(InvalidRequest, match=r"month: is not an input.*did you mean"):
+        ask(notebook, tmp_path, texts={"month": "13", "first_month": "1", "last_month": "2"})

@@ -11,7 +11,7 @@ import pytest
 
 from builders import a_manifest
 from daybook.contract.manifest import Files, Reason, State, Timings
-from daybook.contract.request import NotebookSource
+from daybook.contract.request import Limits, NotebookSource
 from daybook.storage import RunRecord, open_store
 from runner.pods import wait_until
 from runner.runs import notebook_of
@@ -133,3 +133,28 @@ def test_a_killed_run_still_names_what_is_there_and_when_it_was_queued(pod, tmp_
     assert run.manifest.timings.queued_at == "2026-11-23T00:00:00+00:00"
     assert run.manifest.files == Files(source="source.ipynb", notebook="notebook.ipynb")
     assert run.notebook["cells"]
+
+
+def test_a_closed_terminal_ends_the_run_as_any_other_signal_does(pod):
+    process, left = pod("1", KERNEL_AND_SLEEP, "3")
+    wait_until(cell_runs(left, 1), process)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (left.manifest.state, left.manifest.sealed) == (State.INTERRUPTED, True)
+    assert "SIGHUP" in left.manifest.message
+
+
+def test_the_limit_of_the_run_counts_while_the_kernel_starts(pod, tmp_path):
+    kernels = tmp_path / "jupyter" / "kernels" / "sleepy"
+    kernels.mkdir(parents=True)
+    argv = ["/bin/sh", "-c", "sleep 600", "{connection_file}"]
+    (kernels / "kernel.json").write_text(json.dumps({"argv": argv, "language": "python", "display_name": "Sleepy"}))
+    source = NotebookSource(id="example", source=str(tmp_path / "pod0" / "given.ipynb"), kernel="sleepy")
+    variables = {"JUPYTER_PATH": str(tmp_path / "jupyter")}
+    process, left = pod("1", variables=variables, notebook=source, limits=Limits(timeout_seconds=3))
+    process.communicate(timeout=40)
+    manifest = left.manifest
+    assert (manifest.state, manifest.reason) == (State.FAILED, Reason.RUN_TIMEOUT)
+    assert "the kernel was starting" in manifest.message
+    assert (manifest.cells.total, manifest.cells.not_run) == (1, 1)

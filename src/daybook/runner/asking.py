@@ -40,7 +40,13 @@ class Said:
     def asked_to_exit(self) -> bool:
         """Whether the cell called `exit()` or `quit()`, which IPython takes as a wish, not as an error."""
         wishes = self.reply.get("payload") or ()
-        return any(wish.get("source") == "ask_exit" and not wish.get("keepkernel") for wish in wishes)
+        return any(wish.get("source") == "ask_exit" for wish in wishes)
+
+    @property
+    def complained(self) -> bool:
+        """Whether it called `exit(1)` or the like: IPython takes what is given for a wish to keep the kernel."""
+        wishes = self.reply.get("payload") or ()
+        return any(wish.get("source") == "ask_exit" and wish.get("keepkernel") for wish in wishes)
 
 
 @dataclass

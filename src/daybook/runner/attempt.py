@@ -118,6 +118,10 @@ class Attempt:
         self.recorder.save(data, held)
         return len(data)
 
+    def size(self) -> int:
+        """The size of a whole copy in bytes, if one were made now."""
+        return len(to_bytes(self.notebook))
+
     def follow(self, end: int, /) -> None:
         """Has the journal written, up to there."""
         self.recorder.follow(end)

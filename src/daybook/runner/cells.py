@@ -152,7 +152,10 @@ def mark_running(notebook: Any, request: RunRequest, held: int) -> None:
 
 def error_of(cell: Any, index: int, reason: Reason, reply: Mapping[str, Any]) -> CellError:
     """The cell that ended the run, for the manifest; the name is the exception's, or the reason where there is none."""
-    raised = next((output for output in cell.outputs if output.output_type == "error"), None)
+    shown = [output for output in cell.outputs if output.output_type == "error"]
+    # A cell may show exceptions that it has caught: the one that ended it is the last, and named in the reply.
+    ended = [output for output in shown if output.ename == reply.get("ename")]
+    raised = next(iter([*ended[-1:], *shown[-1:]]), None)
     trace = raised.traceback if raised is not None else reply.get("traceback") or ()
     return CellError(
         cell=index,

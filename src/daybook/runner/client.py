@@ -47,7 +47,8 @@ _EXECUTE = {
 
 
 HEARTBEAT_SECONDS = 3.0
-"""How often the kernel's process is asked whether it is there; a thread of its own answers, whatever the cell does."""
+"""How often an IPython kernel's process is asked whether it is there: a thread of its own answers, whatever its cell
+does. Kernels of other languages may answer only between cells, and are not asked."""
 SILENCE_SECONDS = 30.0
 """How long a kernel that used to answer may leave such questions open, before it is taken for hung."""
 
@@ -68,6 +69,7 @@ class CellClient(MessageTaker):
         self._info: Mapping[str, Any] | None = None
         self._echoed: str | None = None
         self._fault: Exception | None = None
+        self._deaf = False
         self._info_asked: list[str] = []
 
     @property
@@ -84,12 +86,16 @@ class CellClient(MessageTaker):
         """Ends the wait for the running cell, from the loop's own thread; calling it again is fine."""
         self._stop(Stopped.TOLD_TO_STOP)
 
-    async def begin(self) -> bool:
+    async def begin(self, seconds: float | None = None) -> bool:
         """Waits until the kernel answers and its output arrives; False when the run was told to stop before that.
+
+        Args:
+            seconds: how long all of the run may take, if less than a kernel may.
 
         Raises:
             KernelUnavailable: it died at its start, or did not answer in time.
         """
+        patience = START_LIMIT_SECONDS if seconds is None else min(seconds, START_LIMIT_SECONDS)
         loop = asyncio.get_running_loop()
         self._loop = loop
         self.kernel.watch(lambda: _call_soon(loop, self._stop, Stopped.KERNEL_DIED))
@@ -99,7 +105,7 @@ class CellClient(MessageTaker):
         end = self._end = loop.create_future()
         if self._why_ended is not None:
             end.set_result(self._why_ended)
-        limit = loop.call_later(START_LIMIT_SECONDS, self._stop_waiting, Stopped.TIME_UP)
+        limit = loop.call_later(patience, self._stop_waiting, Stopped.TIME_UP)
         self._ask_for_info()
         why = await end
         self._info_asked.clear()  # a late answer to a question that was asked twice means nothing any more
@@ -111,22 +117,22 @@ class CellClient(MessageTaker):
                 # Cells come after it. It is silent: it has no number, no history and no output.
                 quiet = {**_EXECUTE, "silent": True, "store_history": False, "code": NOTHING_IS_DROPPED}
                 self._line.ask(SHELL, "execute_request", quiet)
-            self._watch_heartbeat()
+                self._watch_heartbeat()
             return True
         if why is Stopped.TOLD_TO_STOP:
             return False
-        raise KernelUnavailable(self._why_not_ready(why))
+        raise KernelUnavailable(self._why_not_ready(why, patience))
 
     @property
     def _is_ipython(self) -> bool:
         return (self._info or {}).get("implementation") == "ipython"
 
-    def _why_not_ready(self, why: Stopped) -> str:
+    def _why_not_ready(self, why: Stopped, seconds: float) -> str:
         said = self.kernel.said()
         tail = f"; its last words: {said}" if said else ""
         if why is Stopped.KERNEL_DIED:
             return f"kernel {self.kernel.spec.name!r} {how_it_ended(self.kernel.exit_code())} while it started{tail}"
-        return f"kernel {self.kernel.spec.name!r} did not answer within {START_LIMIT_SECONDS:.0f} s{tail}"
+        return f"kernel {self.kernel.spec.name!r} did not answer within {seconds:.0f} s{tail}"
 
     def _ask_for_info(self) -> None:
         """Asks until both the answer and its echo among the output are there: only then no output can be missed."""
@@ -193,6 +199,8 @@ class CellClient(MessageTaker):
             self._stop_waiting(Stopped.KERNEL_HUNG)
 
     def _take_in(self, channel: str, message: dict[str, Any]) -> None:
+        if self._deaf:
+            return
         parent = message["parent_header"].get("msg_id")
         if parent in self._info_asked:
             self._hear_of_start(channel, message, parent)
@@ -282,8 +290,9 @@ class CellClient(MessageTaker):
         """Asks the kernel to end and waits for it to do so, unless it has shown that it does not listen."""
         if self._timer is not None:
             self._timer.cancel()
+        self._deaf = True  # the notebook is being rendered: what is printed from here on is nobody's cell any more
         try:
-            listens = self._running is None or self._running.done
+            listens = self._info is not None and (self._running is None or self._running.done)
             if listens and self._why_ended not in (Stopped.KERNEL_DIED, Stopped.KERNEL_HUNG):
                 # On the control channel two of ipykernel's threads end at once, and now and then wait for each other.
                 self._line.ask(SHELL if self._is_ipython else CONTROL, "shutdown_request", {"restart": False})

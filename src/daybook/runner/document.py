@@ -15,6 +15,8 @@ from typing import Any, TextIO
 from daybook.contract.errors import Fault, InvalidRequest
 
 FORMAT = 4
+LONG_TEXT = 1024 * 1024
+"""A printed text of more characters is written as one, not as a list of its lines."""
 CELL_KINDS = frozenset({"code", "markdown", "raw"})
 MAX_FAULTS = 10
 """How many faults of a broken file are told; more help nobody."""
@@ -142,7 +144,15 @@ def _for_files(metadata: Mapping[str, Any], cells: list[Any]) -> Any:
     from nbformat.v4.rwbase import split_lines, strip_transient
 
     part = NotebookNode(metadata=dict(metadata), cells=copy.deepcopy(cells))
-    return strip_transient(split_lines(part))
+    # A list of a million lines takes ten times the memory of their text; a text is as valid.
+    printed = [output for cell in part.cells for output in cell.get("outputs", ()) if output.output_type == "stream"]
+    long = [(output, output.text) for output in printed if len(output.text) > LONG_TEXT]
+    for output, _ in long:
+        output.text = ""
+    laid_out = strip_transient(split_lines(part))
+    for output, text in long:
+        output.text = text
+    return laid_out
 
 
 def _laid_out(value: Any, depth: int) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from daybook.contract.errors import KernelUnavailable
 from daybook.contract.manifest import CellState, Reason, State
 from daybook.contract.request import Limits
 from daybook.runner import cells
@@ -26,6 +28,8 @@ from daybook.runner.messages import Keeping
 from daybook.runner.redaction import Redactor
 from daybook.runner.side_files import SideFiles
 
+_CLOCK_SECONDS = 0.05
+"""A timer may come so much before its time by another clock."""
 _EXIT_CODES_OF_SUCCESS = frozenset({"", "0", "None", "False"})
 """What `sys.exit` was given, as text, when a notebook ends itself without complaint."""
 
@@ -80,7 +84,7 @@ class Execution:
         cap = OutputCap(hosting.limits, hosting.side_files, hosting.say)
         keeping = Keeping(self._changes, cap, hosting.redactor, hosting.printed)
         self._client = CellClient(notebook, hosting.kernel, keeping)
-        self._flusher = Flusher(self._changes, hosting.journal, hosting.saving, self._client.settle)
+        self._flusher = Flusher(self._changes, hosting.journal, hosting.saving, self._client.settle, hosting.say)
         self._tally = cells.Tally(notebook)
         self._total = self._tally.counts().total
 
@@ -95,17 +99,28 @@ class Execution:
         saving = asyncio.ensure_future(self._flusher.run())
         try:
             with self._hosting.interruption.calling(lambda: loop.call_soon_threadsafe(self._client.tell_to_stop)):
-                if not await self._client.begin():
-                    return self._told_to_stop("before the first cell")
+                self._hosting.progressed(self._tally)
+                _, seconds = self._time_left(time.monotonic(), of_cell=False)
+                try:
+                    if not await self._client.begin(seconds):
+                        return self._told_to_stop("before the first cell")
+                except KernelUnavailable:
+                    left = self._time_left(time.monotonic(), of_cell=False)[1]
+                    if left is not None and left < _CLOCK_SECONDS:
+                        return Ending(State.FAILED, Reason.RUN_TIMEOUT, self._too_long("the kernel was starting"))
+                    raise
                 self._notebook.metadata["language_info"] = self._client.language_info
                 return await self._run_cells()
         finally:
-            saving.cancel()
-            with suppress(asyncio.CancelledError):
-                await saving
-            self._client.set_widgets_metadata()
-            self._hosting.finished(self._notebook)
-            await self._client.end()
+            try:
+                saving.cancel()
+                with suppress(asyncio.CancelledError):
+                    await saving
+                self._client.set_widgets_metadata()
+                self._notebook.metadata = self._hosting.redactor.json(self._notebook.metadata)
+                self._hosting.finished(self._notebook)
+            finally:
+                await self._client.end()
 
     async def _run_cells(self) -> Ending:
         for position, (index, cell) in enumerate(cells.code_cells(self._notebook), start=1):
@@ -116,6 +131,9 @@ class Execution:
                 self._note(cell, index, CellState.SKIPPED)
                 self._hosting.say(f"{name} skipped")
                 continue
+            reason, seconds = self._time_left(time.monotonic())
+            if seconds == 0:
+                return Ending(State.FAILED, reason, self._too_long(f"{name} was next"))
             ending = await self._run_cell(cell, index, name)
             if ending is not None:
                 return ending
@@ -143,13 +161,15 @@ class Execution:
             self._show(cell, index, Reason.TERMINATED, ending.message or "")
             return ending
         if said.stopped is Stopped.TIME_UP:
-            return self._failed(cell, index, time_reason, self._too_long(name, time_reason), said)
+            return self._failed(cell, index, time_reason, self._too_long_in(name, time_reason), said)
         if said.stopped is Stopped.KERNEL_DIED:
             return self._kernel_died(cell, index, name, said)
         if said.stopped is Stopped.KERNEL_HUNG:
             message = f"the kernel stopped answering in {name}: it gave no sign of life for {SILENCE_SECONDS:g} s"
             return self._failed(cell, index, Reason.KERNEL_UNAVAILABLE, message, said)
         if said.asked_to_exit:
+            if said.complained:
+                return self._failed(cell, index, Reason.EARLY_EXIT, f"{name} ended the notebook by exit(…)", said)
             return self._ended_early(cell, index, name, "exit() or quit()", said)
         if not said.raised or cells.may_raise(cell):
             return None
@@ -176,7 +196,8 @@ class Execution:
     def _kernel_died(self, cell: Any, index: int, name: str, said: Said) -> Ending:
         code = self._hosting.kernel.exit_code()
         memory = self._hosting.memory
-        if memory is not None and memory.exceeded:
+        # Linux may have ended some other process for it, which the notebook coped with.
+        if memory is not None and memory.exceeded and code == -signal.SIGKILL:
             message = f"the kernel was killed in {name} {memory.message()}"
             return self._failed(cell, index, Reason.OUT_OF_MEMORY, message, said)
         message = f"the kernel {how_it_ended(code)} in {name}"
@@ -193,10 +214,10 @@ class Execution:
         by = self._hosting.interruption.name
         return Ending(State.INTERRUPTED, Reason.TERMINATED, f"the run was ended from outside ({by}) {when}")
 
-    def _time_left(self, now: float) -> tuple[Reason, float | None]:
-        """How long the next cell may take, and what it means if it takes longer."""
+    def _time_left(self, now: float, *, of_cell: bool = True) -> tuple[Reason, float | None]:
+        """How long the next cell, or all of it, may take, and what it means if it takes longer."""
         limits = self._hosting.limits
-        cell = limits.cell_timeout_seconds
+        cell = limits.cell_timeout_seconds if of_cell else None
         if limits.timeout_seconds is None:
             return Reason.CELL_TIMEOUT, cell
         left = max(0.0, self._hosting.started_at + limits.timeout_seconds - now)
@@ -204,11 +225,13 @@ class Execution:
             return Reason.CELL_TIMEOUT, cell
         return Reason.RUN_TIMEOUT, left
 
-    def _too_long(self, name: str, reason: Reason) -> str:
-        limits = self._hosting.limits
+    def _too_long_in(self, name: str, reason: Reason) -> str:
         if reason is Reason.CELL_TIMEOUT:
-            return f"{name} took longer than the {limits.cell_timeout_seconds:g} s that a cell may take"
-        return f"the run took longer than the {limits.timeout_seconds:g} s it may take; {name} was running"
+            return f"{name} took longer than the {self._hosting.limits.cell_timeout_seconds:g} s that a cell may take"
+        return self._too_long(f"{name} was running")
+
+    def _too_long(self, where: str) -> str:
+        return f"the run took longer than the {self._hosting.limits.timeout_seconds:g} s it may take; {where}"
 
     def _note(self, cell: Any, index: int, state: CellState) -> None:
         self._tally.note(cell, index, state)

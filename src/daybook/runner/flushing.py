@@ -14,6 +14,8 @@ FLUSH_SECONDS = 1.5
 """How often what is new is saved; with the upload, at most 2 s of output are lost when the runner itself is killed."""
 SPARE_BYTES = 4 * 2**20
 """How much may be written in whole copies of a small notebook, whatever its size."""
+LONGEST_SECONDS = 300.0
+"""How seldom is saved what replaces itself again and again, at most."""
 UNJOURNALLED_BYTES_PER_SECOND = 500_000
 """How fast whole copies may be written where there is no journal."""
 _LOOK_SECONDS = 0.25
@@ -25,6 +27,9 @@ class Saving(Protocol):
     def copy(self, held: int, /) -> int:
         """Saves a whole copy, which holds that many bytes of the journal; tells its size."""
 
+    def size(self) -> int:
+        """The size of a whole copy, if one were made now."""
+
     def follow(self, end: int, /) -> None:
         """Saves the journal up to there."""
 
@@ -34,26 +39,43 @@ class Flusher:
 
     Whole copies are for whoever looks at the notebook while it runs. Together with the slices they are kept below twice
     what the notebook is by now, and a little to spare, so that with the final notebook no more than three times its
-    size is written.
+    size is written. Only where output replaces itself again and again (a live plot) do the slices alone come to more:
+    then less and less often is saved.
     """
 
-    def __init__(self, changes: Changes, journal: Journal | None, saving: Saving, settle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        changes: Changes,
+        journal: Journal | None,
+        saving: Saving,
+        settle: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
         self._changes = changes
         self._journal = journal
         self._saving = saving
         self._settle = settle
-        self._copied = 0
-        self._held = 0
+        self._say = say
+        self._copied = False
+        self._unsaved = False
         self._written = 0
+        self._size = 0
+        self._measured_at = 0
         self._copy_at = 0.0
         self._due_at = 0.0
 
     async def run(self) -> None:
-        """Flushes until it is cancelled."""
+        """Flushes until it is cancelled; a flush that fails is told of, and tried again."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self._changes and time.monotonic() >= self._due_at:
+            if not (self._changes or self._unsaved) or time.monotonic() < self._due_at:
+                continue
+            try:
                 self.flush()
+            except Exception as error:  # noqa: BLE001 - memory may be short: the run is worth more than its progress
+                self._say(f"cannot save what is new, the run goes on: {error!r}")
+                self._unsaved = True
+                self._due_at = time.monotonic() + FLUSH_SECONDS
 
     def flush(self) -> None:
         """Saves what has changed since the last time."""
@@ -61,35 +83,51 @@ class Flusher:
         self._settle()
         end = self._into_journal()
         if self._copy_is_due(started, end):
-            self._copied = self._saving.copy(end)
-            self._held = end
-            self._written += self._copied
-            unjournalled = 0.0 if self._has_journal else self._copied / UNJOURNALLED_BYTES_PER_SECOND
+            self._unsaved = True  # until it is
+            self._size = self._saving.copy(end)
+            self._unsaved = False
+            self._copied = True
+            self._measured_at = end
+            self._written += self._size
+            unjournalled = 0.0 if self._has_journal else self._size / UNJOURNALLED_BYTES_PER_SECOND
             self._copy_at = started + max(unjournalled, self._cost(started))
-        else:
+        elif self._has_journal:
             self._saving.follow(end)
-        self._due_at = started + max(FLUSH_SECONDS, self._cost(started)) - _LOOK_SECONDS
+        else:
+            self._unsaved = True
+        self._due_at = started + max(self._interval(end), self._cost(started)) - _LOOK_SECONDS
 
     @property
     def _has_journal(self) -> bool:
         return self._journal is not None and self._journal.broken is None
 
     def _into_journal(self) -> int:
-        delta = self._changes.take()
         if self._journal is None:
+            self._changes.take()
             return 0
         before = self._journal.size
-        self._journal.append(delta)
+        self._journal.append(self._changes.take())
         self._written += self._journal.size - before
         return self._journal.size
 
     def _copy_is_due(self, now: float, end: int) -> bool:
-        if self._copied == 0:
+        if not self._copied:
             return True  # slices need one to be about
         if now < self._copy_at:
             return False
-        size = self._copied + end - self._held
-        return not self._has_journal or self._written <= size + SPARE_BYTES
+        return not self._has_journal or self._written <= self._size_now(end) + SPARE_BYTES
+
+    def _interval(self, end: int) -> float:
+        """How long to wait until the next flush: twice as long for each time that too much has been written already."""
+        excess = self._written / (2 * self._size_now(end) + SPARE_BYTES)
+        return FLUSH_SECONDS if excess <= 1 else min(LONGEST_SECONDS, FLUSH_SECONDS * 2 ** (excess - 1))
+
+    def _size_now(self, end: int) -> int:
+        """How large the notebook is, at least about: by what the journal has gained since it was measured last."""
+        if end - self._measured_at > max(self._size, SPARE_BYTES):
+            self._size = self._saving.size()
+            self._measured_at = end
+        return self._size + end - self._measured_at
 
     def _cost(self, started: float) -> float:
         """Saving holds up the conversation with the kernel: it may take a tenth of the time at most."""

@@ -16,6 +16,7 @@ from daybook.catalogue.folder import SPEC_FILE, load_notebook
 from daybook.catalogue.infer import CellSyntaxError, infer_inputs
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.quantities import quantity, whole
 from daybook.contract.request import Limits, NotebookSource, RunRequest
 from daybook.contract.sources import shown
 from daybook.runner import records
@@ -121,6 +122,9 @@ def _parameters(entry: Notebook, given: Given) -> dict[str, JsonValue]:
     read: dict[str, JsonValue] = {}
     known = {item.name: item for item in entry.inputs}
     for name, text in given.texts.items():
+        if name not in known and not entry.open_inputs:
+            read[name] = text if isinstance(text, str) else list(text)  # whatever it is: there is no such input
+            continue
         inputs = [known[name]] if name in known else []
         try:
             read |= resolve(inputs, {name: text}, "query", open_names=entry.open_inputs, what=_what(entry))
@@ -139,7 +143,7 @@ def _parameters(entry: Notebook, given: Given) -> dict[str, JsonValue]:
 
 def _limits(entry: Notebook, given: Limits | None) -> Limits:
     """The notebook's limits, but for those that were given."""
-    own = entry.run.limits()
+    own = entry.run.limits(whole(quantity(entry.run.memory)) if entry.run.memory is not None else None)
     return own.model_copy(update=given.model_dump(exclude_unset=True)) if given is not None else own
 
 

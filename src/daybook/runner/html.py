@@ -74,7 +74,9 @@ class HtmlPage:
     def begin(self, notebook: Any) -> None:
         """The notebook is done, and changes no more in what a page shows; the first call counts."""
         if not self._done.is_set():
-            self._notebook = notebook
+            # How the run ended is written into the metadata while the page is being made.
+            self._notebook = notebook.copy()
+            self._notebook.metadata = notebook.metadata.copy()
             self._done.set()
 
     def finish(self, notebook: Any) -> Path:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from daybook.contract.errors import RunInterrupted
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Interruption:
@@ -29,7 +29,9 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {each: signal.signal(each, self._received) for each in SIGNALS}
+            # What is ignored on purpose (`nohup`) stays so.
+            heard = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+            self._before = {each: signal.signal(each, self._received) for each in heard}
         return self
 
     def __exit__(self, *_: object) -> None:

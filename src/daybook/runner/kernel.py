@@ -143,7 +143,10 @@ class KernelProcess:
             How the kernel's process ended: its exit code, or minus the signal that ended it.
         """
         self.kill()
-        code = self._process.wait(_KILLED_WAIT_SECONDS)
+        try:
+            code = self._process.wait(_KILLED_WAIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGKILL  # it is stuck in the system, which ends it when it can
         _kill_strays(self._mark, self._process.pid)
         shutil.rmtree(self._private, ignore_errors=True)
         return code

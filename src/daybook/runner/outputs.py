@@ -77,6 +77,8 @@ def _fault(path: Path, root: Path, relative: str) -> str | None:
         relative.encode()
     except UnicodeEncodeError:
         return "has a name that is not UTF-8"
+    if any(ord(letter) < ord(" ") for letter in relative):
+        return "has a name that no bucket takes"
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError):

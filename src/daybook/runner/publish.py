@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,17 +59,35 @@ def publish(attempt: Attempt, ending: Ending, patience: Patience) -> Ending:
         # Whoever gave this attempt up has put its notebook in order: what is there then must stay.
         patience.run(partial(attempt.record.require_writable, attempt.manifest))
         attempt.meter.wrote(sum(each.size for each in record.uploads))
-        digests = upload_all(attempt.record.store, record.uploads, patience)
+        digests = upload_all(attempt.record.store, record.uploads, patience, attempt.log.say)
         record.found["outputs"] = records.outputs_of(record.outputs, attempt.keys, digests)
-        # The notebook has all of the journal now.
-        delete_all(attempt.record.store, {*attempt.recorder.slices, attempt.keys.journal_slice(0)}, patience)
-        return _sealed(attempt, ending, record.found, patience)
+        ended = _sealed(attempt, ending, record.found, patience)
     except StaleAttempt as error:
-        stopped = Ending.by(RunInterrupted(str(error)))
-        attempt.log.say(_in_words(stopped))
-        return stopped
+        return _not_ours(attempt, error)
     except StoreFailed as error:
-        return _kept_here(attempt, ending, error)
+        return _kept_here(attempt, ending, Reason.STORE_FAILED, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a notebook has put out: the record must tell of it
+        attempt.log.say(traceback.format_exc())
+        return _kept_here(attempt, ending, Reason.INTERNAL_ERROR, f"the record cannot be made whole: {error!r}")
+    _clear_journal(attempt)
+    return ended
+
+
+def _not_ours(attempt: Attempt, error: StaleAttempt) -> Ending:
+    """Somebody else has the record: what this attempt has made stays here."""
+    attempt.kept = True
+    stopped = Ending.by(RunInterrupted(f"{error}; {_where_it_is(attempt)}"))
+    attempt.log.say(_in_words(stopped))
+    return stopped
+
+
+def _clear_journal(attempt: Attempt) -> None:
+    """Takes the journal out of the bucket: the notebook has it all now. What stays of it harms nobody."""
+    begins = {0, *attempt.recorder.slices}
+    try:
+        delete_all(attempt.record.store, map(attempt.keys.journal_slice, begins))
+    except StoreFailed as error:
+        attempt.log.say(f"the journal is still in the bucket: {error}")
 
 
 def _gathered(attempt: Attempt, ending: Ending) -> Record:
@@ -148,6 +167,7 @@ def _sealed(attempt: Attempt, ending: Ending, found: dict[str, Any], patience: P
 def _resources(attempt: Attempt) -> ResourceUse:
     """What the attempt took; the kernel has ended, so its time and memory are known."""
     attempt.meter.wrote(attempt.recorder.written_bytes)
+    attempt.recorder.written_bytes = 0
     return attempt.meter.use()
 
 
@@ -162,18 +182,30 @@ def _in_words(ending: Ending) -> str:
     return str(ending.state) if ending.reason is None else f"{ending.state} ({ending.reason}): {ending.message}"
 
 
-def _kept_here(attempt: Attempt, ending: Ending, error: StoreFailed) -> Ending:
-    """The bucket failed: everything stays where it is, with a manifest beside it that says so."""
+def _kept_here(attempt: Attempt, ending: Ending, reason: Reason, what: str) -> Ending:
+    """The record failed: everything stays where it is, with a manifest beside it that says so."""
     first = "" if ending.state is State.SUCCEEDED else f"{ending.message}; and "
-    message = f"{first}{error}; {_where_it_is(attempt)}"
-    failed = Ending(State.FAILED, Reason.STORE_FAILED, message, ending.error)
+    message = f"{first}{what}; {_where_it_is(attempt)}"
+    failed = Ending(State.FAILED, reason, message, ending.error)
     attempt.kept = True
     sealed = records.sealed(attempt.current_manifest(), failed, attempt.started, resources=_resources(attempt))
+    if reason is Reason.INTERNAL_ERROR:
+        sealed = _with_log(attempt, sealed)
     known = _try_to_seal(attempt, records.without_secrets(sealed, attempt.redactor))
     if known is not None:
         failed = Ending(known.state, known.reason, known.message, known.error)
     attempt.log.say(_in_words(failed))
     return failed
+
+
+def _with_log(attempt: Attempt, manifest: Manifest) -> Manifest:
+    """The manifest, and the log in the bucket that says what went wrong."""
+    try:
+        attempt.record.store.write(attempt.keys.log, attempt.log.content(), "text/plain")
+    except StoreFailed as error:
+        attempt.log.say(f"the log cannot be kept in the bucket: {error}")
+        return manifest
+    return manifest.model_copy(update={"files": manifest.files.model_copy(update={"log": attempt.keys.log})})
 
 
 def _where_it_is(attempt: Attempt) -> str:

@@ -18,6 +18,9 @@ from daybook.storage import journal as journals
 
 PROGRESS_SECONDS = 1.0
 """The manifest is rewritten at most this often."""
+SMALL_BYTES = 64 * 1024
+MANY_SLICES = 32
+"""So many slices in a row that are smaller than that become one."""
 AGAIN_SECONDS = 2.0
 """After the bucket failed, this long passes until what waits is tried again."""
 
@@ -59,8 +62,8 @@ class Recorder:
         """The manifest that lay in the bucket when this attempt began."""
         self.saved: str | None = None
         """The key of the notebook's copy on the way, once the bucket has it."""
-        self.slices: list[str] = []
-        """Keys of the journal's slices in the bucket."""
+        self.slices: dict[int, int] = {}
+        """Where the journal's slices in the bucket begin and end."""
         self.written_bytes = 0
         """What went to the bucket so far in copies and slices."""
 
@@ -125,6 +128,9 @@ class Recorder:
         except StoreFailed as error:
             self._begun = error
             return
+        except Exception as error:  # noqa: BLE001 - a thread's edge: it is raised where the beginning is waited for
+            self._begun = StoreFailed(f"the first manifest cannot be written: {error!r}")
+            return
         finally:
             self._has_begun.set()
         while self._something_to_write():
@@ -155,8 +161,10 @@ class Recorder:
 
     def _write(self) -> None:
         try:
+            self._require_ours()
             self._write_copy()
             self._write_slice()
+            self._merge_slices()
             if self._manifest_is_new and time.monotonic() - self._manifest_at >= PROGRESS_SECONDS:
                 self._write_manifest()
             self._failed_at = None
@@ -168,6 +176,18 @@ class Recorder:
             if self._failed_at is None:
                 self._say(f"cannot record progress, the run goes on: {error}")
             self._failed_at = time.monotonic()
+        except Exception as error:  # noqa: BLE001 - a thread's edge: only progress is lost, and tried again
+            self._say(f"cannot record progress, the run goes on: {error!r}")
+            self._failed_at = time.monotonic()
+
+    def _require_ours(self) -> None:
+        """Looks whether the attempt was given up meanwhile: then its notebook is somebody else's to write.
+
+        Raises:
+            StaleAttempt: it was.
+        """
+        if self._manifest is not None:
+            self._record.require_writable(self._manifest())
 
     def _write_copy(self) -> None:
         with self._change:
@@ -199,10 +219,32 @@ class Recorder:
             raise StoreFailed(f"cannot read {self._journal.path}: {error.strerror or error}") from error
         key = self._keys.journal_slice(begin)
         self._record.store.write(key, data, journals.MEDIA_TYPE)
-        self.slices.append(key)
+        self.slices[begin] = end
         self.written_bytes += len(data)
         with self._change:
             self._recorded = max(self._recorded, end)
+
+    def _merge_slices(self) -> None:
+        """Makes one slice of many small ones, which are as many requests for whoever reads them."""
+        small: list[int] = []
+        for begin, end in reversed(self.slices.items()):
+            if end - begin >= SMALL_BYTES or (small and end != small[-1]):
+                break
+            small.append(begin)
+        if len(small) < MANY_SLICES:
+            return
+        first, last = small[-1], self.slices[small[0]]
+        try:
+            data = self._journal.read(first, last)
+        except OSError as error:
+            raise StoreFailed(f"cannot read {self._journal.path}: {error.strerror or error}") from error
+        # It takes the first one's place; readers pass over what of the others they have read by then.
+        self._record.store.write(self._keys.journal_slice(first), data, journals.MEDIA_TYPE)
+        self.written_bytes += len(data)
+        for begin in small[:-1]:
+            self._record.store.delete(self._keys.journal_slice(begin))
+            del self.slices[begin]
+        self.slices[first] = last
 
     def _write_manifest(self) -> None:
         if self._manifest is None:

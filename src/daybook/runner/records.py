@@ -29,6 +29,7 @@ from daybook.runner.kernels import KernelSpec
 from daybook.runner.outputs import OutputFile
 from daybook.runner.redaction import Redactor
 
+MAX_LEVELS = 50
 MAX_EVENT_BYTES = 1024 * 1024
 """How much of what a notebook records is kept; a manifest stays small enough to be read everywhere."""
 
@@ -124,6 +125,7 @@ def outputs_of(files: Iterable[OutputFile], keys: AttemptKeys, digests: Mapping[
             media_type=each.media_type,
         )
         for each in files
+        if keys.output(each.path) in digests
     )
 
 
@@ -178,6 +180,8 @@ def events_of(path: Path) -> tuple[dict[str, Any], SparkRecord | None, list[str]
             kept += len(json.dumps(event))
             if kept > MAX_EVENT_BYTES:
                 lost.append(f"result {event['name']!r}: all results together are larger than 1 MiB")
+            elif _is_deeper(event.get("value"), MAX_LEVELS):
+                lost.append(f"result {event['name']!r}: it is nested more than {MAX_LEVELS} levels deep")
             else:
                 results[event["name"]] = event.get("value")
         elif event.get("kind") == "spark":
@@ -193,12 +197,18 @@ def _events(path: Path, lost: list[str]) -> Iterable[Mapping[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             event = json.loads(line, parse_constant=_no_constant)
-        except ValueError:
+        except (ValueError, RecursionError):
             event = None
         if isinstance(event, dict):
             yield event
         else:
             lost.append(f"line {number} of what the notebook recorded is not a JSON object")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects are nested deeper than that; readers of JSON give up at some depth."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bool(parts) and (levels == 0 or any(_is_deeper(part, levels - 1) for part in parts))
 
 
 def _no_constant(name: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from daybook.runner.patience import Patience
-from daybook.storage import Store
+from daybook.storage import Store, StoreRefused
 from daybook.storage.store import PART_BYTES, parts_for
 
 UPLOADS_AT_ONCE = 4
@@ -38,11 +38,13 @@ class Upload:
         return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
 
 
-def upload_all(store: Store, uploads: Iterable[Upload], patience: Patience) -> dict[str, str]:
-    """Writes all of them.
+def upload_all(
+    store: Store, uploads: Iterable[Upload], patience: Patience, say: Callable[[str], None]
+) -> dict[str, str]:
+    """Writes all of them; a notebook's own file that no bucket takes is left out, and told of.
 
     Returns:
-        The digests that were wanted, by key.
+        The digests that were wanted, by key; none for what was left out.
 
     Raises:
         StoreFailed: the bucket does not take one of them, as long as there is patience; the others were tried too.
@@ -52,7 +54,17 @@ def upload_all(store: Store, uploads: Iterable[Upload], patience: Patience) -> d
     parts = parts_for(min(UPLOADS_AT_ONCE, large))
     with ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="upload") as pool:
         begun = {each.key: pool.submit(_written, store, each, parts, patience) for each in wanted}
-    return {key: digest for key, task in begun.items() if (digest := task.result()) is not None}
+    digests: dict[str, str] = {}
+    for each in wanted:
+        try:
+            digest = begun[each.key].result()
+        except StoreRefused as error:
+            if not each.digested:
+                raise
+            say(f"an output was left out: {error}")
+        else:
+            digests |= {each.key: digest} if digest is not None else {}
+    return digests
 
 
 def _digest(path: Path) -> str:
@@ -60,14 +72,14 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def delete_all(store: Store, keys: Iterable[str], patience: Patience) -> None:
+def delete_all(store: Store, keys: Iterable[str]) -> None:
     """Deletes objects; those that are gone already are fine.
 
     Raises:
-        StoreFailed: the bucket does not do it, as long as there is patience.
+        StoreFailed: the bucket does not do it.
     """
     with ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="delete") as pool:
-        tasks = [pool.submit(patience.run, partial(store.delete, key)) for key in keys]
+        tasks = [pool.submit(store.delete, key) for key in keys]
     for task in tasks:
         task.result()
 

@@ -28,6 +28,7 @@ METADATA = "daybook"
 HELD = "journal"
 """In the metadata of a copy on the way: how many bytes of the journal it holds."""
 MEDIA_TYPE = "application/jsonl"
+_TRIES = 5
 
 
 def apply(notebook: dict[str, Any], delta: Mapping[str, Any]) -> None:
@@ -75,17 +76,32 @@ def current(store: Store, keys: AttemptKeys) -> dict[str, Any] | None:
     Raises:
         StoreFailed: the bucket does not answer, or what it holds is no notebook.
     """
-    try:
-        notebook = json.loads(store.read(keys.notebook))
-        held = _held(notebook)
-        for begin, place in _slices(store, keys):
-            # The first of them may begin with what the copy holds; a copy ends where a line does.
-            replay(notebook, store.read(place)[max(0, held - begin) :].splitlines())
-    except ObjectMissing:
-        return None
-    except ValueError as error:
-        raise StoreFailed(f"{store.url_of(keys.notebook)} cannot be brought up to date: {error}") from error
-    return dict(notebook)
+    for _ in range(_TRIES):
+        try:
+            notebook = json.loads(store.read(keys.notebook))
+        except ObjectMissing:
+            return None
+        except ValueError as error:
+            raise StoreFailed(f"{store.url_of(keys.notebook)} is no notebook: {error}") from error
+        if not isinstance(notebook, dict):
+            raise StoreFailed(f"{store.url_of(keys.notebook)} is no notebook: it holds no object")
+        try:
+            _bring_up_to_date(notebook, store, keys)
+        except ObjectMissing:
+            continue  # the runner has made one slice of several meanwhile
+        except ValueError as error:
+            raise StoreFailed(f"{store.url_of(keys.notebook)} cannot be brought up to date: {error}") from error
+        return dict(notebook)
+    raise StoreFailed(f"{store.url_of(keys.notebook)} cannot be brought up to date: its journal keeps changing")
+
+
+def _bring_up_to_date(notebook: Any, store: Store, keys: AttemptKeys) -> None:
+    known = _held(notebook)
+    for begin, place in _slices(store, keys):
+        data = store.read(place)
+        # Slices may begin with what the copy, or a longer slice, holds already; all of them end where a line does.
+        replay(notebook, data[max(0, known - begin) :].splitlines())
+        known = max(known, begin + len(data))
 
 
 def fold(store: Store, keys: AttemptKeys, *, state: State, reason: Reason, message: str) -> str | None:

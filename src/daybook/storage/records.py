@@ -189,8 +189,9 @@ class RunRecord:
             key = journal.fold(self.store, places, state=manifest.state, reason=reason, message=message)
             notebook = journal.current(self.store, places) if key is not None else None
             return key, counted(notebook) if notebook is not None else None
-        except (StoreFailed, ValueError) as error:
-            # The record must be sealed all the same; the notebook stays as it is, with its journal beside it.
+        except (StoreFailed, ValueError, LookupError, TypeError, AttributeError) as error:
+            # What lies there may be anything: notebooks can write to the bucket. The record must be sealed all the
+            # same; the notebook stays as it is, with its journal beside it.
             log.warning("The notebook of run %s is left as it was: %s", manifest.run_id, error)
             return None, None
 

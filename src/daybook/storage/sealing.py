@@ -59,6 +59,7 @@ def is_closing(manifest: Manifest) -> bool:
 
 def closing(manifest: Manifest, verdict: Verdict, now: datetime) -> Manifest:
     """The manifest with the verdict, and not sealed yet."""
+    lost = verdict.state is State.LOST
     return manifest.model_copy(
         update={
             "state": verdict.state,
@@ -67,7 +68,7 @@ def closing(manifest: Manifest, verdict: Verdict, now: datetime) -> Manifest:
             "sealed_by": verdict.by,
             "exit_code": int(exit_code_for(verdict.state, verdict.reason)),
             "cells": _stopped(manifest.cells),
-            "timings": _ended(manifest.timings, now),
+            "timings": _ended(manifest.timings, _end_of(manifest.timings, now) if lost else now),
             "image_digest": manifest.image_digest or verdict.image_digest,
         }
     )
@@ -107,6 +108,12 @@ def counted(notebook: Mapping[str, Any]) -> CellCounts | None:
         skipped=counts[CellState.SKIPPED],
         not_run=counts[CellState.NOT_RUN],
     )
+
+
+def _end_of(timings: Timings, now: datetime) -> datetime:
+    """When a lost attempt ended, as far as anybody knows: with its last sign of life."""
+    last = timings.updated_at or timings.started_at
+    return datetime.fromisoformat(last) if last is not None else now
 
 
 def _ended(timings: Timings, now: datetime) -> Timings:

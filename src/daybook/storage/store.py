@@ -136,7 +136,14 @@ class Store:
         The caller must change the file no more; removing it is fine.
         """
         place = self.local_path(key)
-        return place is not None and linked(file, place)
+        if place is None or not linked(file, place):
+            return False
+        try:
+            self.info(key)
+        except StoreFailed:
+            place.unlink(missing_ok=True)  # no object can have this key; writing it says so
+            return False
+        return True
 
     def local_path(self, key: str) -> Path | None:
         """Where an object lies on this machine, for a bucket that is a folder; None for any other."""
