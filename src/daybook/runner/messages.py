@@ -5,8 +5,11 @@ What a message means is nbclient's to know; this adds what a record needs.
 
 from __future__ import annotations
 
+import json
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from nbclient import NotebookClient
@@ -15,7 +18,7 @@ from daybook.runner import cells
 from daybook.runner.capping import OutputCap
 from daybook.runner.changes import Changes
 from daybook.runner.redaction import Redactor, StreamRedactor
-from daybook.runner.side_files import is_base64
+from daybook.runner.side_files import is_base64, is_json
 
 _RICH = frozenset({"display_data", "execute_result", "update_display_data"})
 _SHOWN = frozenset({"stream", "display_data", "execute_result", "error"})
@@ -26,6 +29,9 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
 }
 """What an output of each kind has, and what stands for what a kernel leaves out."""
 _UNTOUCHED = frozenset({"status", "execute_input", "clear_output"})
+_PICTURE_CHARACTERS = 1_024
+"""Fewest characters of a picture in which secrets are not looked for; what is shorter may be one by itself."""
+_BASE64 = bytes(string.ascii_letters + string.digits + "+/=\r\n", "ascii")
 
 
 @dataclass(frozen=True)
@@ -72,15 +78,21 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
             CellExecutionComplete: it says that the cell is done.
         """
         kind = message["msg_type"]
+        content = well_formed(kind, message["content"])
+        if content is None:
+            return
+        message = {**message, "content": content}
         if kind in _SHOWN and index in self._to_clear and not self._hooked(message):
             self._clear(cell, index)
         count = len(cell.outputs)
         try:
             if kind == "stream" and not self._hooked(message):
-                self._print(cell, index, message["content"])
+                self._print(cell, index, content)
             else:
                 self.settle()
-                self.process_message(self._kept(message, index), cell, index)
+                kept = self._kept(message, index)
+                if kept is not None:
+                    self.process_message(kept, cell, index)
         finally:
             self._keeping.changes.note(index, min(count, len(cell.outputs)))
 
@@ -103,7 +115,8 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
 
     def kept_error(self, index: int, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the notebook may hold of an exception."""
-        return self._keeping.cap.error(index, self._keeping.redactor.json(content))
+        redacted = self._keeping.redactor.json(dict(content))
+        return self._keeping.cap.error(index, redacted, last=True) or redacted
 
     def add(self, cell: Any, index: int, output: Any) -> None:
         """Adds an output that no message carries."""
@@ -158,7 +171,9 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
     def _append(self, cell: Any, index: int, name: str, text: str) -> None:
         if not text:
             return
-        kept, link = self._keeping.cap.stream(index, name, text, lambda: self._printed_so_far(cell, name))
+        begins = not self._goes_on(cell, name)
+        before = partial(self._printed_so_far, cell, name)
+        kept, link = self._keeping.cap.stream(index, name, text, before, begins=begins)
         if kept:
             self._keeping.printed(kept)
             self._grow(cell, index, name, kept)
@@ -169,9 +184,8 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
 
     def _grow(self, cell: Any, index: int, name: str, text: str) -> None:
         """Texts that follow one another on one stream become one, as Jupyter shows them."""
-        last = cell.outputs[-1] if cell.outputs else None
         opened = self._open
-        if opened is not None and last is opened.output and last["name"] == name:
+        if opened is not None and self._goes_on(cell, name):
             self._keeping.changes.note(index, len(cell.outputs) - 1, opened.length)
             opened.parts.append(text)
             opened.length += len(text)
@@ -181,30 +195,94 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
         cell.outputs.append(output)
         self._open = _OpenStream(output, len(text), [text])
 
+    def _goes_on(self, cell: Any, name: str) -> bool:
+        """Whether text on a stream belongs to the cell's last output."""
+        last = cell.outputs[-1] if cell.outputs else None
+        return self._open is not None and last is self._open.output and bool(last["name"] == name)
+
     def _printed_so_far(self, cell: Any, name: str) -> str:
         self.settle()
         return "".join(each.text for each in cell.outputs if each.output_type == "stream" and each.name == name)
 
-    def _kept(self, message: dict[str, Any], index: int) -> dict[str, Any]:
-        """The message with what the notebook may hold of it."""
+    def _kept(self, message: dict[str, Any], index: int) -> dict[str, Any] | None:
+        """The message with what the notebook may hold of it; None where that is nothing."""
         kind = message["msg_type"]
         if kind in _UNTOUCHED:
             return message
         redacted = self._keeping.redactor.json
+        content: dict[str, Any] | None
         if kind in _RICH:
-            content = message["content"]
+            data = message["content"]["data"]
             # Letters in an image's base64 mean nothing, and a short secret turns up among a million of them.
-            data = {
-                name: each if is_base64(name) else redacted(each) for name, each in (content.get("data") or {}).items()
-            }
-            display_id = (content.get("transient") or {}).get("display_id")
-            rest = redacted({name: each for name, each in content.items() if name != "data"})
-            return {**message, "content": {**rest, "data": self._keeping.cap.data(index, data, display_id)}}
-        content = redacted(message["content"])
-        if kind == "error":
-            content = self._keeping.cap.error(index, content)
-        return {**message, "content": content}
+            pictures = {name: each for name, each in data.items() if is_picture(name, each)}
+            texts = redacted({name: each for name, each in data.items() if name not in pictures})
+            texts.update((redacted(name), each) for name, each in pictures.items())
+            rest = redacted({name: each for name, each in message["content"].items() if name != "data"})
+            content = self._keeping.cap.rich(index, kind, {**rest, "data": texts})
+        else:
+            content = redacted(message["content"])
+            if kind == "error":
+                content = self._keeping.cap.error(index, content or {})
+        return None if content is None else {**message, "content": content}
 
     def _hooked(self, message: Mapping[str, Any]) -> bool:
         """Whether an Output widget takes the cell's output."""
         return bool(self.output_hook_stack[message["parent_header"].get("msg_id")])
+
+
+def is_picture(media_type: str, content: Any) -> bool:
+    """Whether an entry of an output is a picture (sound, film) in base64, by what it is called and what it is."""
+    if not is_base64(media_type) or not isinstance(content, str) or len(content) < _PICTURE_CHARACTERS:
+        return False
+    return content.isascii() and not content.encode().translate(None, _BASE64)
+
+
+def well_formed(kind: str, content: Any) -> dict[str, Any] | None:
+    """A message's content as the protocol wants it, as far as it can be had; None where nothing can be made of it."""
+    if not isinstance(content, dict):
+        return None
+    if kind == "stream":
+        text = _joined(content.get("text"))
+        name = content.get("name")
+        return {"name": name if isinstance(name, str) and name else "stdout", "text": text} if text else None
+    if kind in _RICH:
+        return {**content, **_rich(content)}
+    if kind == "error":
+        trace = content.get("traceback")
+        lines = [str(line) for line in trace] if isinstance(trace, list) else []
+        words = {name: _joined(content.get(name)) for name in ("ename", "evalue")}
+        return {**content, **words, "traceback": lines}
+    if kind == "status" and "execution_state" not in content:
+        return None
+    if kind.startswith("comm") and not _is_comm(kind, content):
+        return None
+    return content
+
+
+def _rich(content: Mapping[str, Any]) -> dict[str, Any]:
+    data, metadata, transient = (_object(content.get(name)) for name in ("data", "metadata", "transient"))
+    if not isinstance(transient.get("display_id", ""), str):
+        del transient["display_id"]
+    texts = {name: each if is_json(name) else _joined(each) for name, each in data.items() if each is not None}
+    return {"data": texts, "metadata": metadata, "transient": transient}
+
+
+def _is_comm(kind: str, content: Mapping[str, Any]) -> bool:
+    """Whether a widget's message has what nbclient takes for granted."""
+    data = content.get("data")
+    if not isinstance(content.get("comm_id"), str) or not isinstance(data, dict):
+        return False
+    return isinstance(data.get("state"), dict) if "state" in data or kind == "comm_open" else True
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _joined(value: Any) -> str:
+    """A text, which may come as a list of its lines."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(value)
+    return "" if value is None else json.dumps(value, ensure_ascii=False)

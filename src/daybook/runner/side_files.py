@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import hashlib
 import json
 import mimetypes
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from daybook.contract.keys import AttemptKeys
+from daybook.contract.keys import AttemptKeys, digest, slug
 from daybook.contract.manifest import SideFile
 
 _ENDINGS = {
@@ -25,13 +27,19 @@ _ENDINGS = {
     "text/latex": ".tex",
     "text/markdown": ".md",
     "text/plain": ".txt",
+    "application/x-ndjson": ".jsonl",
 }
+_MEDIA_TYPE = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9.+_-]{0,100}")
+_UNKNOWN_MEDIA_TYPE = "application/octet-stream"
+_USUAL = frozenset({"stdout", "stderr", "outputs"})
+_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class SideFiles:
     """Files in a local folder, by name; they go to the bucket when the run is recorded.
 
-    A disk that takes no more is told of once; what it does not take is lost, and the notebook's link says so.
+    A disk that takes no more, or not this file, is told of once; what it does not take is lost, and the notebook's link
+    says so.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
@@ -39,19 +47,20 @@ class SideFiles:
         self._say = say
         self._open: dict[str, BinaryIO] = {}
         self._made: dict[str, tuple[int, str]] = {}
-        self._failed: str | None = None
+        self._failed: set[str] = set()
+        self._full = False
+        self._told: set[str] = set()
 
     def begin(self, index: int, name: str, media_type: str) -> str:
         """The name of a new file for output of a cell; an older one of the cell's with that name is given up."""
-        self._made[name] = (index, media_type)
-        self.end(name)
-        with suppress(OSError):
-            (self._folder / name).unlink(missing_ok=True)
+        self.drop_one(name)
+        # A kernel may call its content whatever it likes; what goes on to other programs is of the usual form.
+        self._made[name] = (index, media_type if _MEDIA_TYPE.fullmatch(media_type) else _UNKNOWN_MEDIA_TYPE)
         return name
 
     def append(self, name: str, data: bytes) -> bool:
         """Adds to a file; False where the disk did not take it."""
-        if self._failed is not None:
+        if self._full or name in self._failed:
             return False
         try:
             if name not in self._open:
@@ -59,10 +68,16 @@ class SideFiles:
                 self._open[name] = (self._folder / name).open("ab")
             self._open[name].write(data)
         except OSError as error:
-            self._failed = error.strerror or str(error)
-            self._say(f"output that is too large for the notebook cannot be kept: {self._failed}")
+            self._failed.add(name)
+            self._full = error.errno in _DISK_IS_FULL
+            self._tell(error.strerror or str(error))
             return False
         return True
+
+    def _tell(self, why: str) -> None:
+        if why not in self._told:
+            self._told.add(why)
+            self._say(f"output that is too large for the notebook cannot be kept: {why}")
 
     def end(self, name: str) -> None:
         """Nothing comes for a while; the file is closed."""
@@ -76,10 +91,15 @@ class SideFiles:
     def drop(self, index: int) -> None:
         """The cell's output was cleared: its files go."""
         for name in [name for name, (cell, _) in self._made.items() if cell == index]:
-            self.end(name)
-            del self._made[name]
-            with suppress(OSError):
-                (self._folder / name).unlink(missing_ok=True)
+            self.drop_one(name)
+
+    def drop_one(self, name: str) -> None:
+        """What the file holds is shown no longer: it goes."""
+        self.end(name)
+        self._made.pop(name, None)
+        self._failed.discard(name)
+        with suppress(OSError):
+            (self._folder / name).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Nothing comes any more; closing twice is fine."""
@@ -110,7 +130,9 @@ class SideFiles:
 
 
 def name_of(index: int, what: str | int, media_type: str) -> str:
-    """The name of a side file: of a cell, and of what in it."""
+    """The name of a side file: of a cell, and of what in it; whatever that is called, the name is a harmless one."""
+    if isinstance(what, str) and what not in _USUAL:
+        what = f"{slug(what)}-{digest(what)}"
     return f"cell-{index}-{what}{_ending(media_type)}"
 
 
@@ -142,6 +164,11 @@ def is_base64(media_type: str) -> bool:
     """Whether Jupyter's messages carry this kind of content as base64."""
     kind = media_type.partition("/")[0]
     return (kind in ("image", "audio", "video") and media_type != "image/svg+xml") or media_type == "application/pdf"
+
+
+def is_json(media_type: str) -> bool:
+    """Whether entries of this kind are JSON values, not texts."""
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def _ending(media_type: str) -> str:
