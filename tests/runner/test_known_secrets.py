@@ -35,6 +35,15 @@ def values(environment: dict[str, str]) -> set[str]:
         "SSH_PRIVATE_KEY",
         "REGISTRY_PASSWORD_2",
         "APP_CREDENTIALS",
+        "AZURE_DEVOPS_EXT_PAT",
+        "PAT",
+        "SERVICE_JWT",
+        "NPM_AUTH",
+        "AUTHORIZATION",
+        "SESSION_COOKIE",
+        "SLACK_WEBHOOK_URL",
+        "DEPLOY_SSH_KEY",
+        "JWT_2",
     ],
 )
 def test_variables_that_hold_credentials_are_known_by_their_names(name: str) -> None:
@@ -43,10 +52,28 @@ def test_variables_that_hold_credentials_are_known_by_their_names(name: str) -> 
 
 @pytest.mark.parametrize(
     "name",
-    ["AWS_ACCESS_KEY_ID", "TOKENIZERS_PARALLELISM", "PWD", "OLDPWD", "SECRET_NAME", "TOKEN_URL", "MAX_TOKENS", "HOME"],
+    [
+        "AWS_ACCESS_KEY_ID",
+        "TOKENIZERS_PARALLELISM",
+        "PWD",
+        "OLDPWD",
+        "SECRET_NAME",
+        "TOKEN_URL",
+        "MAX_TOKENS",
+        "HOME",
+        "PATH",
+        "SPAT",
+        "GIT_AUTHOR",
+        "SSH_AUTH_SOCK",
+        "BASE_URL",
+    ],
 )
 def test_other_variables_are_no_secrets(name: str) -> None:
     assert values({name: "/a/value-of-some-length"}) == set()
+
+
+def test_the_header_of_a_credential_hides_what_follows_its_scheme() -> None:
+    assert "abc.def-0123456789" in values({"HTTP_AUTHORIZATION": "Bearer abc.def-0123456789"})
 
 
 def test_a_secret_never_shows_its_value() -> None:
@@ -90,6 +117,15 @@ def test_an_empty_variable_is_no_secret(value: str) -> None:
         ("-Xmx1g -Dspark.authenticate.secret=0123456789 -Da=b", {"0123456789"}),
         ("--conf spark.hadoop.fs.s3a.secret.key=0123456789", {"0123456789"}),
         ('{"host": "h", "password": "0123456789", "extra": [{"api_key": "abcdefghij"}]}', {"0123456789", "abcdefghij"}),
+        ("https://ghp_0123456789abcdef@host/x.git", {"ghp_0123456789abcdef"}),
+        ("git+https://ghp_0123456789abcd%2F@host", {"ghp_0123456789abcd%2F", "ghp_0123456789abcd/"}),
+        ("Authorization=Bearer abc.def-0123", {"abc.def-0123"}),
+        ("x=1,authorization=Bearer%20abc.def-0123,y=2", {"abc.def-0123"}),
+        ("Authorization: Basic dXNlcjpwYXNzd29yZA==", {"dXNlcjpwYXNzd29yZA=="}),
+        ('curl -H "Bearer 0123456789abcdef"', {"0123456789abcdef"}),
+        ("https://user@host/path", set()),
+        ("abfss://a-container-of-some-length@account.dfs.example", set()),
+        ("the bearer of this", set()),
         ("http://proxy:3128", set()),
         ("user@host", set()),
         ("{not JSON", set()),

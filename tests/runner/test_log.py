@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daybook.contract.errors import ExitCode
+from daybook.runner import log as logs
 from daybook.runner.log import RunLog
 
 FULL = Path("/dev/full")
@@ -33,6 +34,29 @@ def test_lines_and_prints_are_kept_and_shown(tmp_path):
         assert log.content() == b"now one\nhalf a \nnow two\n"
     assert stream.getvalue() == "one\nhalf a \ntwo\n"
     assert log.content() == (tmp_path / "log.txt").read_bytes()
+
+
+def test_what_cells_print_is_kept_up_to_a_limit_and_the_runners_lines_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "LOG_BYTES", 11)
+    stream = io.StringIO()
+    with a_log(tmp_path / "log.txt", stream) as log:
+        log.cell_printed("ßßß\n")
+        log.cell_printed("ßßß\n")
+        log.cell_printed("no more\n")
+        log.say("last")
+    told = "the rest of what cells print is not in the log, which holds 11 bytes of it\n"
+    assert log.content().decode() == f"ßßß\nßß\nnow {told}now last\n"
+    assert stream.getvalue() == f"ßßß\nßß\n{told}last\n"
+
+
+def test_a_log_that_is_just_full_says_so_once_more_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "LOG_BYTES", 4)
+    with a_log(tmp_path / "log.txt") as log:
+        log.cell_printed("one\n")
+        assert log.content() == b"one\n"
+        for _ in range(3):
+            log.cell_printed("two\n")
+    assert log.content().count(b"the rest of what cells print") == 1
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")

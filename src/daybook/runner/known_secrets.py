@@ -23,13 +23,23 @@ MAX_FILE_BYTES = 64 * 1024
 _CREDENTIAL = re.compile(
     r"(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|_PASS|_PWD|SIGNATURE|CREDENTIALS?(?:_JSON)?|CLIENT_?CERTIFICATE"
     r"|(?:API|PRIVATE|ACCOUNT|SECRET|SECRET_?ACCESS|SHARED_?ACCESS|STORAGE|STORAGE_ACCESS|SAS|SIGNING|ENCRYPTION|FERNET)"
-    r"_?KEY)(?:_?\d+)?$"
+    r"_?KEY|(?:^|_)(?:PAT|JWT|AUTH|AUTHORIZATION|COOKIE|WEBHOOK_URL|SSH_KEY))(?:_?\d+)?$"
 )
 """The ends of names under which credentials are kept, after `_plain`."""
 _SHORT_NAMES = frozenset({"SIG", "PWD", "PASS"})
 """Names that mean a credential within a URL or connection string, but not as a variable's whole name."""
 _FILE_SUFFIX = re.compile(r"_(?:FILE|PATH)$")
 _PASSWORD_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*:([^\s/@]+)@")
+_TOKEN_AS_USER = re.compile(r"(?:[A-Za-z0-9]+\+)?https?://([^\s/:@?#]{16,})@", re.IGNORECASE)
+"""The user alone before a host; elsewhere than in web addresses that is a container or a person."""
+_AUTHORIZATION = re.compile(
+    r"(?:\bauthorization[\"']?\s*[=:]\s*[\"']?(?:(?:bearer|basic|token)(?:\s|%20|\+)+)?([^\s;,&\"']+)"
+    r"|\b(?:bearer|basic)(?:\s|%20|\+)+([A-Za-z0-9._~+/=-]{16,}))",
+    re.IGNORECASE,
+)
+"""The header in which programs send credentials, and what follows its scheme."""
+_SCHEMES = frozenset({"bearer", "basic", "token"})
+"""Words before a credential, which are none."""
 _ASSIGNED = re.compile(r"(?:^|[\s?&;,])-?-?(?:D(?=spark))?([A-Za-z][\w.-]*)\s*=\s*([^\s;&\"']+)")
 """`name=value` as in URLs, Spark remotes, connection strings, INI files and command lines."""
 
@@ -58,9 +68,10 @@ def secrets_of(environment: Mapping[str, str]) -> tuple[Secret, ...]:
     """What is secret of an environment: each value once, without space around it; short ones too (see `Secret`).
 
     Secret inputs (`DAYBOOK_SECRET_…`) count whatever they look like. Beyond those: every variable whose name ends like
-    a credential's (`…TOKEN`, `…SECRET`, `…PASSWORD`, `…API_KEY`, …; the keys of S3, Google, Azure, Databricks and Spark
-    Connect do), the file that such a variable points to, and passwords and tokens within URLs, Spark remotes,
-    connection strings and JSON documents in any variable. The request is not searched: its parameters are no secrets.
+    a credential's (`…TOKEN`, `…SECRET`, `…PASSWORD`, `…API_KEY`, `…_AUTH`, …; the keys of S3, Google, Azure, Databricks
+    and Spark Connect do), the file that such a variable points to, and passwords and tokens within URLs, Spark remotes,
+    connection strings, headers and JSON documents in any variable. The request is not searched: its parameters are no
+    secrets.
     """
     found: dict[str, Secret] = {}
     for name, value in environment.items():
@@ -104,8 +115,14 @@ def _embedded(value: str) -> Iterator[str]:
     """Credentials within a value that is none as a whole."""
     for match in _PASSWORD_IN_URL.finditer(value):
         yield from {match[1], unquote(match[1])}
+    for match in _TOKEN_AS_USER.finditer(value):
+        yield from {match[1], unquote(match[1])}
+    for match in _AUTHORIZATION.finditer(value):
+        found = match[1] or match[2]
+        yield from {found, unquote(found)}
     for match in _ASSIGNED.finditer(value):
-        if _names_credential(match[1]) or _plain(match[1]) in _SHORT_NAMES:
+        named = _names_credential(match[1]) or _plain(match[1]) in _SHORT_NAMES
+        if named and match[2].lower() not in _SCHEMES:
             yield from {match[2], unquote(match[2])}
     if value.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):

@@ -11,12 +11,16 @@ from typing import Self, TextIO
 
 TAIL_CHARACTERS = 256 * 1024
 """How much of the newest text is held in memory once the disk takes no more."""
+LOG_BYTES = 50 * 2**20
+"""How much of what cells print the log holds: as much as a notebook does by default. A cell that clears its output
+again and again prints without end."""
 
 
 class RunLog:
     """Writes to a file and to a stream at once; any thread may write.
 
-    A line of the runner bears the time in the file and stands alone on the stream; what cells print is kept as it is.
+    A line of the runner bears the time in the file and stands alone on the stream; what cells print is kept as it is,
+    up to `LOG_BYTES` of it; the runner's own lines go on.
     Neither harms the run: a stream may go away (a closed terminal), and where the disk does not take the file (it is
     full), the newest text is held in memory instead.
     """
@@ -37,6 +41,7 @@ class RunLog:
         self._stream = stream
         self._now = now
         self._at_line_start = True
+        self._room: int | None = LOG_BYTES
         self._lock = threading.Lock()
         self._lost: str | None = None
         self._tail = ""
@@ -48,13 +53,25 @@ class RunLog:
         """One line of the runner's own."""
         text = self._redacted(text)
         with self._lock:
-            gap = "" if self._at_line_start else "\n"
-            self._write(f"{gap}{self._now()} {text}\n", f"{gap}{text}\n")
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        gap = "" if self._at_line_start else "\n"
+        self._write(f"{gap}{self._now()} {text}\n", f"{gap}{text}\n")
 
     def cell_printed(self, text: str) -> None:
         """What a cell wrote to its standard output or error."""
         with self._lock:
-            self._write(text, text)
+            if self._room is None:
+                return
+            kept = text[: self._room]
+            if not kept.isascii():
+                kept = kept.encode("utf-8", "backslashreplace")[: self._room].decode("utf-8", "ignore")
+            self._room -= len(kept.encode("utf-8", "backslashreplace"))
+            self._write(kept, kept)
+            if len(kept) < len(text):
+                self._room = None
+                self._say(f"the rest of what cells print is not in the log, which holds {LOG_BYTES:,} bytes of it")
 
     def _write(self, kept: str, shown: str) -> None:
         if not kept:
