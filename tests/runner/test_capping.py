@@ -269,7 +269,7 @@ class ANotebook:
         self.cell = Cell()
         self.cells = [self.cell]
         self.metadata = {}
-        self.taker = MessageTaker(self, Keeping(Changes(self), cap, redactor or Redactor(), str))
+        self.taker = MessageTaker(self, Keeping(Changes(self), cap, redactor or Redactor(), str, str))
 
     def hear(self, kind, content):
         self.taker.take({"msg_type": kind, "content": content, "parent_header": {"msg_id": "1"}}, self.cell, 0)

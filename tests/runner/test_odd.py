@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from daybook.contract.errors import ExitCode
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.runner.executing import Execution
@@ -102,3 +104,13 @@ def test_the_manifest_reads_back(run):
     ended = run("print(1)")
     text = (ended.folder / "manifest.json").read_text()
     assert Manifest.from_json(text) == Manifest.from_json(json.dumps(json.loads(text)))
+
+
+@pytest.mark.parametrize("data", ["{}", "{'state': 'none'}", "{'state': {'_model_name': 'X'}}"])
+def test_a_widget_that_makes_no_sense_costs_the_run_nothing(run, data):
+    widget = f"from comm import create_comm\ncreate_comm(target_name='jupyter.widget', data={data})\nprint('on')"
+    ended = run(widget, "2")
+    assert ended.exit_code is ExitCode.SUCCEEDED, ended.said
+    assert ended.printed(0) == "on\n"
+    if "_model_name" in data:
+        assert "a widget's message makes no sense and was passed over: KeyError" in ended.said

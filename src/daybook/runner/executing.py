@@ -82,7 +82,7 @@ class Execution:
         self._notebook = _without_secrets(notebook, hosting.redactor)
         self._changes = Changes(notebook)
         cap = OutputCap(hosting.limits, hosting.side_files, hosting.say)
-        keeping = Keeping(self._changes, cap, hosting.redactor, hosting.printed)
+        keeping = Keeping(self._changes, cap, hosting.redactor, hosting.printed, hosting.say)
         self._client = CellClient(notebook, hosting.kernel, keeping)
         self._flusher = Flusher(self._changes, hosting.journal, hosting.saving, self._client.settle, hosting.say)
         self._tally = cells.Tally(notebook)

@@ -43,12 +43,14 @@ class Keeping:
         cap: decides what of an output stays in the notebook.
         redactor: takes secrets out.
         printed: takes what cells print, for the log.
+        say: takes a line for the log.
     """
 
     changes: Changes
     cap: OutputCap
     redactor: Redactor
     printed: Callable[[str], None]
+    say: Callable[[str], None]
 
 
 @dataclass
@@ -123,6 +125,13 @@ class MessageTaker(NotebookClient):  # type: ignore[misc]  # nbclient is not che
         self.settle()
         self._keeping.changes.note(index, len(cell.outputs))
         cell.outputs.append(output)
+
+    def handle_comm_msg(self, outs: list[Any], msg: dict[str, Any], cell_index: int) -> None:
+        """Takes in what the kernel says to a widget; what makes no sense is told of and passed over."""
+        try:
+            super().handle_comm_msg(outs, msg, cell_index)
+        except Exception as error:  # noqa: BLE001 - a notebook may send anything, and nbclient expects all to be in order
+            self._keeping.say(f"a widget's message makes no sense and was passed over: {error!r}")
 
     def clear_output(self, outs: list[Any], msg: dict[str, Any], cell_index: int) -> None:
         """Clears a cell's output, or notes that its next output replaces what is there."""
