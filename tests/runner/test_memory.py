@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from daybook.runner import memory
 from daybook.runner.control_group import ControlGroup
 from daybook.runner.memory import MARGIN_BYTES, MemoryGuard
 from daybook.runner.processes import memory_bytes, with_descendants
@@ -118,8 +119,9 @@ def test_without_a_limit_the_peak_is_noted() -> None:
 @pytest.mark.parametrize("version", [version_1, version_2])
 @pytest.mark.parametrize(("used_mib", "ended"), [(940, False), (980, True), (1100, True)])
 def test_a_group_near_its_limit_ends_the_kernel(
-    tmp_path: Path, version: Callable[..., Path], used_mib: int, ended: bool
+    tmp_path: Path, version: Callable[..., Path], used_mib: int, ended: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(memory, "memory_bytes", lambda *_: 0)  # what this process itself holds, after many tests
     kernel = Kernel()
     guard = MemoryGuard(None, lambda: kernel.pids, kernel.kill, group_of(tmp_path, 1024, version, used=used_mib * MIB))
 
@@ -203,7 +205,10 @@ def test_memory_of_others_in_the_group_is_not_this_runs_fault(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("version", [version_1, version_2])
-def test_what_linux_killed_is_told_of(tmp_path: Path, version: Callable[..., Path]) -> None:
+def test_what_linux_killed_is_told_of(
+    tmp_path: Path, version: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "memory_bytes", lambda *_: 0)  # what this process itself holds, after many tests
     kernel = Kernel()
     group = group_of(tmp_path, 1024, version, used=10 * MIB, kills=2)
     guard = MemoryGuard(None, lambda: kernel.pids, kernel.kill, group)

@@ -1,11 +1,13 @@
 """Odd things that notebooks do, and that must not cost them their record."""
 
 import json
+import signal
 
 import pytest
 
-from daybook.contract.errors import ExitCode
+from daybook.contract.errors import ExitCode, RunInterrupted
 from daybook.contract.manifest import Manifest, Reason, State
+from daybook.runner import execute
 from daybook.runner.executing import Execution
 from daybook.storage import RunRecord, open_store
 
@@ -114,3 +116,16 @@ def test_a_widget_that_makes_no_sense_costs_the_run_nothing(run, data):
     assert ended.printed(0) == "on\n"
     if "_model_name" in data:
         assert "a widget's message makes no sense and was passed over: KeyError" in ended.said
+
+
+def test_a_signal_that_some_library_makes_another_error_of_is_still_a_signal(run, monkeypatch):
+    def swallowing(*_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except RunInterrupted as error:
+            raise ImportError("as compiled modules say it") from error
+
+    monkeypatch.setattr(execute, "prepare", swallowing)
+    ended = run("1")
+    assert (ended.exit_code, ended.manifest.state) == (ExitCode.INTERRUPTED, State.INTERRUPTED)
+    assert "SIGTERM" in ended.manifest.message

@@ -71,8 +71,10 @@ def _ending_of(attempt: Attempt, patience: float) -> Ending:
         document = _fetched(attempt, Patience(patience, attempt.log.say))
         return _executed(attempt, document)
     except DaybookError as error:
-        return Ending.by(error)
+        return Ending.by(attempt.interruption.raised or error)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever it is, the record must tell of it
+        if attempt.interruption.raised is not None:
+            return Ending.by(attempt.interruption.raised)
         attempt.log.say(traceback.format_exc())
         return Ending(State.FAILED, Reason.INTERNAL_ERROR, f"the runner itself failed: {error!r}")
     finally:

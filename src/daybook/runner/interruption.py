@@ -26,6 +26,8 @@ class Interruption:
         self._call: Callable[[], object] | None = None
         self._settled = False
         self._before: dict[signal.Signals, Any] = {}
+        self.raised: RunInterrupted | None = None
+        """What a signal raised; whoever caught it on its way may have made another error of it."""
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -69,4 +71,5 @@ class Interruption:
     def _received(self, number: int, _: FrameType | None) -> None:
         self.ask(signal.Signals(number))
         if self._call is None and not self._settled:
-            raise RunInterrupted(f"the run was ended from outside ({self.name}) before the notebook started")
+            self.raised = RunInterrupted(f"the run was ended from outside ({self.name}) before the notebook started")
+            raise self.raised
