@@ -70,7 +70,7 @@ def test_run_page_shows_the_run_and_its_notebook(stack, page):
     expect(page.get_by_text("echo.txt").first).to_be_visible()
     page.locator("iframe").scroll_into_view_if_needed()  # it loads when it comes into view
     frame = page.frame_locator("iframe")
-    expect(frame.locator("body")).to_contain_text("word = 'shown'", timeout=30_000)
+    expect(frame.locator("body")).to_contain_text('word = "shown"', timeout=30_000)
 
 
 def test_page_asks_a_stranger_to_sign_in_and_brings_them_back(stack, browser):
