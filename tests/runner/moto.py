@@ -33,5 +33,5 @@ def s3_server(*buckets: str) -> Iterator[dict[str, str]]:
                 "AWS_ENDPOINT_URL": endpoint,
             }
         finally:
-            process.terminate()
+            process.kill()  # it keeps nothing, and may wait for a connection that a test has left
             process.wait(10)
