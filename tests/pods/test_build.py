@@ -111,7 +111,7 @@ def test_secrets_are_named_and_never_written():
     pod = a_pod(
         a_request(secrets={"token": "service-token"}),
         secret="team-secrets",
-        environment_secret="team-s3",
+        credentials={"kind": "secret", "name": "team-s3"},
         spark=SparkSettings(remote="sc://host:15002", token=SecretReference(name="spark", key="psk")),
     )
     found = environment_of(pod)

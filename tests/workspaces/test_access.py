@@ -4,7 +4,7 @@ import pytest
 
 from builders import a_workspace
 from daybook.contract.errors import NotAllowed
-from daybook.workspaces import may_see, require_access
+from daybook.workspaces import Identity, may_see, require_access
 
 EVERYBODY, ALICE, NOBODY = ("*",), ("alice",), ()
 STRANGER = "not a member of 'local'; ask its owner, or choose another workspace"
@@ -38,10 +38,10 @@ ELSEWHERE = "the catalogue lets notebook 'n' run only in: a, research"
 def test_who_may_run_what_where(members, user, allowed_workspaces, refusals):
     workspace = a_workspace(members=members)
     if not refusals:
-        require_access(user, workspace, "n", allowed_workspaces)
+        require_access(Identity(user), workspace, "n", allowed_workspaces)
         return
     with pytest.raises(NotAllowed) as caught:
-        require_access(user, workspace, "n", allowed_workspaces)
+        require_access(Identity(user), workspace, "n", allowed_workspaces)
     told = [str(fault) for fault in caught.value.faults]
     assert len(told) == len(refusals)
     assert all(refusal in fault for refusal, fault in zip(refusals, told, strict=True)), told
@@ -58,4 +58,4 @@ def test_who_may_run_what_where(members, user, allowed_workspaces, refusals):
     ],
 )
 def test_who_may_see_a_workspaces_runs(members, user, seen):
-    assert may_see(user, a_workspace(members=members)) is seen
+    assert may_see(Identity(user), a_workspace(members=members)) is seen

@@ -19,7 +19,7 @@ workspaces:
     cpu: 2
     memory: 4Gi
     secret: research-secrets
-    environment_secret: research-s3
+    credentials: {kind: secret, name: research-s3}
     environment: {AWS_REGION: eu-central-1, AWS_ENDPOINT_URL: "https://s3.example"}
     spark:
       remote: sc://spark.research:15002
@@ -61,7 +61,7 @@ def test_a_good_file_is_read(write):
         cpu="2",
         memory="4Gi",
         secret="research-secrets",
-        environment_secret="research-s3",
+        credentials={"kind": "secret", "name": "research-s3"},
         environment={"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "https://s3.example"},
         spark=SparkSettings(
             remote="sc://spark.research:15002",
@@ -73,7 +73,7 @@ def test_a_good_file_is_read(write):
 
 def test_little_is_needed_and_the_rest_has_defaults(write):
     (found,) = load_workspaces(write("workspaces: [{name: local, bucket: /data}]"))
-    assert (found.members, found.namespace, found.image) == (("*",), "default", "daybook/notebook:latest")
+    assert (found.members.users, found.namespace, found.image) == (("*",), "default", "daybook/notebook:latest")
     assert (found.cpu, found.memory, found.secret, found.spark) == ("1", "2Gi", "daybook-secrets", None)
 
 
@@ -144,7 +144,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         ("namespace", "a.b", "is not a name of"),
         ("service_account", "A", "is not a name of"),
         ("secret", "a b", "is not a name of"),
-        ("environment_secret", "x" * 254, "is not a name of"),
+        ("credentials", {"kind": "secret", "name": "x" * 254}, "is not a name of"),
         ("cpu", "-1", "is not a quantity"),
         ("cpu", True, "valid string"),
         ("memory", "2GB", "is not a quantity"),

@@ -23,7 +23,7 @@ from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.settings import Settings
 from daybook.web.app import create_app
 from daybook.web.world import NotLoggedIn, World
-from daybook.workspaces import require_access
+from daybook.workspaces import Identity, require_access
 
 
 def create_pages(environment: Mapping[str, str]) -> FastAPI:
@@ -77,7 +77,7 @@ def _check(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str
     if workspace_name is not None and not isinstance(workspace_name, str):
         raise InvalidRequest("unknown workspace", [Fault(WORKSPACE, "must be a name")])
     workspace = settings.load_workspaces().get(workspace_name or notebook.default_workspace)
-    require_access(user, workspace, notebook.id, notebook.workspaces)
+    require_access(Identity(user), workspace, notebook.id, notebook.workspaces)
     notebook.resolve(given)
 
 

@@ -11,7 +11,7 @@ from daybook.catalogue import Notebook
 from daybook.contract import keys
 from daybook.contract.request import AirflowCoordinates, NotebookSource, RunRequest
 from daybook.pods import Resources
-from daybook.workspaces import Workspace, require_access
+from daybook.workspaces import Identity, Workspace, require_access
 
 DIGEST_PREFIX = "sha256:"
 """How the catalogue writes a digest; the contract's fields are called `sha256` and hold the hex digits alone."""
@@ -74,7 +74,7 @@ def plan_run(
         NotAllowed: the user may not run this notebook in this workspace.
     """
     user = task.user or _owner(notebook, task)
-    require_access(user, workspace, notebook.id, notebook.workspaces)
+    require_access(Identity(user), workspace, notebook.id, notebook.workspaces)
     values = notebook.resolve(given)
     secret = notebook.secret_inputs
     return RunRequest(

@@ -17,7 +17,7 @@ from daybook.contract.request import (
     RunRequest,
 )
 from daybook.pods.resources import Resources
-from daybook.workspaces import Workspace
+from daybook.workspaces import SecretCredentials, Workspace
 
 CONTAINER = "notebook"
 
@@ -122,7 +122,10 @@ def _request(request: RunRequest) -> list[k8s.V1EnvVar]:
 
 
 def _plain(workspace: Workspace) -> list[k8s.V1EnvVar]:
-    return [_variable(name, value) for name, value in sorted(workspace.environment.items())]
+    return [
+        _variable(name, value)
+        for name, value in sorted({**workspace.store_environment, **workspace.environment}.items())
+    ]
 
 
 def _spark(workspace: Workspace) -> list[k8s.V1EnvVar]:
@@ -157,9 +160,9 @@ def _from_secret(variable: str, secret: str, key: str) -> k8s.V1EnvVar:
 
 
 def _credentials(workspace: Workspace) -> list[k8s.V1EnvFromSource] | None:
-    if workspace.environment_secret is None:
+    if not isinstance(workspace.credentials, SecretCredentials):
         return None
-    return [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=workspace.environment_secret))]
+    return [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=workspace.credentials.name))]
 
 
 def _pod_security() -> k8s.V1PodSecurityContext:

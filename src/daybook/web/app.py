@@ -23,7 +23,7 @@ from daybook.storage import ObjectMissing, RunRecord, journal, record_of
 from daybook.web import headers
 from daybook.web.words import bytes_for_people, duration_for_people, value_for_people, when_for_people
 from daybook.web.world import NotLoggedIn, World
-from daybook.workspaces import may_see
+from daybook.workspaces import Identity, may_see
 
 _INLINE_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _REFRESH_SECONDS = 3
@@ -136,7 +136,7 @@ def _open_run(world: World, user: str, workspace_name: str, run_id: str) -> Run:
     except InvalidRequest as error:
         # Not the error's own text: it names the workspaces there are, which is nobody's business here.
         raise HTTPException(404, f"there is no workspace {workspace_name!r}") from error
-    if not may_see(user, workspace):
+    if not may_see(Identity(user), workspace):
         raise HTTPException(403, f"you are not a member of workspace {workspace_name!r}; ask its owner")
     if not keys.is_run_id(run_id):
         raise HTTPException(404, f"{run_id!r} is not a run id")

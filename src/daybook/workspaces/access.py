@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from daybook.contract.errors import Fault, NotAllowed
-from daybook.workspaces.workspace import EVERYBODY, Workspace
+from daybook.workspaces.members import Identity
+from daybook.workspaces.workspace import Workspace
 
 
-def require_access(user: str | None, workspace: Workspace, notebook: str, allowed_workspaces: Collection[str]) -> None:
+def require_access(
+    identity: Identity, workspace: Workspace, notebook: str, allowed_workspaces: Collection[str]
+) -> None:
     """Lets a run pass, or refuses it with every reason.
 
     Args:
-        user: whom Airflow vouches for; None when nobody does.
+        identity: whom Airflow vouches for.
         workspace: where the run is to be.
         notebook: the notebook's id.
         allowed_workspaces: the workspaces that the catalogue names for the notebook; none named means any.
@@ -21,8 +24,8 @@ def require_access(user: str | None, workspace: Workspace, notebook: str, allowe
         NotAllowed: this user may not run this notebook there.
     """
     faults = []
-    if EVERYBODY not in workspace.members and not (user and may_see(user, workspace)):
-        who = f"user {user!r} is" if user else "nobody is named for this run, so nobody is"
+    if not workspace.members.include(identity):
+        who = f"user {identity.user!r} is" if identity.user else "nobody is named for this run, so nobody is"
         faults.append(
             Fault("workspace", f"{who} not a member of {workspace.name!r}; ask its owner, or choose another workspace")
         )
@@ -33,6 +36,6 @@ def require_access(user: str | None, workspace: Workspace, notebook: str, allowe
         raise NotAllowed("not allowed", faults)
 
 
-def may_see(user: str, workspace: Workspace) -> bool:
-    """Whether a user may look at the workspace's runs."""
-    return EVERYBODY in workspace.members or user in workspace.members
+def may_see(identity: Identity, workspace: Workspace) -> bool:
+    """Whether somebody may look at the workspace's runs."""
+    return workspace.members.include(identity)

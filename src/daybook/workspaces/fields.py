@@ -61,3 +61,7 @@ Remote = Annotated[
     AfterValidator(_no_token),
 ]
 PageUrl = Annotated[str, _like(r"https?://\S+", "the URL of a page")]
+RoleArn = Annotated[
+    str, _like(r"arn:[a-z0-9-]*:iam::[0-9]*:role/[\w+=,.@/-]+", "a role's ARN: arn:aws:iam::123456789012:role/name")
+]
+Pattern = Annotated[str, _like(r"\S+", "a pattern: a name without spaces, with * for any text")]

@@ -5,32 +5,38 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.storage import Store, open_store
+from daybook.workspaces.credentials import Credentials, NoCredentials
 from daybook.workspaces.fields import DnsLabel, DnsName, PageUrl, Quantity, Remote, SecretKey, VariableName
+from daybook.workspaces.limits import (
+    DEFAULT_CPU,
+    DEFAULT_EPHEMERAL_STORAGE,
+    DEFAULT_MEMORY,
+    DEFAULT_RUNS_AT_ONCE,
+    Allowed,
+    Maximum,
+    Retention,
+)
+from daybook.workspaces.members import EVERYBODY, Members
+from daybook.workspaces.model import Model
+from daybook.workspaces.pod_settings import PodSettings
 
 DEFAULT_IMAGE = "daybook/notebook:latest"
-DEFAULT_CPU = "1"
-DEFAULT_MEMORY = "2Gi"
-EVERYBODY = "*"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SecretReference(_Model):
+class SecretReference(Model):
     """A key of a Kubernetes Secret in the workspace's namespace; never the value."""
 
     name: DnsName
     key: SecretKey
 
 
-class SparkSettings(_Model):
+class SparkSettings(Model):
     """The workspace's Spark Connect server."""
 
     remote: Remote = Field(description="address as pyspark takes it, without a token: sc://host:port")
@@ -38,27 +44,64 @@ class SparkSettings(_Model):
     ui: PageUrl | None = Field(default=None, description="where people see the server's pages")
 
 
-class Workspace(_Model):
-    """A team's or person's isolated area: its members, its bucket, its Spark, its limits."""
+class StoreSettings(Model):
+    """How the bucket is reached, where that is not AWS's own way."""
+
+    endpoint: PageUrl | None = Field(default=None, description="of an S3 server, such as MinIO's")
+    sts_endpoint: PageUrl | None = Field(default=None, description="where roles are assumed; by default the endpoint")
+    region: str | None = Field(default=None, min_length=1)
+    path_style: bool | None = Field(
+        default=None, description="whether the bucket stands in the path; by default where there is an endpoint"
+    )
+    connection: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Airflow's AWS connection to bucket and STS; by default the processes' own credentials",
+    )
+
+
+class Workspace(Model):
+    """A team's or person's isolated area: its members, its bucket, its credentials, its Spark, its limits."""
 
     name: DnsLabel
     bucket: str = Field(min_length=1, description="URL of the bucket or prefix that holds the workspace's runs")
-    members: tuple[str, ...] = Field(default=(EVERYBODY,), description="user names; * is everybody Airflow lets in")
+    store: StoreSettings = StoreSettings()
+    credentials: Credentials = NoCredentials()
+    members: Members = Field(default=Members(users=(EVERYBODY,)), description="who may run and see its runs")
     namespace: DnsLabel = "default"
     service_account: DnsName | None = None
     image: str = DEFAULT_IMAGE
+    allowed: Allowed = Allowed()
     cpu: Quantity = DEFAULT_CPU
     memory: Quantity = DEFAULT_MEMORY
+    ephemeral_storage: Quantity = DEFAULT_EPHEMERAL_STORAGE
+    maximum: Maximum = Maximum()
+    runs_at_once: int = Field(default=DEFAULT_RUNS_AT_ONCE, ge=1, description="slots of the workspace's Airflow pool")
+    retention: Retention = Retention()
+    runs_in: Literal["pod", "worker"] = Field(
+        default="pod", description="worker: trusted notebooks execute in the Airflow worker itself, with its rights"
+    )
+    pod: PodSettings = PodSettings()
     secret: DnsName = Field(
         default="daybook-secrets", description="the one Kubernetes Secret whose keys secret inputs may name"
     )
-    environment_secret: DnsName | None = Field(
-        default=None, description="a Kubernetes Secret whose keys become the pod's environment (AWS_ACCESS_KEY_ID …)"
-    )
     environment: dict[VariableName, str] = Field(
-        default_factory=dict, description="environment of the pod that is no secret (AWS_REGION, AWS_ENDPOINT_URL …)"
+        default_factory=dict, description="environment of the pod that is no secret"
     )
     spark: SparkSettings | None = None
+
+    @property
+    def store_environment(self) -> dict[str, str]:
+        """The store's settings as the variables of the AWS SDKs; nothing in it is secret."""
+        store = self.store
+        path_style = store.path_style if store.path_style is not None else store.endpoint is not None
+        found = {
+            "AWS_REGION": store.region,
+            "AWS_ENDPOINT_URL": store.endpoint,
+            "AWS_ENDPOINT_URL_STS": store.sts_endpoint,
+            "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": str(not path_style).lower() if self.bucket.startswith("s3") else None,
+        }
+        return {name: value for name, value in found.items() if value}
 
     def open_bucket(self, environment: Mapping[str, str]) -> Store:
         """The workspace's bucket, with the caller's credentials and the workspace's endpoint and region.
@@ -66,7 +109,7 @@ class Workspace(_Model):
         Raises:
             StoreFailed: it cannot be opened.
         """
-        return open_store(self.bucket, {**environment, **self.environment})
+        return open_store(self.bucket, {**environment, **self.store_environment, **self.environment})
 
 
 def _some_each_once(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
@@ -79,7 +122,7 @@ def _some_each_once(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
     return workspaces
 
 
-class Workspaces(_Model):
+class Workspaces(Model):
     """All workspaces of an installation; the first is the default."""
 
     workspaces: Annotated[tuple[Workspace, ...], AfterValidator(_some_each_once)]
