@@ -16,7 +16,18 @@ from daybook.catalogue import load_catalogue
 from daybook.contract.quantities import quantity
 from daybook.pods import Resources, build_pod
 from daybook.workspaces import StsCredentials, Workspace, load_workspaces
-from deploy.rendered import AIRFLOW, KUBERNETES, OVERLAYS, PROJECT, Document, Rendered, kustomize, render, told
+from deploy.rendered import (
+    AIRFLOW,
+    KUBERNETES,
+    OVERLAYS,
+    PROJECT,
+    WITHOUT_HELM,
+    Document,
+    Rendered,
+    kustomize,
+    render,
+    told,
+)
 
 KUBERNETES_VERSION = "1.34"
 FOREIGN = {"ServiceMonitor"}
@@ -39,7 +50,10 @@ def of_workspaces(test: Any) -> Any:
 # -- Kubernetes takes it -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("document", [each for overlay in OVERLAYS for each in render(overlay).documents], ids=told)
+EVERYTHING = [each for overlay in (WITHOUT_HELM, "prod") for each in render(overlay).documents]
+
+
+@pytest.mark.parametrize("document", EVERYTHING, ids=told)
 def test_each_document_is_valid_for_kubernetes(document: Document) -> None:
     if document["kind"] in FOREIGN:
         pytest.skip("a custom resource: the cluster's own definition checks it")
@@ -83,7 +97,7 @@ def test_no_right_is_more_than_it_says(rendered: Rendered) -> None:
     assert rights <= {
         *((verb, "pods") for verb in ("create", "get", "list", "delete")),
         ("get", "pods/log"),
-        *((verb, "secrets") for verb in ("create", "patch", "delete")),
+        *((verb, "secrets") for verb in ("create", "list", "patch", "delete")),
     }
 
 
@@ -238,23 +252,6 @@ def test_the_pages_are_served_by_tls_alone(rendered: Rendered) -> None:
     (rule,), (tls,) = spec["rules"], spec["tls"]
     assert tls["hosts"] == [rule["host"]]
     assert tls["secretName"]
-
-
-# -- servers of the dev overlay ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["postgres", "s3"])
-def test_dev_servers_meet_the_restricted_rules(name: str) -> None:
-    spec = render("dev").one("StatefulSet", name)["spec"]["template"]["spec"]
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert spec["automountServiceAccountToken"] is False
-    for container in spec["containers"]:
-        context = container["securityContext"]
-        assert context["allowPrivilegeEscalation"] is False
-        assert context["readOnlyRootFilesystem"] is True
-        assert context["capabilities"] == {"drop": ["ALL"]}
-        assert {"memory", "ephemeral-storage"} <= set(container["resources"]["limits"])
 
 
 def test_no_file_of_the_manifests_is_unused() -> None:

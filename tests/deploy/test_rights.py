@@ -29,7 +29,8 @@ WORKER, TRIGGERER = "airflow-worker", "airflow-triggerer"
 NOT_USED_HERE = {
     Right("create", "secrets"): "credentials of the kind sts: each pod's Secret",
     Right("patch", "secrets"): "credentials of the kind sts: renewed while the run goes on",
-    Right("delete", "secrets"): "the sweeper: Secrets whose pods are gone without them",
+    Right("list", "secrets"): "the sweeper: Secrets whose pod is gone",
+    Right("delete", "secrets"): "the sweeper: the same",
 }
 """Rights that the runs below have no need of, and who has."""
 
@@ -202,7 +203,6 @@ def test_the_triggerer_watches_and_cancels_with_its_own_rights(stack: Stack, sai
         ("GET", f"/api/v1/namespaces/{NAMESPACE}/pods/a/exec", "get pods/exec"),
         ("PATCH", f"/api/v1/namespaces/{NAMESPACE}/pods/a", "patch pods"),
         ("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods", "deletecollection pods"),
-        ("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets", "list secrets"),
         ("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets/a", "get secrets"),
         ("GET", f"/api/v1/namespaces/{NAMESPACE}/events", "list events"),
         ("POST", "/api/v1/namespaces/daybook-flights/pods", "create pods in daybook-flights"),
@@ -213,6 +213,10 @@ def test_what_no_role_allows_is_refused(method: str, target: str, refused: str) 
     closed = Door(0, NAMESPACE, rights_of(render("prod"), NAMESPACE, WORKER, TRIGGERER))
     assert not closed.lets_through(method, target)
     assert refused in closed.refused[0]
+
+
+def test_secrets_are_not_listed_where_nobody_hands_any_out() -> None:
+    assert not [each for each in rights_of(render("prod"), "daybook-flights", WORKER) if each.resource == "secrets"]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.configuration import conf
 
 from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, WORKSPACES_VARIABLE
-from deploy.rendered import AIRFLOW, KUBERNETES, OVERLAYS, render
+from deploy.rendered import AIRFLOW, KUBERNETES, OVERLAYS, WITHOUT_HELM, render
 
 COMPONENTS = ("scheduler", "apiServer", "dagProcessor", "triggerer", "migrateDatabaseJob", "statsd", "redis", "workers")
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -121,6 +122,45 @@ def test_settings_are_texts_that_a_configuration_file_can_hold(values: dict[str,
     for section, options in values["config"].items():
         for option, value in options.items():
             assert parser[section][option] == value
+
+
+NOT_INSTALLED_HERE = {"celery", "keycloak_auth_manager"}
+"""Sections of providers that only the official image has."""
+
+
+def test_airflow_knows_every_setting(values: dict[str, Any]) -> None:
+    known = conf.configuration_description
+    for section in values["config"].keys() - NOT_INSTALLED_HERE:
+        assert values["config"][section].keys() <= known[section]["options"].keys()
+
+
+def test_airflow_without_the_chart_is_set_as_with_it() -> None:
+    values = merged(read("airflow"), read("dev"))
+    plain = render(WITHOUT_HELM)
+    expected = {
+        f"AIRFLOW__{section}__{option}".upper(): value
+        for section, options in values["config"].items()
+        for option, value in options.items()
+    }
+    settings = plain.one("ConfigMap", "airflow-settings", AIRFLOW)["data"]
+    only_there = {
+        "AIRFLOW_HOME": "/var/lib/airflow",
+        "HOME": "/var/lib/airflow",
+        "USER": "airflow",
+        "AIRFLOW__CORE__EXECUTOR": values["executor"],
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "True",
+    }
+    assert settings == {**expected, **environment(values), **only_there}
+    preload = plain.one("ConfigMap", "airflow-local-settings", AIRFLOW)["data"]["airflow_local_settings.py"]
+    assert preload == values["airflowLocalSettings"]
+    for deployment in plain.of("Deployment", AIRFLOW):
+        spec = deployment["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        assert all(mount in container["volumeMounts"] for mount in values["volumeMounts"])
+        assert all(volume in spec["volumes"] for volume in values["volumes"])
+        image = values["images"]["airflow"]
+        assert container["image"] == f"{image['repository']}:{image['tag']}"
+        assert spec["securityContext"] == values["securityContexts"]["pod"]
 
 
 def leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
