@@ -1,4 +1,4 @@
-"""The pods that the manifests themselves make: servers of the dev overlay, and Airflow where no chart can be fetched."""
+"""The pods that the manifests themselves make: servers of the dev overlay, and Airflow where there is no chart."""
 
 from __future__ import annotations
 
