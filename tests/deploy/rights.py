@@ -27,8 +27,8 @@ class Right:
     resource: str
 
 
-def rights_of(rendered: Rendered, namespace: str, *accounts: str) -> frozenset[Right]:
-    """What accounts of Airflow's namespace may do in a workspace's."""
+def rights_of(rendered: Rendered, namespace: str, *accounts: str, home: str = AIRFLOW) -> frozenset[Right]:
+    """What accounts of a namespace, Airflow's as a rule, may do in another one."""
     found = set()
     for binding in rendered.of("RoleBinding", namespace):
         if any(

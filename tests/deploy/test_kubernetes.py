@@ -106,7 +106,7 @@ def test_only_airflows_processes_that_need_it_have_rights_and_tokens(rendered: R
     subjects = {
         (subject["namespace"], subject["name"]) for each in rendered.of("RoleBinding") for subject in each["subjects"]
     }
-    assert subjects == {(AIRFLOW, name) for name in ("airflow-worker", "airflow-triggerer", maker)}
+    assert subjects == {(AIRFLOW, name) for name in ("airflow-triggerer", maker)}
     with_token = {
         (each["metadata"]["namespace"], each["metadata"]["name"])
         for each in rendered.of("ServiceAccount")
@@ -188,6 +188,7 @@ def test_the_quota_has_room_for_as_many_runs_as_the_pool(overlay: str, workspace
     }
     for name, wish in one_run.items():
         assert quantity(hard[name]) >= workspace.runs_at_once * quantity(wish), name
+    assert int(hard["requests.nvidia.com/gpu"]) >= workspace.maximum.gpu
 
 
 @of_workspaces

@@ -17,12 +17,14 @@ from builders import RUN_ID, a_manifest, a_notebook_json
 from daybook.contract.manifest import State
 from daybook.pods import CONTAINER
 from daybook.storage import open_store, record_of
-from deploy.rendered import OVERLAYS, render
+from deploy.rendered import KUBERNETES, OVERLAYS, render
 from deploy.rights import Door, Right, door, rights_of
 from localpods.really_started import TOKEN, Localpods
 
 NAMESPACE = "daybook-climate"
 """A workspace of kind `sts`, whose namespace grants Airflow all that any does."""
+
+README_OVERLAY = "dev"
 
 WORKER, TRIGGERER = "airflow-worker", "airflow-triggerer"
 
@@ -217,6 +219,26 @@ def test_what_no_role_allows_is_refused(method: str, target: str, refused: str) 
 
 def test_secrets_are_not_listed_where_nobody_hands_any_out() -> None:
     assert not [each for each in rights_of(render("prod"), "daybook-flights", WORKER) if each.resource == "secrets"]
+
+
+def rows_of_the_readme() -> Iterator[tuple[str, str, str, str]]:
+    """The table of `kubectl auth can-i`; an empty first cell repeats the one above."""
+    text = (KUBERNETES / "README.md").read_text()
+    table = text.split("| account | verb and resource | namespace | answer |")[1].split("\n\n")[0]
+    account = ""
+    for line in table.strip().splitlines()[1:]:
+        first, asked, namespaces, answer = (cell.strip() for cell in line.strip("|").split("|"))
+        account = first.strip("`") or account
+        for namespace in namespaces.split(","):
+            yield account, asked.strip("`"), namespace.strip(" `"), answer
+
+
+@pytest.mark.parametrize(("account", "asked", "namespace", "answer"), [*rows_of_the_readme()])
+def test_the_readme_says_who_can_do_what(account: str, asked: str, namespace: str, answer: str) -> None:
+    _, _, home, name = account.split(":")
+    verb, resource, *subresource = asked.replace("--subresource=", "").split()
+    granted = rights_of(render(README_OVERLAY), namespace, name, home=home)
+    assert (Right(verb, "/".join([resource, *subresource])) in granted) == (answer == "yes")
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
