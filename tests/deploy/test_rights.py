@@ -42,7 +42,7 @@ from daybook.on_airflow.operator import NotebookOperator
 
 with DAG("rights", schedule=None) as dag:
     for conn, deferrable in (("worker", False), ("both", True)):
-        for notebook in ("good", "bad"):
+        for notebook in ("hello", "bad"):
             NotebookOperator(
                 task_id=f"{conn}_{notebook}", notebook=notebook, deferrable=deferrable, kubernetes_conn_id=conn
             )
@@ -123,7 +123,7 @@ class Stack:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "PYTHONPATH": str(self.home / "dags"),
-            "DAYBOOK_CATALOGUE": str(self.home / "notebooks"),
+            "DAYBOOK_CATALOGUE": f"{KUBERNETES / 'catalogue' / 'catalogue.json'}:{self.home / 'notebooks'}",
             "DAYBOOK_WORKSPACES": str(self.home / "workspaces.yaml"),
         }
 
@@ -141,10 +141,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running.start()
     (home / "dags").mkdir()
     (home / "dags" / "rights_of_the_test.py").write_text(DAGS)
-    for name, cell in {"good": "print('fine')", "bad": "raise RuntimeError('not fine')"}.items():
-        (home / "notebooks" / name).mkdir(parents=True)
-        (home / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json([cell]))
-        (home / "notebooks" / name / "spec.yaml").write_text(f"title: {name}\n")
+    (home / "notebooks" / "bad").mkdir(parents=True)
+    (home / "notebooks" / "bad" / "notebook.ipynb").write_text(a_notebook_json(["raise RuntimeError('not fine')"]))
+    (home / "notebooks" / "bad" / "spec.yaml").write_text("title: Bad\n")
     (home / "workspaces.yaml").write_text(
         f"workspaces:\n  - {{name: climate, bucket: '{(home / 'bucket').as_uri()}', members: ['*'], "
         f"namespace: {NAMESPACE}}}\n"
@@ -163,14 +162,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def said(stack: Stack) -> str:
-    """What Airflow said while it ran a good and a bad notebook, waiting in the worker and in the triggerer."""
+    """What Airflow said while it ran `hello` and one that fails, waiting in the worker and in the triggerer."""
     return stack.airflow(RUN)
 
 
 def test_runs_end_as_they_should_with_just_these_rights(stack: Stack, said: str) -> None:
     assert "STATES " in said, said[-4000:]
     states = json.loads(said.rpartition("STATES ")[2].splitlines()[0])
-    expected = {"worker_good": "success", "worker_bad": "failed", "both_good": "success", "both_bad": "failed"}
+    expected = {"worker_hello": "success", "worker_bad": "failed", "both_hello": "success", "both_bad": "failed"}
     assert states == expected, said[-6000:]
 
 
