@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from localpods.really_started import IMAGE, Localpods, wait_until
 
-KUBECTL = shutil.which("kubectl")
+KUBECTL = shutil.which("kubectl", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on this machine; README says what it is for")
 
 

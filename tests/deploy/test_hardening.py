@@ -1,0 +1,71 @@
+"""The pods that the manifests themselves make: servers of the dev overlay, and Airflow where there is no chart."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.rendered import AIRFLOW, WITHOUT_HELM, Document, refuses_restricted, render, told
+
+
+@pytest.mark.parametrize("name", ["postgres", "s3"])
+def test_dev_servers_meet_the_restricted_rules(name: str) -> None:
+    spec = render("dev").one("StatefulSet", name)["spec"]["template"]["spec"]
+    check_hardened(spec)
+    assert spec["automountServiceAccountToken"] is False
+
+
+def check_hardened(spec: Document) -> None:
+    """The restricted rules, and beyond them a read-only root and bounds."""
+    assert not refuses_restricted(spec)
+    assert spec["enableServiceLinks"] is False
+    for container in [*spec.get("initContainers", ()), *spec["containers"]]:
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert {"memory", "ephemeral-storage"} <= set(container["resources"]["limits"])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"hostNetwork": True}, "hostNetwork"),
+        ({"securityContext": {}}, "runAsNonRoot"),
+        ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, "volume v"),
+        ({"containers": [{"name": "c", "ports": [{"hostPort": 1}]}]}, "c: hostPort"),
+        ({"initContainers": [{"name": "i", "securityContext": {"privileged": True}}]}, "i: privileged"),
+    ],
+)
+def test_the_check_of_pods_refuses(change: Document, told: str) -> None:
+    spec = render("dev").one("StatefulSet", "s3")["spec"]["template"]["spec"]
+    assert told in refuses_restricted({**spec, **change})
+
+
+def airflow_without_helm() -> list[Document]:
+    """What `dev-without-helm` has beyond `dev`."""
+    below = render("dev").documents
+    return [each for each in render(WITHOUT_HELM).documents if each not in below]
+
+
+def test_airflow_without_helm_changes_nothing_else() -> None:
+    documents = render(WITHOUT_HELM).documents
+    assert all(each in documents for each in render("dev").documents)
+    assert {each["metadata"]["namespace"] for each in airflow_without_helm()} == {AIRFLOW}
+    assert {each["kind"] for each in airflow_without_helm()} == {"ConfigMap", "Service", "Deployment", "Job"}
+
+
+@pytest.mark.parametrize(
+    "document", [each for each in airflow_without_helm() if each["kind"] in ("Deployment", "Job")], ids=told
+)
+def test_airflow_without_helm_is_hardened_and_known_to_policies_and_rights(document: Document) -> None:
+    template = document["spec"]["template"]
+    check_hardened(template["spec"])
+    account = template["spec"]["serviceAccountName"]
+    assert render("dev").one("ServiceAccount", account, AIRFLOW)
+    component = template["metadata"]["labels"]["component"]
+    assert account == {"run-airflow-migrations": "airflow-other"}.get(component, f"airflow-{component}")
+    selecting = [
+        expression["values"]
+        for policy in render("dev").of("NetworkPolicy", AIRFLOW)
+        for expression in policy["spec"]["podSelector"].get("matchExpressions", ())
+        if expression["key"] == "component"
+    ]
+    assert template["metadata"]["labels"]["tier"] == "airflow"
+    assert any(component in values for values in selecting)
