@@ -8,6 +8,7 @@ from daybook.contract.request import RunRequest
 from daybook.pods.credentials import env_from
 from daybook.pods.environment import variables
 from daybook.pods.metadata import metadata
+from daybook.pods.models import new
 from daybook.pods.resources import Resources, requirements
 from daybook.pods.scheduling import scheduling
 from daybook.pods.security import container_security, pod_security
@@ -33,11 +34,13 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
     Raises:
         InvalidRequest: the request is too large to travel.
     """
-    return k8s.V1Pod(
+    return new(
+        k8s.V1Pod,
         api_version="v1",
         kind="Pod",
         metadata=metadata(request, workspace),
-        spec=k8s.V1PodSpec(
+        spec=new(
+            k8s.V1PodSpec,
             restart_policy="Never",
             containers=[_container(request, workspace, resources)],
             volumes=volumes(workspace, resources.ephemeral_storage),
@@ -58,7 +61,8 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
 
 
 def _container(request: RunRequest, workspace: Workspace, resources: Resources) -> k8s.V1Container:
-    return k8s.V1Container(
+    return new(
+        k8s.V1Container,
         name=CONTAINER,
         image=request.image or workspace.image,
         # Kubernetes' default for `latest` is Always, which fails where an image was put onto the node by hand (kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kubernetes.client import models as k8s
 
+from daybook.pods.models import new
 from daybook.workspaces import SecretCredentials, Workspace
 
 
@@ -11,4 +12,4 @@ def env_from(workspace: Workspace) -> list[k8s.V1EnvFromSource] | None:
     """The Secrets whose keys become variables."""
     if not isinstance(workspace.credentials, SecretCredentials):
         return None
-    return [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=workspace.credentials.name))]
+    return [new(k8s.V1EnvFromSource, secret_ref=new(k8s.V1SecretEnvSource, name=workspace.credentials.name))]

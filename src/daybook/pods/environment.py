@@ -15,6 +15,7 @@ from daybook.contract.request import (
     SPARK_TOKEN_VARIABLE,
     RunRequest,
 )
+from daybook.pods.models import new
 from daybook.workspaces import Workspace
 from daybook.workspaces.mounts import HOME_FOLDER, HOME_VARIABLE
 from daybook.workspaces.pod_template import variables_of
@@ -76,9 +77,9 @@ def _variable(name: str, value: str) -> k8s.V1EnvVar:
     Kubernetes expands `$(NAME)` in values, makes one dollar sign of two, and garbles what is not ASCII after one
     (third_party/forked/golang/expansion): so every dollar sign is doubled.
     """
-    return k8s.V1EnvVar(name=name, value=value.replace("$", "$$"))
+    return new(k8s.V1EnvVar, name=name, value=value.replace("$", "$$"))
 
 
 def _from_secret(variable: str, secret: str, key: str) -> k8s.V1EnvVar:
-    selector = k8s.V1SecretKeySelector(name=secret, key=key)
-    return k8s.V1EnvVar(name=variable, value_from=k8s.V1EnvVarSource(secret_key_ref=selector))
+    selector = new(k8s.V1SecretKeySelector, name=secret, key=key)
+    return new(k8s.V1EnvVar, name=variable, value_from=new(k8s.V1EnvVarSource, secret_key_ref=selector))

@@ -6,6 +6,7 @@ from kubernetes.client import models as k8s
 
 from daybook.contract import keys
 from daybook.contract.request import RunRequest
+from daybook.pods.models import new
 from daybook.pods.template import added
 from daybook.workspaces import Workspace
 
@@ -13,7 +14,8 @@ from daybook.workspaces import Workspace
 def metadata(request: RunRequest, workspace: Workspace) -> k8s.V1ObjectMeta:
     """Ours, and what the workspace's template adds; ours win."""
     template = workspace.pod.template
-    return k8s.V1ObjectMeta(
+    return new(
+        k8s.V1ObjectMeta,
         name=keys.pod_name(request.run_id, request.attempt),
         namespace=workspace.namespace,
         labels={**added(template, "metadata", "labels"), **labels(request)},

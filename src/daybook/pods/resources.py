@@ -10,6 +10,7 @@ from typing import Final
 from kubernetes.client import models as k8s
 
 from daybook.contract.quantities import quantity, whole
+from daybook.pods.models import new
 from daybook.workspaces import DEFAULT_EPHEMERAL_STORAGE, Wish, Workspace
 
 GPU: Final = "nvidia.com/gpu"
@@ -77,7 +78,8 @@ def requirements(resources: Resources) -> k8s.V1ResourceRequirements:
     """The resources as the container names them."""
     gpus = {GPU: str(resources.gpu)} if resources.gpu else {}
     least = min(STORAGE_REQUEST, resources.ephemeral_storage, key=quantity)
-    return k8s.V1ResourceRequirements(
+    return new(
+        k8s.V1ResourceRequirements,
         requests={"cpu": resources.cpu, "memory": resources.memory, "ephemeral-storage": least, **gpus},
         limits={"memory": resources.memory, "ephemeral-storage": resources.ephemeral_storage, **gpus},
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from kubernetes.client import models as k8s
 
+from daybook.pods.models import new
 from daybook.workspaces import Toleration, Workspace
 
 
@@ -17,12 +18,13 @@ def scheduling(workspace: Workspace) -> dict[str, Any]:
         "tolerations": [_toleration(each) for each in settings.tolerations] or None,
         "runtime_class_name": settings.runtime_class,
         "priority_class_name": settings.priority_class,
-        "image_pull_secrets": [k8s.V1LocalObjectReference(name=each) for each in settings.pull_secrets] or None,
+        "image_pull_secrets": [new(k8s.V1LocalObjectReference, name=each) for each in settings.pull_secrets] or None,
     }
 
 
 def _toleration(toleration: Toleration) -> k8s.V1Toleration:
-    return k8s.V1Toleration(
+    return new(
+        k8s.V1Toleration,
         key=toleration.key,
         operator=toleration.operator,
         value=toleration.value,

@@ -6,6 +6,8 @@ from typing import Final
 
 from kubernetes.client import models as k8s
 
+from daybook.pods.models import new
+
 USER_ID: Final = 1000
 GROUP_ID: Final = 1000
 """Whom the notebook runs as, in numbers: `runAsNonRoot` alone cannot judge an image whose user is a name. The notebook
@@ -14,7 +16,8 @@ image's user has the same, and so have Jupyter's own."""
 
 def pod_security() -> k8s.V1PodSecurityContext:
     """What holds for the whole pod; volumes belong to the group, so that the user can write to them."""
-    return k8s.V1PodSecurityContext(
+    return new(
+        k8s.V1PodSecurityContext,
         run_as_non_root=True,
         run_as_user=USER_ID,
         run_as_group=GROUP_ID,
@@ -27,15 +30,16 @@ def pod_security() -> k8s.V1PodSecurityContext:
 
 def container_security() -> k8s.V1SecurityContext:
     """What holds for the container."""
-    return k8s.V1SecurityContext(
+    return new(
+        k8s.V1SecurityContext,
         run_as_non_root=True,
         privileged=False,
         allow_privilege_escalation=False,
         read_only_root_filesystem=True,
-        capabilities=k8s.V1Capabilities(drop=["ALL"]),
+        capabilities=new(k8s.V1Capabilities, drop=["ALL"]),
         seccomp_profile=_seccomp(),
     )
 
 
 def _seccomp() -> k8s.V1SeccompProfile:
-    return k8s.V1SeccompProfile(type="RuntimeDefault")
+    return new(k8s.V1SeccompProfile, type="RuntimeDefault")

@@ -6,6 +6,7 @@ from typing import Final
 
 from kubernetes.client import models as k8s
 
+from daybook.pods.models import new
 from daybook.workspaces import Volume, Workspace
 from daybook.workspaces.mounts import HOME_FOLDER, TEMPORARY_FOLDER, WORKING_FOLDER
 
@@ -25,27 +26,30 @@ def volumes(workspace: Workspace, ephemeral_storage: str) -> list[k8s.V1Volume]:
         ephemeral_storage: the pod's limit, which holds for all emptyDirs together and so for each.
     """
     own = [
-        k8s.V1Volume(name=name, empty_dir=k8s.V1EmptyDirVolumeSource(size_limit=ephemeral_storage)) for name in WRITABLE
+        new(k8s.V1Volume, name=name, empty_dir=new(k8s.V1EmptyDirVolumeSource, size_limit=ephemeral_storage))
+        for name in WRITABLE
     ]
     return own + [_volume(each) for each in workspace.pod.volumes]
 
 
 def mounts(workspace: Workspace) -> list[k8s.V1VolumeMount]:
     """Where the container finds them."""
-    own = [k8s.V1VolumeMount(name=name, mount_path=path) for name, path in WRITABLE.items()]
+    own = [new(k8s.V1VolumeMount, name=name, mount_path=path) for name, path in WRITABLE.items()]
     return own + [
-        k8s.V1VolumeMount(name=each.name, mount_path=str(each.mount_path), read_only=each.read_only)
+        new(k8s.V1VolumeMount, name=each.name, mount_path=str(each.mount_path), read_only=each.read_only)
         for each in workspace.pod.volumes
     ]
 
 
 def _volume(volume: Volume) -> k8s.V1Volume:
     if volume.persistent_volume_claim is not None:
-        claim = k8s.V1PersistentVolumeClaimVolumeSource(
-            claim_name=volume.persistent_volume_claim, read_only=volume.read_only
+        claim = new(
+            k8s.V1PersistentVolumeClaimVolumeSource,
+            claim_name=volume.persistent_volume_claim,
+            read_only=volume.read_only,
         )
-        return k8s.V1Volume(name=volume.name, persistent_volume_claim=claim)
+        return new(k8s.V1Volume, name=volume.name, persistent_volume_claim=claim)
     if volume.config_map is not None:
-        return k8s.V1Volume(name=volume.name, config_map=k8s.V1ConfigMapVolumeSource(name=volume.config_map))
-    secret = k8s.V1SecretVolumeSource(secret_name=volume.secret, default_mode=GROUP_MAY_READ)
-    return k8s.V1Volume(name=volume.name, secret=secret)
+        return new(k8s.V1Volume, name=volume.name, config_map=new(k8s.V1ConfigMapVolumeSource, name=volume.config_map))
+    secret = new(k8s.V1SecretVolumeSource, secret_name=volume.secret, default_mode=GROUP_MAY_READ)
+    return new(k8s.V1Volume, name=volume.name, secret=secret)

@@ -35,8 +35,8 @@ _AIRFLOWS_LABELS = (
 )
 """By which the provider finds its pods again."""
 
-_RUNTIME_DOMAINS = re.compile(r"(?:.+\.)?(?:kubernetes\.io|k8s\.io)|io\..+")
-"""Annotations that Kubernetes and container runtimes act upon: AppArmor and seccomp profiles, devices, namespaces."""
+_RUNTIME_DOMAINS = re.compile(r"(?:.+\.)?(?:kubernetes|k8s|nri|crio|cri-o|containerd)\.io|(?:.+\.)?gvisor\.dev|io\..+")
+"""Of annotations that Kubernetes and runtimes act upon: AppArmor and seccomp profiles, devices, namespaces."""
 _HARMLESS_DOMAINS = ("cluster-autoscaler.kubernetes.io",)
 
 _VALUES_FROM = ("fieldRef", "resourceFieldRef", "configMapKeyRef")
@@ -55,15 +55,22 @@ def _labels(path: str, value: Any) -> Faults:
 
 
 def _annotations(path: str, value: Any) -> Faults:
-    for at, _, domain, text in _keyed(path, value):
+    for at, key, domain, text in _keyed(path, value):
         if domain is None:
             yield at, _NO_KEY
         elif domain == _OUR_DOMAIN:
             yield at, "is an annotation that Daybook itself sets"
-        elif _RUNTIME_DOMAINS.fullmatch(domain) and domain not in _HARMLESS_DOMAINS:
+        elif _is_runtimes(key, domain):
             yield at, "may change how the node runs the pod; Daybook adds no such annotation"
         elif not isinstance(text, str):
             yield at, "must be a text"
+
+
+def _is_runtimes(key: str, domain: str) -> bool:
+    if domain in _HARMLESS_DOMAINS:
+        return False
+    # Runtimes write theirs without a slash too: org.systemd.property.…, io.kubernetes.cri-o.…, run.oci.…
+    return _RUNTIME_DOMAINS.fullmatch(domain) is not None if domain else "." in key
 
 
 def _keyed(path: str, value: Any) -> Iterator[tuple[str, str, str | None, Any]]:
