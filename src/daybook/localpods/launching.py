@@ -42,7 +42,8 @@ def launch_of(pod: Json, container: Json, image: Image, home: Path, secrets: Sec
     limit = (container["resources"].get("limits") or {}).get("memory")
     return Launch(
         argv=_command(container, image, named),
-        env={**image.environment(), "HOME": str(home), "HOSTNAME": pod["metadata"]["name"], **named},
+        # HOME last: the folder a pod names is a mount of its own, and here every mount lies below this one.
+        env={**image.environment(), "HOSTNAME": pod["metadata"]["name"], **named, "HOME": str(home)},
         cwd=str(_working_folder(container, home)),
         memory_limit_bytes=None if limit is None else whole(quantity(limit)),
         deadline=deadline_of(pod),

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.quantities import quantity
 from daybook.storage import Store, open_store
 from daybook.workspaces.credentials import Credentials, NoCredentials
-from daybook.workspaces.fields import DnsLabel, DnsName, PageUrl, Quantity, Remote, SecretKey, VariableName
+from daybook.workspaces.faults import Place, raise_all
+from daybook.workspaces.fields import DnsLabel, DnsName, Image, PageUrl, Quantity, Remote, SecretKey, VariableName
 from daybook.workspaces.limits import (
     DEFAULT_CPU,
     DEFAULT_EPHEMERAL_STORAGE,
@@ -25,6 +27,7 @@ from daybook.workspaces.limits import (
 from daybook.workspaces.members import EVERYBODY, Members
 from daybook.workspaces.model import Model
 from daybook.workspaces.pod_settings import PodSettings
+from daybook.workspaces.pod_template import variables_of
 
 DEFAULT_IMAGE = "daybook/notebook:latest"
 
@@ -70,7 +73,7 @@ class Workspace(Model):
     members: Members = Field(default=Members(users=(EVERYBODY,)), description="who may run and see its runs")
     namespace: DnsLabel = "default"
     service_account: DnsName | None = None
-    image: str = DEFAULT_IMAGE
+    image: Image = DEFAULT_IMAGE
     allowed: Allowed = Allowed()
     cpu: Quantity = DEFAULT_CPU
     memory: Quantity = DEFAULT_MEMORY
@@ -89,6 +92,21 @@ class Workspace(Model):
         default_factory=dict, description="environment of the pod that is no secret"
     )
     spark: SparkSettings | None = None
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        raise_all([*self._defaults_beyond_maximum(), *self._variables_twice()])
+        return self
+
+    def _defaults_beyond_maximum(self) -> Iterator[tuple[Place, str]]:
+        for name in ("cpu", "memory", "ephemeral_storage"):
+            default, most = getattr(self, name), getattr(self.maximum, name)
+            if most is not None and not 0 < quantity(default) <= quantity(most):  # a limit of 0 would be none
+                yield (name,), f"what runs get by default, {default}, is not within their maximum of {most}; change one"
+
+    def _variables_twice(self) -> Iterator[tuple[Place, str]]:
+        for name in self.environment.keys() & set(variables_of(self.pod.template)):
+            yield ("environment", name), "stands in the pod's template too; give it once"
 
     @property
     def store_environment(self) -> dict[str, str]:
