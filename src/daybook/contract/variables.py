@@ -31,5 +31,7 @@ WORKSPACES_VARIABLE = "DAYBOOK_WORKSPACES"
 """On Airflow's side: the path of `workspaces.yaml`."""
 PUBLIC_URL_VARIABLE = "DAYBOOK_PUBLIC_URL"
 """On Airflow's side: how a browser reaches Airflow."""
+NOTEBOOK_ENVIRONMENT_VARIABLE = "DAYBOOK_NOTEBOOK_ENV"
+"""Outside of pods: the notebooks' virtual environment."""
 STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 """How the variables begin that hold credentials and endpoints of buckets."""
