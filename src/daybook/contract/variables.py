@@ -33,3 +33,5 @@ PUBLIC_URL_VARIABLE = "DAYBOOK_PUBLIC_URL"
 """On Airflow's side: how a browser reaches Airflow."""
 STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 """How the variables begin that hold credentials and endpoints of buckets."""
+CREDENTIALS_FILE_VARIABLE = "DAYBOOK_CREDENTIALS_FILE"
+"""In the pod: the file with the credentials of its bucket that Airflow hands over and renews."""

@@ -16,8 +16,9 @@ from daybook.contract.request import (
     SPARK_TOKEN_VARIABLE,
     RunRequest,
 )
+from daybook.pods.credentials import Fragment, credentials_of
 from daybook.pods.resources import Resources
-from daybook.workspaces import SecretCredentials, Workspace
+from daybook.workspaces import Workspace
 
 CONTAINER = "notebook"
 
@@ -46,6 +47,7 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
     Raises:
         InvalidRequest: the request is too large to travel.
     """
+    credentials = credentials_of(workspace, request)
     return k8s.V1Pod(
         api_version="v1",
         kind="Pod",
@@ -60,8 +62,11 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
         ),
         spec=k8s.V1PodSpec(
             restart_policy="Never",
-            containers=[_container(request, workspace, resources)],
-            volumes=[k8s.V1Volume(name=WORKING_VOLUME, empty_dir=k8s.V1EmptyDirVolumeSource())],
+            containers=[_container(request, workspace, resources, credentials)],
+            volumes=[
+                k8s.V1Volume(name=WORKING_VOLUME, empty_dir=k8s.V1EmptyDirVolumeSource()),
+                *credentials.volumes,
+            ],
             service_account_name=workspace.service_account,
             automount_service_account_token=False,
             security_context=_pod_security(),
@@ -86,20 +91,28 @@ def labels(request: RunRequest) -> dict[str, str]:
     return found
 
 
-def _container(request: RunRequest, workspace: Workspace, resources: Resources) -> k8s.V1Container:
+def _container(
+    request: RunRequest, workspace: Workspace, resources: Resources, credentials: Fragment
+) -> k8s.V1Container:
     return k8s.V1Container(
         name=CONTAINER,
         image=request.image or workspace.image,
         # `args`, not `command`: an image's entrypoint may set up what its notebooks need.
         args=["execute"],
         working_dir=WORKING_FOLDER,
-        env=[*_request(request), *_plain(workspace), *_spark(workspace), *_secrets(request, workspace)],
-        env_from=_credentials(workspace),
+        env=[
+            *_request(request),
+            *_plain(workspace),
+            *credentials.env,
+            *_spark(workspace),
+            *_secrets(request, workspace),
+        ],
+        env_from=list(credentials.env_from) or None,
         resources=k8s.V1ResourceRequirements(
             requests={"cpu": resources.cpu, "memory": resources.memory},
             limits={"memory": resources.memory},
         ),
-        volume_mounts=[k8s.V1VolumeMount(name=WORKING_VOLUME, mount_path=WORKING_FOLDER)],
+        volume_mounts=[k8s.V1VolumeMount(name=WORKING_VOLUME, mount_path=WORKING_FOLDER), *credentials.mounts],
         security_context=k8s.V1SecurityContext(
             allow_privilege_escalation=False,
             capabilities=k8s.V1Capabilities(drop=["ALL"]),
@@ -157,12 +170,6 @@ def _variable(name: str, value: str) -> k8s.V1EnvVar:
 def _from_secret(variable: str, secret: str, key: str) -> k8s.V1EnvVar:
     selector = k8s.V1SecretKeySelector(name=secret, key=key)
     return k8s.V1EnvVar(name=variable, value_from=k8s.V1EnvVarSource(secret_key_ref=selector))
-
-
-def _credentials(workspace: Workspace) -> list[k8s.V1EnvFromSource] | None:
-    if not isinstance(workspace.credentials, SecretCredentials):
-        return None
-    return [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=workspace.credentials.name))]
 
 
 def _pod_security() -> k8s.V1PodSecurityContext:
