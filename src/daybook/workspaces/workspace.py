@@ -57,7 +57,7 @@ class StoreSettings(Model):
     region: str | None = Field(default=None, min_length=1)
     path_style: bool | None = Field(
         default=None,
-        description="whether the bucket stands in the URL's path; by default as each client does, which serves AWS and MinIO",
+        description="whether the bucket stands in the URL's path; by default as each client has it",
     )
     connection: str | None = Field(
         default=None,
