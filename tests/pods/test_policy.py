@@ -53,6 +53,7 @@ TEMPLATES = [
 workspaces = st.fixed_dictionaries(
     {
         "namespace": st.sampled_from(["default", "team-a"]),
+        "bucket": st.just("s3://team/runs"),
         "service_account": st.sampled_from([None, "notebooks"]),
         "credentials": st.sampled_from(
             [
@@ -77,7 +78,7 @@ workspaces = st.fixed_dictionaries(
             }
         ),
     }
-)
+).filter(lambda it: it["service_account"] or it["credentials"]["kind"] != "service_account")
 runs = st.fixed_dictionaries(
     {},
     optional={

@@ -35,3 +35,5 @@ NOTEBOOK_ENVIRONMENT_VARIABLE = "DAYBOOK_NOTEBOOK_ENV"
 """Outside of pods: the notebooks' virtual environment."""
 STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 """How the variables begin that hold credentials and endpoints of buckets."""
+CREDENTIALS_FILE_VARIABLE = "DAYBOOK_CREDENTIALS_FILE"
+"""In the pod: the file with the credentials of its bucket that Airflow hands over and renews."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubernetes.client import models as k8s
 
 from daybook.contract.request import RunRequest
-from daybook.pods.credentials import env_from
+from daybook.pods.credentials import Fragment, credentials_of
 from daybook.pods.environment import variables
 from daybook.pods.metadata import metadata
 from daybook.pods.models import new
@@ -34,6 +34,7 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
     Raises:
         InvalidRequest: the request is too large to travel.
     """
+    credentials = credentials_of(workspace, request)
     return new(
         k8s.V1Pod,
         api_version="v1",
@@ -42,8 +43,8 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
         spec=new(
             k8s.V1PodSpec,
             restart_policy="Never",
-            containers=[_container(request, workspace, resources)],
-            volumes=volumes(workspace, resources.ephemeral_storage),
+            containers=[_container(request, workspace, resources, credentials)],
+            volumes=[*volumes(workspace, resources.ephemeral_storage), *credentials.volumes],
             service_account_name=workspace.service_account or DEFAULT_SERVICE_ACCOUNT,
             automount_service_account_token=False,
             # Each Service of the namespace would be seven variables, and tell a notebook what there is.
@@ -60,7 +61,9 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
     )
 
 
-def _container(request: RunRequest, workspace: Workspace, resources: Resources) -> k8s.V1Container:
+def _container(
+    request: RunRequest, workspace: Workspace, resources: Resources, credentials: Fragment
+) -> k8s.V1Container:
     return new(
         k8s.V1Container,
         name=CONTAINER,
@@ -71,10 +74,10 @@ def _container(request: RunRequest, workspace: Workspace, resources: Resources) 
         # `args`, not `command`: an image's entrypoint may set up what its notebooks need.
         args=["execute"],
         working_dir=WORKING_FOLDER,
-        env=variables(request, workspace),
-        env_from=env_from(workspace),
+        env=[*variables(request, workspace), *credentials.env],
+        env_from=list(credentials.env_from) or None,
         resources=requirements(resources),
-        volume_mounts=mounts(workspace),
+        volume_mounts=[*mounts(workspace), *credentials.mounts],
         security_context=container_security(),
         # The runner's last lines say why it ended; they become the container's termination message.
         termination_message_policy="FallbackToLogsOnError",
