@@ -92,7 +92,7 @@ def an_output(path: str = "delays.csv", **changes: Any) -> Output:
 
 def a_workspace(**changes: Any) -> Workspace:
     """A workspace that everybody may use, with a bucket in memory."""
-    return Workspace(**{"name": "local", "bucket": "memory:///", **changes})
+    return Workspace(**{"name": "local", "bucket": "memory:///", "members": ("*",), **changes})
 
 
 def a_notebook_json(

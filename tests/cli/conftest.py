@@ -46,8 +46,8 @@ def daybook(tmp_path, airflow, bucket, monkeypatch, capsys):
     entry.mkdir(parents=True)
     (entry / "notebook.ipynb").write_text(a_notebook_json(parameters="word: str = 'hi'\ntimes: int = 1"))
     (tmp_path / "workspaces.yaml").write_text(
-        f"workspaces:\n  - {{name: local, bucket: '{bucket.url}'}}\n"
-        f"  - {{name: other, bucket: '{(tmp_path / 'other').as_uri()}'}}\n"
+        f"workspaces:\n  - {{name: local, members: ['*'], bucket: '{bucket.url}'}}\n"
+        f"  - {{name: other, members: ['*'], bucket: '{(tmp_path / 'other').as_uri()}'}}\n"
     )
     with serving(airflow.app) as url:
         given = {

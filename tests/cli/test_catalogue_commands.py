@@ -58,7 +58,7 @@ def test_the_list_is_json_too(catalogue, daybook):
 
 @pytest.fixture
 def workspaces(project):
-    project.workspaces.write_text("workspaces: [{name: local, bucket: 'memory:///'}]\n")
+    project.workspaces.write_text("workspaces: [{name: local, members: ['*'], bucket: 'memory:///'}]\n")
 
 
 def test_a_request_that_would_run_shows_its_values(catalogue, workspaces, daybook):

@@ -55,7 +55,7 @@ def test_the_five_lines_work_as_they_stand(tmp_path, airflow):
     project = tmp_path / "project"
     shutil.copytree(CHECKOUT / "include" / "notebooks", project / "include" / "notebooks")
     (tmp_path / "workspaces.yaml").write_text(
-        f"workspaces:\n  - {{name: local, bucket: '{(tmp_path / 'bucket').as_uri()}'}}\n"
+        f"workspaces:\n  - {{name: local, members: ['*'], bucket: '{(tmp_path / 'bucket').as_uri()}'}}\n"
     )
     environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

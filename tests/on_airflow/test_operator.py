@@ -34,7 +34,7 @@ def prepare(tmp_path, monkeypatch):
     path = tmp_path / "nb.ipynb"
     path.write_text(a_notebook_json())
     workspaces = tmp_path / "workspaces.yaml"
-    workspaces.write_text(f"workspaces:\n  - {{name: local, bucket: {tmp_path / 'bucket'}}}\n")
+    workspaces.write_text(f"workspaces:\n  - {{name: local, members: ['*'], bucket: {tmp_path / 'bucket'}}}\n")
     monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
     monkeypatch.setenv("DAYBOOK_WORKSPACES", str(workspaces))
     monkeypatch.setattr(NotebookOperator, "_unseen_pod", lambda *_: None)

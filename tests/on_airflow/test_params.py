@@ -6,10 +6,11 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
+from builders import a_workspace
 from daybook.catalogue import Notebook
 from daybook.on_airflow.dags import notebook_dag, run_notebook_dag
 from daybook.on_airflow.params import params_of
-from daybook.workspaces import Workspace, Workspaces
+from daybook.workspaces import Workspaces
 
 EVERY_TYPE = [
     {"name": "a_string", "type": "string", "default": "x", "pattern": "^x"},
@@ -37,7 +38,7 @@ def a_notebook(inputs, **changes):
 
 
 def workspaces(*names):
-    return Workspaces(workspaces=tuple(Workspace(name=name, bucket="memory:///") for name in names or ("local",)))
+    return Workspaces(workspaces=tuple(a_workspace(name=name) for name in names or ("local",)))
 
 
 @pytest.mark.parametrize("item", EVERY_TYPE, ids=lambda item: item["name"])

@@ -32,7 +32,7 @@ class Hook:
 def record(tmp_path, monkeypatch):
     """The record of a run that goes on, in the workspace that the triggerer's environment leads to."""
     workspaces = tmp_path / "workspaces.yaml"
-    workspaces.write_text(f"workspaces:\n  - {{name: local, bucket: {tmp_path / 'bucket'}}}\n")
+    workspaces.write_text(f"workspaces:\n  - {{name: local, members: ['*'], bucket: {tmp_path / 'bucket'}}}\n")
     monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
     monkeypatch.setenv("DAYBOOK_WORKSPACES", str(workspaces))
     record = record_of(open_store(str(tmp_path / "bucket")), RUN_ID)

@@ -4,6 +4,7 @@ from textwrap import dedent
 
 import pytest
 
+from builders import a_workspace
 from daybook.contract.errors import InvalidRequest, InvalidSettings
 from daybook.storage import open_store
 from daybook.workspaces import SecretReference, SparkSettings, Workspace, Workspaces, load_workspaces
@@ -27,6 +28,7 @@ workspaces:
       token: {name: spark-connect, key: token}
   - name: zurich
     bucket: file:///data
+    members: {groups: [geo]}
 """
 
 
@@ -72,21 +74,24 @@ def test_a_good_file_is_read(write):
 
 
 def test_little_is_needed_and_the_rest_has_defaults(write):
-    (found,) = load_workspaces(write("workspaces: [{name: local, bucket: /data}]"))
-    assert (found.members.users, found.namespace, found.image) == (("*",), "default", "daybook/notebook:latest")
+    (found,) = load_workspaces(write("workspaces: [{name: local, bucket: /data, members: [bob]}]"))
+    assert (found.members.users, found.namespace, found.image) == (("bob",), "default", "daybook/notebook:latest")
     assert (found.cpu, found.memory, found.secret, found.spark) == ("1", "2Gi", "daybook-secrets", None)
 
 
 def test_a_byte_order_mark_is_no_fault(write):
-    assert load_workspaces(write(b"\xef\xbb\xbfworkspaces: [{name: local, bucket: /data}]")).get(None).name == "local"
+    assert (
+        load_workspaces(write(b"\xef\xbb\xbfworkspaces: [{name: local, bucket: /data, members: [bob]}]")).get(None).name
+        == "local"
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "faults"),
     [
         ("", ["FILE: must hold `workspaces:` with a list of workspaces below it"]),
-        ("- name: local", ["FILE: must hold `workspaces:` with a list of workspaces below it"]),
-        ("workspaces: []", ["FILE: workspaces: there must be at least one"]),
+        ("\n- name: local", ["FILE, line 2: must hold `workspaces:` with a list of workspaces below it"]),
+        ("workspaces: []", ["FILE, line 1: workspaces: there must be at least one"]),
         ("workspaces:\n- name: a\n  bucket: [", ["FILE, line 3: expected the node content, but found '<stream end>'"]),
         ("workspaces:\n- name: a\n\tbucket: x", ["FILE, line 3: found character '\\t' that cannot start any token"]),
         ("workspaces:\n- name: a\n  bucket: x\n  name: b", ["FILE, line 4: 'name' stands there twice"]),
@@ -94,14 +99,32 @@ def test_a_byte_order_mark_is_no_fault(write):
         ("a: !!python/name:os.system x", ["FILE, line 1: could not determine a constructor for the tag"]),
         ("a: \x00", ["FILE: special characters are not allowed"]),
         (b"\xff\xfea", ["FILE: is not UTF-8 text"]),
-        ("workspaces: [{name: a, bucket: x}, {name: a, bucket: y}]", ["workspaces: each name may stand once only: a"]),
-        ("workspaces: [nonsense]", ["FILE: workspaces.0: Input should be a valid dictionary"]),
-        ("workspaces: [{bucket: x}]", ["FILE: workspaces.0.name: Field required"]),
-        ("workspaces: [{name: a}]", ["FILE: workspaces.0.bucket (workspace 'a'): Field required"]),
-        ("workspaces: [{name: a, bucket: ''}]", ["workspaces.0.bucket (workspace 'a'): String should have at least 1"]),
-        ("workspaces: [{name: a, bucket: x, buket: y}]", ["workspaces.0.buket (workspace 'a'): Extra inputs are not"]),
+        (
+            "workspaces: [{name: a, bucket: x, members: []}, {name: a, bucket: y, members: []}]",
+            ["workspaces: each name may stand once only: a"],
+        ),
+        ("workspaces: [nonsense]", ["FILE, line 1: workspaces.0: Input should be a valid dictionary"]),
+        ("workspaces:\n- bucket: x\n  members: []", ["FILE, line 2: workspaces.0.name: Field required"]),
+        ("workspaces: [{name: a, members: []}]", ["line 1: workspaces.0.bucket (workspace 'a'): Field required"]),
+        ("workspaces: [{name: a, bucket: x}]", ["line 1: workspaces.0.members (workspace 'a'): Field required"]),
+        (
+            "workspaces:\n- name: a\n  members: []\n  bucket: ''",
+            ["FILE, line 4: workspaces.0.bucket (workspace 'a'): String should have at least 1"],
+        ),
+        (
+            "workspaces:\n- {name: a, members: [],\n   bucket: x, buket: y}",
+            ["FILE, line 3: workspaces.0.buket (workspace 'a'): Extra inputs are not"],
+        ),
         ("workspaces: [{name: a, bucket: x, members: bob}]", ["workspaces.0.members (workspace 'a'): Input should be"]),
-        ("workspaces: [{name: a, bucket: x}]\nother: 1", ["FILE: other: Extra inputs are not permitted"]),
+        (
+            "workspaces: [{name: a, bucket: x, members: []}]\nother: 1",
+            ["FILE, line 2: other: Extra inputs are not permitted"],
+        ),
+        (
+            "workspaces:\n- {name: a, bucket: s3://x, members: []}\n- {name: b, bucket: s3://x/y, members: []}",
+            ["FILE, line 3: workspaces.1.bucket (workspace 'b'): lies within that of workspace 'a'"],
+        ),
+        ("workspaces: &all [*all]", ["FILE, line 1: workspaces.0: Input should be a valid dictionary"]),
     ],
 )
 def test_a_bad_file_is_refused_with_its_place(write, content, faults):
@@ -115,9 +138,9 @@ def test_every_fault_is_named_at_once(write):
     found = faults_of(
         write("""
         workspaces:
-          - {name: A_b, bucket: x, cpu: 2GB}
-          - {name: fine, bucket: x, buket: y}
-          - {bucket: x, environment: {DAYBOOK_REQUEST: x}}
+          - {name: A_b, bucket: x, members: [], cpu: 2GB}
+          - {name: fine, bucket: x, members: [], buket: y}
+          - {bucket: x, members: [], environment: {DAYBOOK_REQUEST: x}}
         """)
     )
     assert [fault.split(": ")[1] for fault in found] == [
@@ -160,16 +183,16 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 )
 def test_a_field_that_cannot_be_is_refused(field, value, message):
     with pytest.raises(ValueError, match=message):
-        Workspace(**{"name": "a", "bucket": "x", field: value})
+        a_workspace(**{"name": "a", field: value})
 
 
 @pytest.mark.parametrize("name", ["a", "0", "a-b", "a" * 63])
 def test_names_may_be_dns_labels(name):
-    assert Workspace(name=name, bucket="x").name == name
+    assert a_workspace(name=name).name == name
 
 
 def workspaces(*names):
-    return Workspaces(workspaces=tuple(Workspace(name=name, bucket="memory:///") for name in names))
+    return Workspaces(workspaces=tuple(a_workspace(name=name) for name in names))
 
 
 def test_the_first_workspace_is_the_default():
@@ -191,12 +214,12 @@ def test_an_unknown_workspace_is_the_users_fault_and_gets_a_hint(name, hint):
 
 
 def test_a_workspaces_own_environment_counts_before_the_callers():
-    own = Workspace(name="a", bucket="s3://b", environment={"AWS_REGION": "own"})
+    own = a_workspace(name="a", bucket="s3://b", environment={"AWS_REGION": "own"})
     store = own.open_bucket({"AWS_REGION": "callers", "AWS_ENDPOINT_URL": "https://callers"})
     assert store._backend.config["region"] == "own"
     assert store._backend.config["endpoint"] == "https://callers"
 
 
 def test_a_bucket_is_opened_where_the_workspace_says(tmp_path):
-    Workspace(name="a", bucket=str(tmp_path / "b")).open_bucket({}).write("k", b"x")
+    a_workspace(name="a", bucket=str(tmp_path / "b")).open_bucket({}).write("k", b"x")
     assert open_store(str(tmp_path / "b")).read("k") == b"x"

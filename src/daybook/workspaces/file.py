@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from daybook.contract.errors import Fault, InvalidSettings
+from daybook.workspaces.lines import line_at, lines_of
 from daybook.workspaces.pod_settings import FOLDER
 from daybook.workspaces.workspace import Workspaces
 from daybook.workspaces.yaml_reading import UniqueKeys
@@ -22,17 +23,32 @@ def load_workspaces(path: Path) -> Workspaces:
         InvalidSettings: the file is not there or not as it must be; every fault is named.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), UniqueKeys)  # noqa: S506 - a SafeLoader
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidSettings("cannot read the workspaces", [Fault(str(path), str(error.strerror))]) from error
     except UnicodeDecodeError as error:
         raise InvalidSettings("cannot read the workspaces", [Fault(str(path), "is not UTF-8 text")]) from error
+    return parse_workspaces(text, path)
+
+
+def parse_workspaces(text: str, path: Path) -> Workspaces:
+    """Checks what `workspaces.yaml` says.
+
+    Args:
+        text: the file's content.
+        path: the file, which faults name.
+
+    Raises:
+        InvalidSettings: it is not as it must be; file, line and reason of every fault are named.
+    """
+    try:
+        content = yaml.load(text, UniqueKeys)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise InvalidSettings("the workspaces are not YAML", [_syntax_fault(path, error)]) from error
     try:
         return Workspaces.model_validate(content, context={FOLDER: path.parent})
     except ValidationError as error:
-        raise InvalidSettings("the workspaces are not as they must be", _faults(path, content, error)) from error
+        raise InvalidSettings("the workspaces are not as they must be", _faults(path, text, content, error)) from error
 
 
 def _syntax_fault(path: Path, error: yaml.YAMLError) -> Fault:
@@ -42,20 +58,23 @@ def _syntax_fault(path: Path, error: yaml.YAMLError) -> Fault:
     return Fault(where, " ".join(str(problem).split()))
 
 
-def _faults(path: Path, content: Any, error: ValidationError) -> Iterator[Fault]:
+def _faults(path: Path, text: str, content: Any, error: ValidationError) -> Iterator[Fault]:
+    lines = lines_of(text)
     for each in error.errors(include_url=False):
-        place = ".".join(str(part) for part in each["loc"] if part != "[key]")
-        name = _name_at(content, each["loc"])
-        where = ": ".join(part for part in (str(path), place and f"{place}{name}") if part)
+        place = tuple(part for part in each["loc"] if part != "[key]")
+        line = line_at(lines, place)
+        file = str(path) if line is None else f"{path}, line {line}"
         if not isinstance(content, dict):
-            yield Fault(where, "must hold `workspaces:` with a list of workspaces below it")
-        else:
-            yield Fault(where, each["msg"].removeprefix("Value error, "))
+            yield Fault(file, "must hold `workspaces:` with a list of workspaces below it")
+            continue
+        named = ".".join(map(str, place))
+        where = ": ".join(part for part in (file, named and f"{named}{_name_at(content, each['loc'])}") if part)
+        yield Fault(where, each["msg"].removeprefix("Value error, "))
 
 
 def _name_at(content: Any, place: tuple[int | str, ...]) -> str:
     """The name of the workspace that a place lies in, since nobody counts list items."""
     if len(place) < 2 or not isinstance(place[1], int):
         return ""
-    entry = content["workspaces"][place[1]]
+    entry = content["workspaces"][place[1]] if isinstance(content, dict) else None
     return f" (workspace {entry['name']!r})" if isinstance(entry, dict) and isinstance(entry.get("name"), str) else ""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from daybook.workspaces.model import Model
 
@@ -39,6 +40,11 @@ class Members(Model):
     claims: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="a claim of the user's token, and the values of which it must have one"
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Lets the published schema take the short form too."""
+        return {"anyOf": [handler(core), {"type": "array", "items": {"type": "string"}}]}
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -14,6 +14,7 @@ from daybook.contract.quantities import quantity
 from daybook.storage import Store, open_store
 from daybook.storage.network import VIRTUAL_HOST_VARIABLE
 from daybook.workspaces.apart import apart
+from daybook.workspaces.buckets import BucketUrl, bucket_place, shared_buckets
 from daybook.workspaces.credentials import Credentials, NoCredentials, ServiceAccountCredentials
 from daybook.workspaces.faults import Place, raise_all
 from daybook.workspaces.fields import DnsLabel, DnsName, Image, PageUrl, Quantity, Remote, SecretKey, VariableName
@@ -26,7 +27,7 @@ from daybook.workspaces.limits import (
     Maximum,
     Retention,
 )
-from daybook.workspaces.members import EVERYBODY, Members
+from daybook.workspaces.members import Members
 from daybook.workspaces.model import Model
 from daybook.workspaces.pod_settings import PodSettings
 from daybook.workspaces.pod_template import variables_of
@@ -73,10 +74,10 @@ class Workspace(Model):
     """A team's or person's isolated area: its members, its bucket, its credentials, its Spark, its limits."""
 
     name: DnsLabel
-    bucket: str = Field(min_length=1, description="URL of the bucket or prefix that holds the workspace's runs")
+    bucket: BucketUrl = Field(min_length=1, description="URL of the bucket or prefix that holds the workspace's runs")
     store: StoreSettings = StoreSettings()
     credentials: Credentials = NoCredentials()
-    members: Members = Field(default=Members(users=(EVERYBODY,)), description="who may run and see its runs")
+    members: Members = Field(description='who may run and see its runs; ["*"] is everybody whom Airflow lets in')
     namespace: DnsLabel = "default"
     service_account: DnsName | None = None
     image: Image = DEFAULT_IMAGE
@@ -162,10 +163,21 @@ def _some_each_once(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
     return workspaces
 
 
+def _none_within_another(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
+    places = [(each.name, bucket_place(each.bucket, each.store.endpoint)) for each in workspaces]
+    raise_all(((position, "bucket"), text) for position, text in shared_buckets(places))
+    return workspaces
+
+
 class Workspaces(Model):
     """All workspaces of an installation; the first is the default."""
 
-    workspaces: Annotated[tuple[Workspace, ...], AfterValidator(_some_each_once), AfterValidator(apart)]
+    workspaces: Annotated[
+        tuple[Workspace, ...],
+        AfterValidator(_some_each_once),
+        AfterValidator(_none_within_another),
+        AfterValidator(apart),
+    ]
 
     def get(self, name: str | None) -> Workspace:
         """A workspace by name; None gives the default one.
@@ -185,3 +197,9 @@ class Workspaces(Model):
 
     def __iter__(self) -> Iterator[Workspace]:  # type: ignore[override]  # a list of workspaces, not of fields
         return iter(self.workspaces)
+
+
+def workspaces_schema() -> dict[str, Any]:
+    """JSON Schema of `workspaces.yaml`, as published in `docs/schemas/`."""
+    schema = Workspaces.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Workspaces of Daybook"}

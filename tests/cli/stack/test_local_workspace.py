@@ -30,7 +30,7 @@ def test_the_token_lies_where_the_workspaces_secret_reference_leads(project):
 def test_other_ports_are_written_and_nothing_else_is_touched(project):
     write_workspaces(project, Ports())
     edited = project.workspaces.read_text().replace('members: ["*"]', "members: [alice]  # mine") + (
-        "  - name: cluster\n    bucket: s3://b/p\n    spark: {remote: 'sc://spark.example:15002'}\n"
+        "  - name: cluster\n    members: [ada]\n    bucket: s3://b/p\n    spark: {remote: 'sc://spark.example:15002'}\n"
     )
     project.workspaces.write_text(edited)
     write_workspaces(project, Ports(spark=19002, spark_ui=19040))
@@ -43,6 +43,6 @@ def test_other_ports_are_written_and_nothing_else_is_touched(project):
 
 
 def test_a_file_without_our_spark_stays_as_it_is(project):
-    project.workspaces.write_text("workspaces: [{name: mine, bucket: s3://b/p}]\n")
+    project.workspaces.write_text("workspaces: [{name: mine, members: ['*'], bucket: s3://b/p}]\n")
     write_workspaces(project, Ports(spark=19002))
-    assert project.workspaces.read_text() == "workspaces: [{name: mine, bucket: s3://b/p}]\n"
+    assert project.workspaces.read_text() == "workspaces: [{name: mine, members: ['*'], bucket: s3://b/p}]\n"

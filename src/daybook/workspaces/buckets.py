@@ -1,0 +1,80 @@
+"""Where a workspace's bucket lies, and that no two workspaces lie within one another."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator
+
+from daybook.storage.store import SCHEMES
+
+_FOLDERS = ("", "file")
+_SAME = {"s3a": "s3", "abfs": "az", "abfss": "az"}
+"""Schemes that are another name for the same kind of bucket."""
+
+BucketPlace = tuple[str, ...]
+"""Kind, server, bucket and the parts of the path: one place lies in another where its beginning is that other."""
+
+
+def checked_bucket(url: str) -> str:
+    """The URL of a bucket, or of a prefix in one.
+
+    Raises:
+        ValueError: it is none that Daybook knows, or says what a place must not: credentials, a query, `..`.
+    """
+    if re.search(r"[\x00-\x20\x7f]", url.strip(" ")) and urlsplit(url).scheme not in _FOLDERS:
+        raise ValueError("must not hold blanks or line breaks")
+    parts = urlsplit(url)
+    if parts.scheme not in (*SCHEMES, ""):
+        raise ValueError(f"the scheme must be one of {', '.join(SCHEMES)}, or it is the path of a folder")
+    if parts.scheme not in _FOLDERS and (parts.query or parts.fragment):
+        raise ValueError("must be a bucket and a prefix, without a query or fragment")
+    if parts.password is not None or (parts.username is not None and not parts.scheme.startswith("abfs")):
+        raise ValueError("must hold no credentials; `credentials` says where they come from")
+    if ".." in unquote(url).replace("\\", "/").split("/"):
+        raise ValueError("must not hold `..`")
+    if parts.scheme not in (*_FOLDERS, "memory") and not parts.netloc:
+        raise ValueError(f"names no bucket: {parts.scheme}://bucket/prefix")
+    return url
+
+
+BucketUrl = Annotated[str, AfterValidator(checked_bucket)]
+
+
+def bucket_place(url: str, endpoint: str | None = None) -> BucketPlace | None:
+    """Where a checked URL leads; None for a bucket in memory, which nobody else sees.
+
+    Args:
+        url: of the bucket or prefix.
+        endpoint: of its server, where it is not the one that the scheme stands for.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "memory":
+        return None
+    if parts.scheme in _FOLDERS:
+        folder = unquote(parts.path) if parts.scheme else url
+        return ("file", "", *_names(os.path.abspath(folder)))  # noqa: PTH100 - of the text alone, links are not followed
+    server = urlsplit(endpoint).netloc.lower() if endpoint else ""
+    return (_SAME.get(parts.scheme, parts.scheme), server, parts.netloc.lower(), *_names(unquote(parts.path)))
+
+
+def shared_buckets(buckets: Iterable[tuple[str, BucketPlace | None]]) -> Iterator[tuple[int, str]]:
+    """The position and fault of each workspace whose bucket is, holds, or lies in an earlier one's."""
+    for (_, (first, one)), (position, (_, other)) in combinations(enumerate(buckets), 2):
+        if one is None or other is None:
+            continue
+        if one == other:
+            yield position, f"is that of workspace {first!r} too; give each a prefix of its own"
+        elif other[: len(one)] == one:
+            yield position, f"lies within that of workspace {first!r}; give each a prefix of its own"
+        elif one[: len(other)] == other:
+            yield position, f"holds that of workspace {first!r}; give each a prefix of its own"
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in path.split("/") if name not in ("", ".")]

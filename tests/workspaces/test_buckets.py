@@ -1,0 +1,81 @@
+"""Where buckets lie: what a URL must not say, and that no workspace lies within another."""
+
+import pytest
+
+from builders import a_workspace
+from daybook.workspaces import Workspaces
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://b/x", "scheme must be one of"),
+        ("S3+x://b", "scheme must be one of"),
+        ("s3:///x", "names no bucket"),
+        ("s3://b/../c", "must not hold `..`"),
+        ("s3://b/%2e%2E/c", "must not hold `..`"),
+        ("s3://b/..", "must not hold `..`"),
+        ("/data/../etc", "must not hold `..`"),
+        ("file:///data/a\\..\\b", "must not hold `..`"),
+        ("s3://key:secret@b/x", "must hold no credentials"),
+        ("s3://key@b/x", "must hold no credentials"),
+        ("s3://b/x?region=eu", "without a query or fragment"),
+        ("s3://b/x#y", "without a query or fragment"),
+        ("s3://b/x y", "must not hold blanks"),
+        ("s3://b\n/x", "must not hold blanks"),
+    ],
+)
+def test_a_url_that_is_no_place_is_refused(url, message):
+    with pytest.raises(ValueError, match=message):
+        a_workspace(bucket=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://b", "s3a://b/x", "gs://b/x/", "abfss://container@account.example/x", "/data/my runs", "file:///d", "runs"],
+)
+def test_a_bucket_a_prefix_or_a_folder_will_do(url):
+    assert a_workspace(bucket=url).bucket == url
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "how"),
+    [
+        ("s3://b/x", "s3://b/x", "is that of workspace 'one' too"),
+        ("s3://b/x", "s3://b/x/", "too"),
+        ("s3://b/x", "s3a://b//x/./", "too"),
+        ("s3://b/x", "s3://b/%78", "too"),
+        ("s3://b/x", "s3://b/x/y", "lies within"),
+        ("s3://b/x/y", "s3://b", "holds"),
+        ("az://b/x", "abfs://b/x", "too"),
+        ("/data/x", "file:///data/x/", "too"),
+        ("/data", "file:///data/x%20y", "lies within"),
+        ("file://localhost/data", "/data", "too"),
+    ],
+)
+def test_no_workspace_lies_within_another(one, other, how):
+    with pytest.raises(ValueError, match=how):
+        Workspaces(workspaces=(a_workspace(name="one", bucket=one), a_workspace(name="two", bucket=other)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("s3://b/x", "s3://b/xy"),
+        ("s3://b/x", "s3://c/x"),
+        ("s3://b/x", "gs://b/x"),
+        ("/data/a", "/data/A"),
+        ("s3://b/a", "s3://b/A"),
+        ("memory:///", "memory:///"),
+    ],
+)
+def test_neighbours_are_apart(one, other):
+    Workspaces(workspaces=(a_workspace(name="one", bucket=one), a_workspace(name="two", bucket=other)))
+
+
+def test_buckets_of_one_name_on_two_servers_are_two():
+    store = {"endpoint": "https://minio.two"}
+    two = a_workspace(name="two", bucket="s3://b", store=store)
+    Workspaces(workspaces=(a_workspace(name="one", bucket="s3://b"), two))
+    with pytest.raises(ValueError, match="lies within"):
+        Workspaces(workspaces=(two, a_workspace(name="one", bucket="s3://b/x", store=store)))
