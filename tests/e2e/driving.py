@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,26 @@ with DAG("own", schedule=None, is_paused_upon_creation=False):
 '''
 RUN_SECONDS = 150
 """How long a run may take on a busy machine before a test gives up."""
+
+
+@contextmanager
+def running_stack(root: Path):
+    """A stack in a project folder of its own, from `daybook up` to `daybook down`."""
+    api, pods, spark, ui = free_ports(4)
+    ports = ["--port", str(api), "--pods-port", str(pods), "--spark-port", str(spark), "--spark-ui-port", str(ui)]
+    up = subprocess.run(
+        [str(DAYBOOK), "up", *ports], cwd=root, env=clean_environment(), text=True, capture_output=True, timeout=300
+    )
+    try:
+        assert up.returncode == 0, up.stdout + up.stderr
+        url = f"http://127.0.0.1:{api}"
+        with httpx.Client(base_url=url, timeout=30) as client:
+            password = (root / ".daybook/admin-password").read_text().strip()
+            token = client.post("/auth/token", json={"username": "admin", "password": password}).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+            yield Stack(root, url, client)
+    finally:
+        subprocess.run([str(DAYBOOK), "down"], cwd=root, env=clean_environment(), timeout=300, check=False)
 
 
 @dataclass

@@ -37,7 +37,7 @@ def prepare(tmp_path, monkeypatch):
     workspaces.write_text(f"workspaces:\n  - {{name: local, bucket: {tmp_path / 'bucket'}}}\n")
     monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
     monkeypatch.setenv("DAYBOOK_WORKSPACES", str(workspaces))
-    monkeypatch.setattr(NotebookOperator, "_unseen_pod", lambda *_: None)
+    monkeypatch.setattr(NotebookOperator, "_pods", SimpleNamespace(read=lambda *_: None))
 
     def run():
         operator = NotebookOperator(task_id="run", notebook=Notebook(id="nb", source=str(path)))

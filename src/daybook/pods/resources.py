@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daybook.contract.quantities import quantity, whole
 from daybook.workspaces import Workspace
@@ -24,6 +24,13 @@ class Resources:
     def choose(cls, workspace: Workspace, cpu: str | None, memory: str | None) -> Resources:
         """The notebook's wish where it has one, else the workspace's default."""
         return cls(cpu=cpu or workspace.cpu, memory=memory or workspace.memory)
+
+    def more_memory(self, maximum: str | None) -> Resources:
+        """Twice the memory, up to a maximum; where there is no maximum nobody has said that there may be more."""
+        if maximum is None:
+            return self
+        twice = min(2 * quantity(self.memory), quantity(maximum))
+        return self if twice <= quantity(self.memory) else replace(self, memory=str(whole(twice)))
 
     @property
     def memory_bytes(self) -> int | None:
