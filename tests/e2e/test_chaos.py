@@ -4,6 +4,7 @@
 """
 
 import json
+import logging
 import os
 import random
 import time
@@ -38,6 +39,8 @@ CELLS = {
 }
 COMPONENTS = ("airflow-scheduler", "airflow-triggerer", "airflow-api-server", "airflow-dag-processor", "localpods")
 VICTIMS = (*COMPONENTS, "task", "task", "worker", "runner", "runner", "shim")
+
+log = logging.getLogger(__name__)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ class Killer:
             with suppress(psutil.NoSuchProcess):
                 self.random.choice(found).kill()
         self.log.append(victim)
-        print(f"killed {victim} ({time.monotonic() - began:.1f} s)", flush=True)
+        log.info("killed %s (%.1f s)", victim, time.monotonic() - began)
 
     def processes(self, victim):
         """The processes of the stack of one kind."""
@@ -125,9 +128,10 @@ ENDED: dict[str, str] = {}
 
 
 @pytest.mark.timeout(900)
-def test_whatever_is_killed_each_run_ends_once_and_truly(chaos, tmp_path):
+def test_whatever_is_killed_each_run_ends_once_and_truly(chaos, tmp_path, caplog):
+    caplog.set_level(logging.INFO, __name__)
     seed = int(os.environ.get("DAYBOOK_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
-    print(f"DAYBOOK_CHAOS_SEED={seed}")
+    log.info("DAYBOOK_CHAOS_SEED=%s", seed)
     killer = Killer(chaos, seed)
     tokens = tmp_path / "tokens"
     tokens.touch()
@@ -141,11 +145,11 @@ def test_whatever_is_killed_each_run_ends_once_and_truly(chaos, tmp_path):
     while len(killer.log) < KILLS and not all_ended(chaos, runs):
         time.sleep(killer.random.uniform(*BETWEEN_KILLS))
         killer.kill_one()
-    print(Counter(killer.log))
+    log.info("killed %s", Counter(killer.log))
     try:
         until(lambda: all_ended(chaos, runs), END_SECONDS, "the end of all runs")
     finally:
-        print({run: dag for run, dag in runs.items() if run not in ENDED})
+        log.info("not ended: %s", {run: dag for run, dag in runs.items() if run not in ENDED})
     until(lambda: not chaos.pods(), 60, "the end of all pods")
     problems = [problem for run, dag in runs.items() for problem in problems_of(chaos, dag, run)]
     counts = Counter(tokens.read_text().splitlines())

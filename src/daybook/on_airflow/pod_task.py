@@ -162,7 +162,7 @@ class PodTask(KubernetesPodOperator):
         self.pod_manager.await_pod_completion(pod)
         self._write_logs(pod)
 
-    def find_pod(self, namespace: str, context: Any, *, exclude_checked: bool = True) -> k8s.V1Pod | None:  # type: ignore[override] # noqa: ARG002
+    def find_pod(self, namespace: str, context: Any, *, exclude_checked: bool = True) -> k8s.V1Pod | None:  # noqa: ARG002
         """This attempt's pod as it is now; the provider would look by labels, which anybody can set."""
         return self._own_pod()
 

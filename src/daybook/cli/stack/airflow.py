@@ -41,8 +41,8 @@ notebook of 3 s is back from the triggerer before the scheduler has heard that t
 for a task killed from outside and fails it, though the run succeeded. Seen on a busy machine."""
 
 GIVE_UP_SECONDS = 60
-"""How long a task may be silent before it is given up: with the default of 5 minutes a run whose worker was killed stands
-still as long. A supervisor is silent for as long as the API server is away, which a restart takes up to a minute."""
+"""How long a task may be silent before it is given up: with the default of 5 minutes a run whose worker was killed
+stands still as long. A supervisor is silent while the API server is away, and a restart takes up to a minute."""
 
 ORPHANS_SECONDS = 30
 """How often the scheduler looks for tasks that a scheduler before it had queued and took with it when it was killed."""
