@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -37,8 +37,12 @@ with DAG("empty", schedule=None, is_paused_upon_creation=False):
 
 
 @contextlib.contextmanager
-def a_stack() -> Iterator[tuple[Path, httpx.Client]]:
-    """A running stack in a project folder of its own, with a signed-in client."""
+def a_stack(prepare: Callable[[Path], None] = lambda _: None) -> Iterator[tuple[Path, httpx.Client]]:
+    """A running stack in a project folder of its own, with a signed-in client.
+
+    Args:
+        prepare: adds to the project before the stack starts.
+    """
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         for each in ("plugins", ".venv", ".venv-notebook", "src", "pyproject.toml"):
@@ -47,6 +51,7 @@ def a_stack() -> Iterator[tuple[Path, httpx.Client]]:
         (root / "dags" / "empty.py").write_text(EMPTY)
         (root / "include" / "notebooks" / "one_cell").mkdir(parents=True)
         one_cell(root).rename(root / "include" / "notebooks" / "one_cell" / "notebook.ipynb")
+        prepare(root)
         ports = free_ports(4)
         options = zip(("--port", "--pods-port", "--spark-port", "--spark-ui-port"), map(str, ports), strict=True)
         try:

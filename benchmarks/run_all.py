@@ -7,8 +7,9 @@ import images
 import latency
 import lines
 import many_cells
+import many_runs
 import upload
 
 if __name__ == "__main__":
-    for each in (execute, many_cells, images, lines, upload, dag_parse, latency, demo):
+    for each in (execute, many_cells, images, lines, upload, dag_parse, latency, many_runs, demo):
         each.main()

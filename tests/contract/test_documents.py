@@ -183,6 +183,8 @@ WORLD_FAILED = {
     Reason.IMAGE_UNAVAILABLE,
     Reason.UNSCHEDULABLE,
     Reason.POD_FAILED,
+    Reason.CANNOT_START,
+    Reason.POD_REFUSED,
 }
 
 

@@ -37,7 +37,7 @@ def prepare(tmp_path, monkeypatch):
     workspaces.write_text(f"workspaces:\n  - {{name: local, members: ['*'], bucket: {tmp_path / 'bucket'}}}\n")
     monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
     monkeypatch.setenv("DAYBOOK_WORKSPACES", str(workspaces))
-    monkeypatch.setattr(NotebookOperator, "_unseen_pod", lambda *_: None)
+    monkeypatch.setattr(NotebookOperator, "_pods", SimpleNamespace(read=lambda *_: None))
 
     def run():
         operator = NotebookOperator(task_id="run", notebook=Notebook(id="nb", source=str(path)))
@@ -67,9 +67,11 @@ def test_an_attempt_whose_pod_is_gone_is_sealed_as_lost_before_the_next_one_is_q
 def test_waiting_here_for_the_pod_notes_which_image_it_runs(prepare, monkeypatch):
     digest = "sha256:" + "a" * 64
     status = k8s.V1ContainerStatus(name=CONTAINER, image="i", image_id=digest, ready=True, restart_count=0)
-    pod = k8s.V1Pod(status=k8s.V1PodStatus(phase="Running", container_statuses=[status]))
+    metadata = k8s.V1ObjectMeta(name="p", uid="u")
+    pod = k8s.V1Pod(metadata=metadata, status=k8s.V1PodStatus(phase="Running", container_statuses=[status]))
     monkeypatch.setattr(KubernetesPodOperator, "await_pod_start", lambda *_, **__: None)
-    monkeypatch.setattr(NotebookOperator, "_pods", SimpleNamespace(read=lambda *_: pod))
     operator = prepare()
+    monkeypatch.setattr(NotebookOperator, "_pods", SimpleNamespace(read=lambda *_: pod))
+    operator._refer(pod_uid="u")
     operator.await_pod_start(pod)
     assert record_of(operator).read().image_digest == digest

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from kubernetes.client import models as k8s
 
 from daybook.contract.errors import StoreFailed
@@ -92,7 +93,8 @@ def test_a_note_that_the_bucket_does_not_take_harms_no_run(tmp_path, caplog):
 )
 def test_only_what_a_retry_can_help_is_retried(state, reason, retried):
     error = failure_of(manifest(state=state, reason=reason, sealed=True))
-    assert (type(error).__name__ == "AirflowException") == retried
+    assert isinstance(error, AirflowFailException) != retried
+    assert (error.reason, error.manifest.state) == (reason, state)
 
 
 def test_failure_says_state_reason_and_message():

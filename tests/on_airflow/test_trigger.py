@@ -25,7 +25,8 @@ class Hook:
         status = k8s.V1ContainerStatus(
             name=CONTAINER, image="i", image_id=self._image_ids.pop(0), ready=True, restart_count=0
         )
-        return k8s.V1Pod(status=k8s.V1PodStatus(phase="Running", container_statuses=[status]))
+        metadata = k8s.V1ObjectMeta(name="p", uid="u")
+        return k8s.V1Pod(metadata=metadata, status=k8s.V1PodStatus(phase="Running", container_statuses=[status]))
 
 
 @pytest.fixture

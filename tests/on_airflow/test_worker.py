@@ -30,7 +30,7 @@ ASLEEP = "print('asleep', flush=True)\nimport time\ntime.sleep(600)"
 WORKSPACES = """
 workspaces:
   - {{name: trusted, bucket: "{bucket}", runs_in: worker, members: [ada], environment: {{SAID: by-the-workspace}}}}
-  - {{name: pods, bucket: "{bucket}"}}
+  - {{name: pods, bucket: "{bucket}-of-pods", members: ["*"]}}
 """
 
 

@@ -117,14 +117,14 @@ TABLE = {
     "no such secret": (
         a_pod("Pending", state=waiting("CreateContainerConfigError", 'secret "s3" not found')),
         State.FAILED,
-        Reason.POD_FAILED,
+        Reason.CANNOT_START,
         INFRASTRUCTURE,
         'cannot start: CreateContainerConfigError secret "s3" not found',
     ),
     "no such command": (
         a_pod("Failed", state=ended(128, "StartError", "exec: not found")),
         State.FAILED,
-        Reason.POD_FAILED,
+        Reason.CANNOT_START,
         INFRASTRUCTURE,
         "cannot start: StartError exec: not found",
     ),
@@ -144,7 +144,7 @@ TABLE = {
         "did not start in time",
     ),
     "running": (a_pod("Running", state=RUNNING), State.LOST, Reason.NEVER_SEALED, INFRASTRUCTURE, "the pod is Running"),
-    "node gone": (a_pod("Unknown"), State.LOST, Reason.NEVER_SEALED, INFRASTRUCTURE, "the pod is Unknown"),
+    "node gone": (a_pod("Unknown"), State.LOST, Reason.NODE_LOST, INFRASTRUCTURE, "node does not answer"),
     "another container's end": (
         a_pod("Running", state=ended(2), container="sidecar"),
         State.LOST,

@@ -34,20 +34,18 @@ def test_gpus_are_request_and_limit_and_nothing_where_none_are_wanted():
 
 
 @pytest.mark.parametrize(
-    ("memory", "factor", "maximum", "expected"),
+    ("memory", "maximum", "expected"),
     [
-        ("2Gi", 2.0, None, "4096Mi"),
-        ("2Gi", 1.5, "16Gi", "3072Mi"),
-        ("1G", 2.0, None, "1908Mi"),
-        ("6Gi", 2.0, "8Gi", "8Gi"),
-        ("4Gi", 2.0, "8Gi", "8Gi"),
-        ("8Gi", 2.0, "8Gi", None),
-        ("8192Mi", 2.0, "8Gi", None),
-        ("16Gi", 2.0, "8Gi", None),
-        ("0", 2.0, None, None),
-        ("2Gi", 1.0, None, None),
+        ("2Gi", "16Gi", 4 * 2**30),
+        ("6Gi", "8Gi", 8 * 2**30),
+        ("1G", "16Gi", 2 * 10**9),
+        ("8Gi", "8Gi", None),
+        ("8192Mi", "8Gi", None),
+        ("16Gi", "8Gi", None),
+        ("2Gi", None, None),  # nobody has said that there may be more
     ],
 )
-def test_more_memory_goes_as_far_as_the_maximum_and_then_there_is_none(memory, factor, maximum, expected):
-    found = Resources("3", memory, "5Gi", 1).more_memory(factor, maximum)
-    assert found == (None if expected is None else Resources("3", expected, "5Gi", 1))
+def test_more_memory_is_twice_as_much_as_far_as_the_maximum(memory, maximum, expected):
+    asked = Resources("3", memory, "5Gi", 1)
+    more = asked.more_memory(maximum)
+    assert more == (asked if expected is None else Resources("3", str(expected), "5Gi", 1))

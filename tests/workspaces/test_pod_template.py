@@ -258,7 +258,7 @@ def write(tmp_path):
         for name, content in files.items():
             (tmp_path / f"{name}.yaml").write_text(dedent(content))
         path = tmp_path / "workspaces.yaml"
-        path.write_text(f"workspaces: [{{name: team, bucket: x, pod: {pod}}}]")
+        path.write_text(f"workspaces: [{{name: team, bucket: x, members: ['*'], pod: {pod}}}]")
         return path
 
     return write
@@ -305,7 +305,7 @@ def test_links_that_stay_in_the_folder_are_followed_as_in_a_mounted_config_map(t
     (tmp_path / "..data_1").mkdir()
     (tmp_path / "..data").symlink_to("..data_1")
     for name, text in {
-        "w.yaml": "workspaces: [{name: a, bucket: x, pod: {template_file: t.yaml}}]",
+        "w.yaml": "workspaces: [{name: a, bucket: x, members: ["*"], pod: {template_file: t.yaml}}]",
         "t.yaml": "{}",
     }.items():
         (tmp_path / "..data_1" / name).write_text(text)

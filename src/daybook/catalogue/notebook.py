@@ -135,10 +135,13 @@ class RunSettings(Strict):
     retries: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] = Field(
         0, description="Further attempts when the infrastructure failed. A failing notebook is not tried again."
     )
+    retry_notebook_errors: StrictBool = Field(
+        False, description="Whether further attempts are also made when the notebook itself failed or took too long."
+    )
     retry_with_more_memory: StrictBool = Field(
         False,
-        description="Whether an attempt that ran out of memory is tried again with twice as much, up to the "
-        "workspace's maximum. It counts as one of the retries.",
+        description="Whether further attempts are also made when the memory did not suffice, each with twice as much, "
+        "up to the workspace's maximum.",
     )
     spark: StrictBool = Field(True, description="Whether the run may use its workspace's Spark Connect server.")
 

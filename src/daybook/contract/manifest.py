@@ -52,7 +52,10 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     IMAGE_UNAVAILABLE = "image_unavailable"
     UNSCHEDULABLE = "unschedulable"
+    CANNOT_START = "cannot_start"
+    POD_REFUSED = "pod_refused"
     EVICTED = "evicted"
+    NODE_LOST = "node_lost"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     POD_GONE = "pod_gone"
     POD_FAILED = "pod_failed"
@@ -189,6 +192,7 @@ class Manifest(Frozen):
     error: CellError | None = None
     image: str | None = None
     image_digest: str | None = Field(default=None, description="`sha256:…` of the image that ran, where it is known")
+    pod_uid: str | None = Field(default=None, description="of the attempt's pod: no other pod is ever taken for it")
     kernel: KernelRecord | None = None
     packages: dict[str, str] = Field(default_factory=dict)
     spark: SparkRecord | None = None
@@ -260,6 +264,8 @@ _EXIT_CODES_BY_REASON: dict[Reason, ExitCode] = {
     Reason.INTERNAL_ERROR: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.IMAGE_UNAVAILABLE: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.UNSCHEDULABLE: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.CANNOT_START: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.POD_REFUSED: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.POD_FAILED: ExitCode.INFRASTRUCTURE_FAILED,
 }
 

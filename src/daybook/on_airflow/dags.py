@@ -12,6 +12,7 @@ from daybook.catalogue import Catalogue, Notebook
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.keys import AIRFLOW_TASK, RUN_NOTEBOOK_DAG
 from daybook.on_airflow.assets import notebook_asset
+from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.params import params_of, request_params
 from daybook.on_airflow.settings import Settings
@@ -93,6 +94,7 @@ def notebook_dag(notebook: Notebook, workspaces: Workspaces) -> DAG:
         max_active_runs=schedule.max_active_runs if schedule else notebook.max_active_runs,
         tags={"daybook", *notebook.tags, *notebook.collections},
         default_args={"owner": notebook.owner or "daybook"},
+        on_failure_callback=end_given_up,
         # Scheduled notebooks begin when they are put into the catalogue; nobody has to find a switch first.
         is_paused_upon_creation=False,
         auto_register=False,  # a DAG file holds what it names, not what was built while it was read
@@ -117,6 +119,7 @@ def run_notebook_dag(catalogue: Catalogue, workspaces: Workspaces) -> DAG:
         params=request_params(catalogue.notebooks, [each.name for each in workspaces]),
         schedule=None,
         max_active_runs=_ANY_RUNS,
+        on_failure_callback=end_given_up,
         tags={"daybook"},
         is_paused_upon_creation=False,
         auto_register=False,

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.sdk.exceptions import TaskDeferred
 from kubernetes.client import models as k8s
 
 from daybook.catalogue import Notebook
-from daybook.contract import keys
-from daybook.contract.errors import DaybookError, Fault, InvalidRequest
-from daybook.contract.manifest import Manifest, Reason
+from daybook.contract.errors import DaybookError
+from daybook.contract.manifest import Manifest, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
-from daybook.on_airflow.errors import as_airflow, describe, failure_of
+from daybook.on_airflow.asking import ParametersFrom, PodPlan, asked_for, enough_memory, for_pod, with_memory
+from daybook.on_airflow.errors import RunFailedForGood, also_retried, as_airflow, failure_of
+from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
-from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
-from daybook.on_airflow.plan import UNATTENDED, TaskInstance, choose_resources, plan_run
-from daybook.on_airflow.pod_api import PodApi, attempt_of, refusal, said
-from daybook.on_airflow.report import emit, outlet_of, pointer_to
-from daybook.on_airflow.sealing import note_image, queued, settle
+from daybook.on_airflow.plan import TaskInstance, choose_resources, plan_run
+from daybook.on_airflow.pod_task import GIVING_UP_SECONDS, PodTask
+from daybook.on_airflow.pointer import emit, outlet_of, pointer_to
+from daybook.on_airflow.reference import RunReference
+from daybook.on_airflow.sealing import queued
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
-from daybook.on_airflow.trigger import CANCELLED, NotebookTrigger
-from daybook.pods import CONTAINER, GONE, Resources, build_pod, ending_of, image_digest_of, labels
-from daybook.storage import record_of
+from daybook.pods import CONTAINER, build_pod, labels
 from daybook.workspaces import Workspace
 
 if TYPE_CHECKING:
@@ -41,12 +36,8 @@ STARTUP_TIMEOUT_SECONDS = 600
 POLL_SECONDS = 1.0
 """How often the triggerer looks at the pod."""
 
-ParametersFrom = Literal["arguments", "form", "request"]
 
-_TERMINAL = ("Succeeded", "Failed")
-
-
-class NotebookOperator(KubernetesPodOperator):
+class NotebookOperator(PodTask):
     """Runs a notebook of the catalogue in a workspace.
 
     The task's XCom is a small pointer: `{"run_id", "workspace", "manifest", "state", "results"}`. On success the task
@@ -104,6 +95,8 @@ class NotebookOperator(KubernetesPodOperator):
             outlets=outlets,
             **kubernetes,
         )
+        others = self.on_failure_callback or ()
+        self.on_failure_callback = [end_given_up, *(others if isinstance(others, Sequence) else (others,))]
         # Template fields are kept as they come: they may be another task's XCom.
         self.notebook = notebook.id if isinstance(notebook, Notebook) else notebook
         self._entry = notebook if isinstance(notebook, Notebook) else None
@@ -112,11 +105,12 @@ class NotebookOperator(KubernetesPodOperator):
         self.parameters_from = parameters_from
         self.run_page: str | None = None
         self._plan: PodPlan | None = None
-        self._pod_to_reattach: k8s.V1Pod | None = None
-        self._manifest: Manifest | None = None
+        self._is_rendered = False
+        self._is_waiting = False
+        self._attempt_without_room: int | None = None
         self._worker: WorkerNotebookOperator | None = None
 
-    # -- the way of a run ----------------------------------------------------------------------------------------
+    # -- the way of a run ----------------------------------------------------------------------------------------------
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Decides, stages and starts the run; then waits here, or defers.
@@ -133,69 +127,70 @@ class NotebookOperator(KubernetesPodOperator):
             return self._worker.through(context, self.outlets)
         return self._through(context, lambda: super(NotebookOperator, self).execute(context))
 
+    def try_again(self, context: Any, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Comes back when the quota may have room: all is decided anew, for the same attempt.
+
+        Raises:
+            AirflowFailException, AirflowException: as `execute` does.
+        """
+        self._attempt_without_room = RunReference.from_json(event["daybook"]).attempt
+        return self.execute(context)
+
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any] | None:
         """Comes back when the pod has ended.
 
         Raises:
             AirflowFailException, AirflowException: as `execute` does.
         """
+        if self._is_waiting:  # the provider found that there is nothing to wait for
+            super().trigger_reentry(context, event)
+            return None
         try:
-            self._resume(event["daybook"])
+            self._attach(RunReference.from_json(event["daybook"]))
         except DaybookError as error:
             raise as_airflow(error) from error
-        return self._through(context, lambda: super(NotebookOperator, self).trigger_reentry(context, event))
+        return self._through(context, lambda: self._look(context, event))
+
+    def give_up(self, context: Any) -> None:
+        """Ends and seals what is left of a run that Airflow has given up.
+
+        Raises:
+            DaybookError: nobody can tell where the run is, or bucket or Kubernetes do not answer: the sweeper's work.
+        """
+        if self._manifest is not None:
+            return
+        task = TaskInstance.from_context(context)
+        if self._reference is None:
+            settings, entry, _, workspace = self._asked(context)
+            self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
+        manifest = self._record.read()
+        if manifest is None or (manifest.airflow and manifest.airflow.try_number > task.coordinates.try_number):
+            return
+        pod = self._pods.read(self._reference_of(manifest).pod_name, self._namespace)
+        self._end_attempt(manifest, pod, GIVING_UP_SECONDS)
+
+    # -- its parts -----------------------------------------------------------------------------------------------------
 
     def _prepare(self, context: Any) -> None:
-        """Decides about the run, and queues its attempt; or finds the pod of one that an earlier try left running."""
-        settings = Settings.from_environment(os.environ)
-        entry = self._entry or settings.load_catalogue().get(self.notebook)
-        given, workspace_name = self._given(context, entry)
-        workspace = settings.load_workspaces().get(workspace_name or entry.default_workspace)
+        """Decides about the run, and queues its attempt; or takes up what an earlier try left."""
+        settings, entry, given, workspace = self._asked(context)
         task = TaskInstance.from_context(context)
-        record = record_of(settings.open_bucket(workspace), task.run_id(entry.id))
-        request = plan_run(entry, given, workspace, task, record.store.url)
+        self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
+        request = plan_run(entry, given, workspace, task, self._record.store.url)
         if workspace.runs_in == "worker":
             self._hand_over(settings, workspace, entry, request)
             return
-        earlier = record.read()
-        self._pod_to_reattach = self._unseen_pod(workspace, request, earlier)
-        if self._pod_to_reattach is not None:
-            request = request.model_copy(update={"attempt": attempt_of(self._pod_to_reattach)})
-        else:
-            request = request.model_copy(update={"attempt": 1 if earlier is None else earlier.attempt + 1})
-            request = staged(request, entry, record.store)
-            if earlier is not None and not earlier.sealed:
-                settle(record, earlier.attempt, GONE)
-            record.write(queued(request, source_key(entry)))
-        self._begin(settings, workspace, request)
-        self._plan = PodPlan(request, _for_pod(workspace, entry), choose_resources(entry, workspace))
-
-    def _given(self, context: Any, entry: Notebook) -> tuple[dict[str, Any], str | None]:
-        """The values asked for, and the workspace if one was named."""
-        if self.parameters_from == "arguments":
-            return dict(self.parameters), self.workspace
-        asked = dict(context["params"])
-        if self.parameters_from == "request":
-            refuse_unknown_keys(asked)
-            return asked["parameters"], asked.get(WORKSPACE)
-        run_type = context["dag_run"].run_type
-        if entry.schedule and str(getattr(run_type, "value", run_type)) in UNATTENDED:
-            # The form's defaults must not win over what the schedule says; what a backfill's conf says does.
-            environment = self.get_template_env()
-            scheduled = entry.scheduled_parameters(lambda text: self.render_template(text, context, environment))
-            asked = {**scheduled, **(context["dag_run"].conf or {})}
-        workspace = asked.pop(WORKSPACE, None)
-        return asked, workspace
-
-    def _unseen_pod(self, workspace: Workspace, request: RunRequest, earlier: Manifest | None) -> k8s.V1Pod | None:
-        """The pod of an earlier try whose end nobody has seen: its worker died, and the pod went on."""
-        sealed = earlier.attempt if earlier is not None and earlier.sealed else 0
-        pods = self._pods.of_run(request.run_id, workspace.namespace)
-        return next((pod for pod in reversed(pods) if attempt_of(pod) > sealed), None)
-
-    def _begin(self, settings: Settings, workspace: Workspace, request: RunRequest) -> None:
+        earlier = self._record.read()
+        resources = enough_memory(choose_resources(entry, workspace), entry, workspace, self._record, earlier)
+        more = resources.more_memory(workspace.maximum.memory) != resources
+        self._refer(also_retried=tuple(also_retried(entry, more_memory=more)))
+        if earlier is not None and self._is_unseen_end(earlier, context["ti"]):
+            self.log.info("An earlier try ended before it could say so; attempt %d stands", earlier.attempt)
+            self._manifest = earlier
+        request = self._queue(with_memory(request, resources), entry, earlier)
+        self._refer(attempt=request.attempt)
         self.labels = labels(request)
-        self._attach(settings, workspace, request.run_id, request.attempt)
+        self._plan = PodPlan(request, for_pod(workspace, entry), resources)
         self.log.info("Run %s, attempt %d: %s", request.run_id, request.attempt, self.run_page)
 
     def _hand_over(self, settings: Settings, workspace: Workspace, entry: Notebook, request: RunRequest) -> None:
@@ -204,160 +199,89 @@ class NotebookOperator(KubernetesPodOperator):
 
         self._worker = WorkerNotebookOperator(task_id=self.task_id, notebook=entry)
         self._worker.begin(settings, workspace, entry, request)
-        self.run_page = self._worker.run_page
 
-    def _resume(self, reference: dict[str, Any]) -> None:
+    def _queue(self, request: RunRequest, entry: Notebook, earlier: Manifest | None) -> RunRequest:
+        """The request of the attempt that is next: one that goes on, one that waits for room, or a new one."""
+        attempt = 1
+        if earlier is not None:
+            waits = earlier.state is State.QUEUED and earlier.attempt == self._attempt_without_room
+            self._pod_to_reattach = None if waits else self._take_up(earlier)
+            if self._pod_to_reattach is not None or self._manifest is not None:
+                return request.model_copy(update={"attempt": earlier.attempt})
+            attempt = earlier.attempt + (0 if waits else 1)
+        request = staged(request.model_copy(update={"attempt": attempt}), entry, self._record.store)
+        self._record.write(queued(request, source_key(entry)))
+        return request
+
+    def _is_unseen_end(self, earlier: Manifest, ti: Any) -> bool:
+        """Whether this try only repeats one that was killed after its attempt had ended for good.
+
+        Clearing a task raises `max_tries` by what it has tried: whoever clears wants a new attempt, and gets one.
+        """
+        cleared_after = (getattr(ti, "max_tries", None) or 0) - (self.retries or 0)
+        if not earlier.sealed or earlier.airflow is None or earlier.airflow.try_number <= cleared_after:
+            return False
+        return earlier.succeeded or isinstance(failure_of(earlier, self._this.also_retried), RunFailedForGood)
+
+    def _asked(self, context: Any) -> tuple[Settings, Notebook, dict[str, Any], Workspace]:
+        """Which notebook is asked for, with which values, and where."""
         settings = Settings.from_environment(os.environ)
-        workspace = settings.load_workspaces().get(reference["workspace"])
-        self._attach(settings, workspace, reference["run_id"], reference["attempt"])
+        entry = self._entry or settings.load_catalogue().get(self._text(self.notebook, context))
+        given, name = dict(self.parameters), self._text(self.workspace, context)
+        if self.parameters_from != "arguments":
+            environment = self.get_template_env()
+            given, name = asked_for(
+                context,
+                self.parameters_from,
+                entry,
+                lambda text: self.render_template(text, context, environment),
+            )
+        return settings, entry, given, settings.load_workspaces().get(name or entry.default_workspace)
 
-    def _attach(self, settings: Settings, workspace: Workspace, run_id: str, attempt: int) -> None:
-        """Points this task at an attempt's record and pod; the reference lets the triggerer and the next part do so."""
-        self._record = record_of(settings.open_bucket(workspace), run_id)
-        self._attempt = attempt
-        self._pod_place = (keys.pod_name(run_id, attempt), workspace.namespace)
-        self.trigger_kwargs = {"daybook": {"workspace": workspace.name, "run_id": run_id, "attempt": attempt}}
-        self.run_page = settings.run_page(workspace.name, run_id)
+    def _attach(self, reference: RunReference, settings: Settings | None = None) -> None:
+        """Points this task at an attempt's record and pod."""
+        settings = settings or Settings.from_environment(os.environ)
+        workspace, self._record = reference.resolve(settings)
+        self._reference, self._namespace = reference, workspace.namespace
+        self._refer()
+        self.run_page = settings.run_page(workspace.name, reference.run_id)
 
     def _through(self, context: Any, wait: Callable[[], Any]) -> dict[str, Any] | None:
         """Waits, then lets the manifest alone say what became of the run."""
         try:
-            self._wait(wait)
+            if self._manifest is None:
+                self._is_waiting = True
+                self._wait(wait)
         except DaybookError as error:
             raise as_airflow(error) from error
         manifest = self._manifest
         if manifest is None:
             raise RuntimeError("the run was waited for but not settled")
-        pointer = self._pointer(manifest)
+        pointer = pointer_to(manifest, self._record.store)
         context["ti"].xcom_push(key="return_value", value=pointer)
         if not manifest.succeeded:
-            raise failure_of(manifest)
-        self._emit(context, pointer)
+            raise failure_of(manifest, self._this.also_retried)
+        emit(context["outlet_events"], self.outlets, self.notebook, pointer)
         self.log.info("Run %s succeeded: %s", manifest.run_id, self.run_page)
         return pointer
 
-    def _wait(self, wait: Callable[[], Any]) -> None:
-        failure: Exception | None = None
-        try:
-            wait()
-        except (TaskDeferred, DaybookError):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever the provider raises, the manifest decides
-            failure = error
-            self.log.info("The pod's own account: %s", said(error))
-        if self._manifest is not None:
-            return
-        # The provider came back without having cleaned up: ask Kubernetes what there is.
-        pod = self._pods.read(*self._pod_place)
-        if pod is None:
-            self._manifest = settle(self._record, self._attempt, refusal(failure) or GONE)
-        else:
-            self.cleanup(pod, pod)
-
-    # -- what KubernetesPodOperator asks of a subclass -------------------------------------------------------------
+    def _look(self, context: Any, event: dict[str, Any]) -> None:
+        """Lets the provider look at the pod, where it is there; a pod of the same name is none."""
+        if self._own_pod() is not None:
+            super().trigger_reentry(context, event)
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:  # noqa: ARG002
-        """The pod, from the request alone, with the labels by which the provider finds it again."""
+        """The pod, from the request alone, with the labels by which people find it."""
         if self._plan is None:
             raise RuntimeError("the run is not prepared")
         pod = build_pod(self._plan.request, self._plan.workspace, self._plan.resources)
         pod.metadata.labels.update(self._get_ti_pod_labels(context))
         return pod
 
-    def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Any) -> k8s.V1Pod:  # noqa: ARG002
-        """The pod of this very run that still waits to be seen, else a new one; never another run's."""
-        if self._pod_to_reattach is not None:
-            self.log.info("Reattaching to pod %s", self._pod_to_reattach.metadata.name)
-            return self._pod_to_reattach
-        return self.pod_manager.create_pod(pod=pod_request_obj)
+    def _do_render_template_fields(self, parent: Any, *arguments: Any, **options: Any) -> None:
+        super()._do_render_template_fields(parent, *arguments, **options)
+        self._is_rendered = self._is_rendered or parent is self
 
-    def defer(
-        self, *, trigger: Any, method_name: str, kwargs: Any = None, timeout: timedelta | float | None = None
-    ) -> NoReturn:
-        """Defers to a trigger that knows the run, so that a cancelled run is sealed."""
-        _, arguments = trigger.serialize()
-        ours = NotebookTrigger(run=(self.trigger_kwargs or {})["daybook"], **arguments)
-        super().defer(trigger=ours, method_name=method_name, kwargs=kwargs, timeout=timeout)
-
-    def await_pod_start(self, pod: k8s.V1Pod) -> None:
-        """Waits here until the pod runs, and notes which image that is."""
-        super().await_pod_start(pod)
-        digest = image_digest_of(self._pods.read(*self._pod_place), CONTAINER)
-        if digest is not None:
-            note_image(self._record, self._attempt, digest)
-
-    def cleanup(self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None) -> None:  # noqa: ARG002
-        """Settles the run, then deletes its pod; one that still runs is ended first, with the grace to seal.
-
-        A pod whose runner could not reach the bucket is kept: what it could not save lies in it.
-
-        Raises:
-            StoreFailed: the bucket does not answer; the pod is kept for the next try.
-        """
-        if self._killed or not remote_pod:
-            return
-        ending = ending_of(remote_pod, CONTAINER)
-        ended = remote_pod.status is not None and remote_pod.status.phase in _TERMINAL
-        if not ended:
-            self.process_pod_deletion(remote_pod, reraise=False)
-            self._pods.wait_until_gone(remote_pod)
-        self._manifest = settle(self._record, self._attempt, ending, remote_pod)
-        if self._manifest.reason is Reason.STORE_FAILED:
-            self.log.warning("Pod %s is kept: it holds what could not be saved", remote_pod.metadata.name)
-        elif ended:
-            self.process_pod_deletion(remote_pod, reraise=False)
-
-    def on_kill(self) -> None:
-        """Ends the pod of a task that was killed while it waited here, and seals what its runner could not."""
-        if self._worker is not None:
-            self._worker.on_kill()
-            return
-        super().on_kill()
-        if self.pod is None:
-            return
-        self._pods.wait_until_gone(self.pod)
-        manifest = settle(self._record, self._attempt, CANCELLED, self.pod)
-        self.log.info("%s", describe(manifest))
-
-    def _write_logs(self, *arguments: Any, **options: Any) -> None:  # type: ignore[override] # there: a decorated one
-        """The log as far as it goes: following a pod that outlived its time limit would wait for it once more."""
-        super()._write_logs(*arguments, **{**options, "follow": False})
-
-    # -- small helpers ---------------------------------------------------------------------------------------------
-
-    @property
-    def _pods(self) -> PodApi:
-        return PodApi(lambda: self.client)
-
-    def _pointer(self, manifest: Manifest) -> dict[str, Any]:
-        return pointer_to(manifest, self._record.store)
-
-    def _emit(self, context: Any, pointer: dict[str, Any]) -> None:
-        emit(context, self.outlets, self.notebook, pointer)
-
-
-@dataclass(frozen=True)
-class PodPlan:
-    """What the attempt's pod is made from."""
-
-    request: RunRequest
-    workspace: Workspace
-    resources: Resources
-
-
-def refuse_unknown_keys(params: Mapping[str, Any]) -> None:
-    """Refuses a request to `run_notebook` with names that mean nothing.
-
-    Raises:
-        InvalidRequest: names every one.
-    """
-    faults = [
-        Fault(name, f"is not known; there are {', '.join(REQUEST_KEYS)}") for name in params if name not in REQUEST_KEYS
-    ]
-    if faults:
-        raise InvalidRequest("run_notebook cannot run this", faults)
-
-
-def _for_pod(workspace: Workspace, entry: Notebook) -> Workspace:
-    """The workspace as this notebook's pod may see it."""
-    return workspace if entry.run.spark else workspace.model_copy(update={"spark": None})
+    def _text(self, field: Any, context: Any) -> Any:
+        """A template field's value; Airflow's callbacks get the operator as the DAG file has it."""
+        return field if self._is_rendered else self.render_template(field, context)

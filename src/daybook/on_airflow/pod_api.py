@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from kubernetes.client import CoreV1Api
@@ -24,13 +25,26 @@ PATIENCE_SECONDS = 300.0
 GONE_SECONDS = GRACE_SECONDS + 15.0
 """How long a deleted pod may take to be gone: its grace period, and some for the node."""
 
+LOG_SECONDS = 30.0
+"""How long a log may not be had; the record has the runner's own copy of it."""
+
+MADE_BY = f"{keys.LABEL_PREFIX}/made-by"
+"""Annotation: a word that only the request that made the pod knew before."""
+
 _PAUSE_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
+_FORBIDDEN = 403
 _NOT_FOUND = 404
+_CONFLICT = 409
 _CLIENT_ERRORS = range(400, 500)
 _TOO_MANY_REQUESTS = 429
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+class QuotaExceeded(InfrastructureFailed):
+    """The namespace's quota has no room for the pod now; nothing was made."""
 
 
 class PodApi:
@@ -39,24 +53,39 @@ class PodApi:
     Args:
         client: gives the API client; asked at each call, since credentials may have been renewed.
         patience_seconds: how long to wait for an API that does not answer.
+        pause_seconds: between two tries.
     """
 
-    def __init__(self, client: Callable[[], CoreV1Api], patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        client: Callable[[], CoreV1Api],
+        patience_seconds: float = PATIENCE_SECONDS,
+        pause_seconds: float = _PAUSE_SECONDS,
+    ) -> None:
         self._client = client
         self._patience = patience_seconds
+        self._pause = pause_seconds
 
-    def of_run(self, run_id: str, namespace: str) -> list[k8s.V1Pod]:
-        """The pods of a run that nobody has deleted, oldest attempt first.
+    def create(self, pod: k8s.V1Pod) -> k8s.V1Pod:
+        """Makes a pod, once, also where the answer to a first try was lost.
 
         Raises:
-            InfrastructureFailed: Kubernetes refuses to tell, or does not answer.
+            QuotaExceeded: there is no room for it now.
+            ApiException: Kubernetes refuses it, or somebody else's pod has its name.
+            InfrastructureFailed: Kubernetes does not answer.
         """
-        selector = f"{keys.RUN_LABEL}={keys.label_value(run_id)}"
-        found = self._ask(
-            lambda: self._client().list_namespaced_pod(namespace=namespace, label_selector=selector).items
-        )
-        alive = [pod for pod in found or [] if pod.metadata.deletion_timestamp is None]
-        return sorted(alive, key=attempt_of)
+        word = uuid.uuid4().hex
+        pod.metadata.annotations = {**(pod.metadata.annotations or {}), MADE_BY: word}
+        name, namespace = pod.metadata.name, pod.metadata.namespace
+        try:
+            return self._until_answered(lambda: self._client().create_namespaced_pod(namespace=namespace, body=pod))
+        except ApiException as error:
+            if is_no_room(error):
+                raise QuotaExceeded(said(error)) from error
+            found = self.read(name, namespace) if error.status == _CONFLICT else None
+            if found is not None and (found.metadata.annotations or {}).get(MADE_BY) == word:
+                return found
+            raise
 
     def read(self, name: str, namespace: str) -> k8s.V1Pod | None:
         """A pod as it is now; None only where Kubernetes says that there is none.
@@ -66,60 +95,123 @@ class PodApi:
         """
         return self._ask(lambda: self._client().read_namespaced_pod(name, namespace))
 
-    def wait_until_gone(self, pod: k8s.V1Pod) -> None:
-        """Waits for a deleted pod to be gone, as long as that may take.
+    def delete(self, pod: k8s.V1Pod) -> None:
+        """Deletes this very pod, whatever else has its name by now; one that is gone is fine.
+
+        Raises:
+            InfrastructureFailed: Kubernetes refuses, or does not answer.
+        """
+        this = k8s.V1DeleteOptions(preconditions=k8s.V1Preconditions(uid=pod.metadata.uid))
+        name, namespace = pod.metadata.name, pod.metadata.namespace
+        self._ask(lambda: self._client().delete_namespaced_pod(name, namespace, body=this), replaced_is_gone=True)
+
+    def wait_until_gone(self, pod: k8s.V1Pod, seconds: float = GONE_SECONDS) -> bool:
+        """Waits for a deleted pod to be gone, as long as that may take; tells whether it is.
 
         Raises:
             InfrastructureFailed: Kubernetes refuses to tell, or does not answer.
         """
-        deadline = time.monotonic() + GONE_SECONDS
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + seconds
+        while True:
             found = self.read(pod.metadata.name, pod.metadata.namespace)
             if found is None or found.metadata.uid != pod.metadata.uid:
-                return
-            time.sleep(0.5)
-        log.warning("Pod %s is still there %.0f s after it was deleted", pod.metadata.name, GONE_SECONDS)
+                return True
+            if time.monotonic() > deadline:
+                log.warning("Pod %s is still there %.0f s after it was deleted", pod.metadata.name, seconds)
+                return False
+            time.sleep(_LOOK_SECONDS)
 
-    def _ask(self, question: Callable[[], T]) -> T | None:
+    def log_lines(self, pod: k8s.V1Pod, container: str) -> Iterator[str]:
+        """The container's log as far as it goes, each line once; what breaks on the way is taken up where it broke.
+
+        Raises:
+            ApiException, HTTPError: it cannot be had (any more).
+        """
+        given = 0
+        deadline = time.monotonic() + LOG_SECONDS
+        while True:
+            try:
+                for number, line in enumerate(self._log(pod, container)):
+                    if number >= given:
+                        given += 1
+                        yield line
+                return
+            except (ApiException, HTTPError) as error:
+                if is_refusal(error) or time.monotonic() > deadline:
+                    raise
+                log.warning("The log broke off, reading on: %s", said(error))
+            time.sleep(self._pause)
+
+    def _log(self, pod: k8s.V1Pod, container: str) -> Iterator[str]:
+        answer = self._client().read_namespaced_pod_log(
+            name=pod.metadata.name, namespace=pod.metadata.namespace, container=container, _preload_content=False
+        )
+        for line in answer:
+            yield line.decode(errors="backslashreplace").rstrip("\n")
+
+    def _ask(self, question: Callable[[], T], *, replaced_is_gone: bool = False) -> T | None:
+        try:
+            return self._until_answered(question)
+        except ApiException as error:
+            if error.status == _NOT_FOUND or (replaced_is_gone and error.status == _CONFLICT):
+                return None
+            raise InfrastructureFailed(f"Kubernetes refuses to answer: {said(error)}") from error
+
+    def _until_answered(self, question: Callable[[], T]) -> T:
         deadline = time.monotonic() + self._patience
         while True:
             try:
                 return question()
             except (ApiException, HTTPError) as error:
-                if isinstance(error, ApiException) and error.status == _NOT_FOUND:
-                    return None
                 if is_refusal(error):
-                    raise InfrastructureFailed(f"Kubernetes refuses to answer: {said(error)}") from error
+                    raise
                 if time.monotonic() > deadline:
                     text = f"Kubernetes has not answered for {self._patience:.0f} s ({said(error)}); the pod goes on"
                     raise InfrastructureFailed(text) from error
                 log.warning("Kubernetes does not answer, asking again: %s", said(error))
-            time.sleep(_PAUSE_SECONDS)
-
-
-def attempt_of(pod: k8s.V1Pod) -> int:
-    """The attempt that a pod executes."""
-    return int(pod.metadata.labels[keys.ATTEMPT_LABEL])
+            time.sleep(self._pause)
 
 
 def is_refusal(error: Exception) -> bool:
     """Whether Kubernetes answered, and the answer was no: asking again gives the same."""
-    return isinstance(error, ApiException) and error.status in _CLIENT_ERRORS and error.status != _TOO_MANY_REQUESTS
+    if not isinstance(error, ApiException) or error.status not in _CLIENT_ERRORS:
+        return False
+    return error.status != _TOO_MANY_REQUESTS and not _is_clash(error)
+
+
+def is_no_room(error: ApiException) -> bool:
+    """Whether a quota refuses a pod that it may take later, when other pods have ended."""
+    # The admission plugin gives no reason of its own (plugin/pkg/admission/resourcequota/controller.go): a 403 like any
+    # other, and these words.
+    return error.status == _FORBIDDEN and "exceeded quota" in said(error)
 
 
 def refusal(error: Exception | None) -> Ending | None:
     """What to seal a run with whose pod Kubernetes refused to make; None for other errors."""
     if error is None or not is_refusal(error):
         return None
-    return Ending(State.FAILED, Reason.POD_FAILED, f"Kubernetes refused to make the pod: {said(error)}")
+    if isinstance(error, ApiException) and error.status == _CONFLICT:
+        return Ending(
+            State.LOST, Reason.POD_FAILED, f"somebody else's pod has the name of this attempt's: {said(error)}"
+        )
+    return Ending(State.FAILED, Reason.POD_REFUSED, f"Kubernetes refused to make the pod: {said(error)}")
 
 
 def said(error: Exception) -> str:
     """What an API error says to a person, in one line."""
     if isinstance(error, ApiException):
-        try:
-            message = json.loads(error.body or "")["message"]
-        except (ValueError, KeyError, TypeError):
-            message = error.reason
-        return f"{error.status} {message}".strip()
+        return f"{error.status} {_document(error).get('message') or error.reason}".strip()
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _is_clash(error: ApiException) -> bool:
+    """Two requests changed one object (a quota's count) at once: a 409 as well, but one that passes."""
+    return error.status == _CONFLICT and _document(error).get("reason") == "Conflict" and "quota" in said(error)
+
+
+def _document(error: ApiException) -> dict[str, str]:
+    try:
+        found = json.loads(error.body or "")
+    except (ValueError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -49,5 +49,17 @@ def note_image(record: RunRecord, attempt: int, digest: str) -> None:
         log.warning("The image's digest %s is not in the record: %s", digest, error)
 
 
+def note_message(record: RunRecord, attempt: int, message: str) -> None:
+    """Says in the manifest of a queued attempt what it waits for.
+
+    Raises:
+        StaleAttempt: a newer attempt has taken the run over.
+        StoreFailed: the bucket does not answer.
+    """
+    current = record.read()
+    if current is not None and current.attempt == attempt and current.state is State.QUEUED:
+        record.write(current.model_copy(update={"message": message}))
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat()

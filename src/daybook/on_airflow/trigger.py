@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
+import aiohttp
+from airflow.providers.cncf.kubernetes.triggers.pod import ContainerState, KubernetesPodTrigger
+from airflow.triggers.base import BaseTrigger, TriggerEvent
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from daybook.contract.errors import DaybookError
 from daybook.contract.manifest import Reason, State
+from daybook.on_airflow.patience import PatientHook
+from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, settle
-from daybook.on_airflow.settings import Settings
-from daybook.pods import CONTAINER, GRACE_SECONDS, Ending, image_digest_of
-from daybook.storage import RunRecord, StaleAttempt, record_of
+from daybook.pods import CONTAINER, GRACE_SECONDS, Ending, disruption_of, image_digest_of, is_stuck
+from daybook.storage import StaleAttempt
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client.models import V1Pod
@@ -30,11 +35,15 @@ _POLL_SECONDS = 0.5
 _NOT_FOUND = 404
 
 
+class PodReplaced(Exception):
+    """Another pod has the name of the one that was made for the attempt."""
+
+
 class NotebookTrigger(KubernetesPodTrigger):
     """A `KubernetesPodTrigger` that knows whose pod it waits for.
 
     Args:
-        run: workspace, run id and attempt, as `NotebookOperator` hands them on.
+        run: the `RunReference` of the attempt, as `NotebookOperator` hands it on.
         pod: the arguments of `KubernetesPodTrigger`.
     """
 
@@ -48,49 +57,111 @@ class NotebookTrigger(KubernetesPodTrigger):
         _, arguments = super().serialize()
         return f"{__name__}.{type(self).__name__}", {**arguments, "run": self.run_reference}
 
+    @cached_property
+    def hook(self) -> PatientHook:
+        """The way to Kubernetes."""
+        return PatientHook(
+            conn_id=self.kubernetes_conn_id,
+            in_cluster=self.in_cluster,
+            config_dict=self.config_dict,
+            cluster_context=self.cluster_context,
+            connection_extras=self.connection_extras,
+        )
+
     async def on_kill(self) -> None:
         """Deletes the pod, gives its runner the grace to seal the manifest, and seals it where the runner could not."""
-        await super().on_kill()
-        if self._fired_event:
-            return
-        await self._wait_until_gone()
-        try:
-            await asyncio.to_thread(self._settle)
-        except StaleAttempt as error:
-            log.info("Nothing to seal: %s", error)
+        if await self._delete():
+            await settle_cancelled(self._reference)
 
-    async def _wait_until_gone(self) -> None:
-        deadline = time.monotonic() + (self.termination_grace_period or GRACE_SECONDS) + _GONE_MARGIN_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                await self.hook.get_pod(name=self.pod_name, namespace=self.pod_namespace)
-            except ApiException as error:
-                if error.status == _NOT_FOUND:
-                    return
-                raise
-            await asyncio.sleep(_POLL_SECONDS)
-        log.warning("Pod %s is still there after its grace period", self.pod_name)
+    def define_pod_container_state(self, pod: V1Pod) -> ContainerState:
+        """As the provider sees it; but a pod whose node will say nothing any more has failed."""
+        if is_stuck(pod, datetime.now(UTC)):
+            return ContainerState.FAILED
+        return super().define_pod_container_state(pod)
 
     async def _get_pod(self) -> V1Pod:  # type: ignore[override] # there: a decorated one
-        """The pod as it is now; the first look at one that runs notes which image that is."""
-        pod = await super()._get_pod()
+        """The pod as it is now, and no other; notes which image runs, and why Kubernetes takes the pod away."""
+        pod = await self.hook.get_pod(name=self.pod_name, namespace=self.pod_namespace)
+        if self._reference.pod_uid not in (None, pod.metadata.uid):
+            raise PodReplaced(f"another pod is called {self.pod_name} now")
+        disruption = disruption_of(pod)
+        if disruption is not None:
+            told = (str(disruption.state), str(disruption.reason), disruption.message)
+            self.trigger_kwargs["daybook"] = {**self.run_reference, "disruption": told}
         digest = None if self._image_is_noted else image_digest_of(pod, CONTAINER)
         if digest is not None:
             self._image_is_noted = True
             await asyncio.to_thread(self._note_image, digest)
         return pod
 
+    async def _delete(self) -> bool:
+        """Deletes the pod, again until it is gone; tells whether it is."""
+        deadline = time.monotonic() + (self.termination_grace_period or GRACE_SECONDS) + _GONE_MARGIN_SECONDS
+        deleted = False
+        while time.monotonic() < deadline:
+            try:
+                pod = await self._get_pod()
+                if not deleted and pod.metadata.deletion_timestamp is None:
+                    await self.hook.delete_pod(self.pod_name, self.pod_namespace, self.termination_grace_period)
+                deleted = True
+            except PodReplaced:
+                return True
+            except (ApiException, aiohttp.ClientError, OSError) as error:
+                if isinstance(error, ApiException) and error.status == _NOT_FOUND:
+                    return True
+                log.warning("Pod %s cannot be deleted, trying again: %s", self.pod_name, error)
+            await asyncio.sleep(_POLL_SECONDS)
+        log.warning("Pod %s is still there after its grace period", self.pod_name)
+        return deleted
+
     def _note_image(self, digest: str) -> None:
         try:
-            note_image(self._record(), self.run_reference["attempt"], digest)
+            _, record = self._reference.resolve()
+            note_image(record, self._reference.attempt, digest)
         except DaybookError as error:
             log.warning("The image's digest %s is not in the record: %s", digest, error)
 
-    def _settle(self) -> None:
-        manifest = settle(self._record(), self.run_reference["attempt"], CANCELLED)
+    @property
+    def _reference(self) -> RunReference:
+        return RunReference.from_json(self.run_reference)
+
+
+class RoomTrigger(BaseTrigger):
+    """Waits until it is worth another try to make a pod that the namespace's quota had no room for.
+
+    Args:
+        run: the `RunReference` of the attempt, which has no pod yet.
+        moment: when to try again, seconds since the epoch.
+    """
+
+    def __init__(self, run: dict[str, Any], moment: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's own
+        self.run_reference = run
+        self.moment = moment
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, for the triggerer's database."""
+        return f"{__name__}.{type(self).__name__}", {"run": self.run_reference, "moment": self.moment}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event, when the time has come."""
+        await asyncio.sleep(max(0.0, self.moment - time.time()))
+        yield TriggerEvent({"daybook": self.run_reference})  # type: ignore[no-untyped-call] # Airflow's own
+
+    async def on_kill(self) -> None:
+        """Seals the run, whose pod was never made."""
+        await settle_cancelled(RunReference.from_json(self.run_reference))
+
+
+async def settle_cancelled(reference: RunReference) -> None:
+    """Seals an attempt that somebody cancelled, where its runner has not."""
+
+    def settled() -> None:
+        _, record = reference.resolve()
+        manifest = settle(record, reference.attempt, CANCELLED)
         log.info("Run %s is %s (%s)", manifest.run_id, manifest.state, manifest.reason)
 
-    def _record(self) -> RunRecord:
-        settings = Settings.from_environment(os.environ)
-        workspace = settings.load_workspaces().get(self.run_reference["workspace"])
-        return record_of(settings.open_bucket(workspace), self.run_reference["run_id"])
+    try:
+        await asyncio.to_thread(settled)
+    except StaleAttempt as error:
+        log.info("Nothing to seal: %s", error)

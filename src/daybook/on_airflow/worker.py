@@ -21,7 +21,7 @@ from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.errors import as_airflow, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
-from daybook.on_airflow.report import emit, outlet_of, pointer_to
+from daybook.on_airflow.pointer import emit, outlet_of, pointer_to
 from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
@@ -138,7 +138,7 @@ class WorkerNotebookOperator(PapermillOperator):
         context["ti"].xcom_push(key="return_value", value=pointer)
         if not manifest.succeeded:
             raise failure_of(manifest)
-        emit(context, outlets, manifest.notebook.id, pointer)
+        emit(context["outlet_events"], outlets, manifest.notebook.id, pointer)
         self.log.info("Run %s succeeded: %s", manifest.run_id, self.run_page)
         return pointer
 

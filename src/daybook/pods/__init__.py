@@ -1,7 +1,7 @@
 """A `RunRequest` becomes a `V1Pod`: pure functions, no I/O. A pod is a sum of small fragments, one concern each."""
 
 from daybook.pods.build import build_pod
-from daybook.pods.ending import GONE, Ending, ending_of, image_digest_of
+from daybook.pods.ending import GONE, Ending, disruption_of, ending_of, image_digest_of, is_stuck, stuck_ending
 from daybook.pods.metadata import labels
 from daybook.pods.resources import Resources
 from daybook.pods.timing import GRACE_SECONDS
@@ -14,7 +14,10 @@ __all__ = [
     "Ending",
     "Resources",
     "build_pod",
+    "disruption_of",
     "ending_of",
     "image_digest_of",
+    "is_stuck",
     "labels",
+    "stuck_ending",
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from math import ceil
 from typing import Final
 
 from kubernetes.client import models as k8s
@@ -19,11 +17,6 @@ GPU: Final = "nvidia.com/gpu"
 STORAGE_REQUEST: Final = "1Gi"
 """Disk that a node must have free for a pod to start there. Less than the limit on purpose: nearly all runs write less,
 and a node would take but a few runs if each reserved what the largest may write."""
-
-MORE_MEMORY: Final = 2.0
-"""By what memory is multiplied for the next attempt of a run that ran out of it."""
-
-_MEBIBYTE: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -57,21 +50,12 @@ class Resources:
         """The memory limit in bytes; None for 0, by which Kubernetes too means that there is none."""
         return whole(quantity(self.memory)) or None
 
-    def more_memory(self, factor: float = MORE_MEMORY, maximum: str | None = None) -> Resources | None:
-        """The same with more memory, for a further attempt of a run that ran out of it.
-
-        Args:
-            factor: by what memory is multiplied.
-            maximum: the workspace's, beyond which nothing goes; None where it has none.
-
-        Returns:
-            None where there is no more to be had, so that a further attempt would fail like this one.
-        """
-        now = quantity(self.memory)
-        wanted = now * Decimal(str(factor))
-        if maximum is not None and wanted >= quantity(maximum):
-            return replace(self, memory=maximum) if quantity(maximum) > now else None
-        return replace(self, memory=f"{ceil(wanted / _MEBIBYTE)}Mi") if wanted > now else None
+    def more_memory(self, maximum: str | None) -> Resources:
+        """Twice the memory, up to a maximum; where there is no maximum nobody has said that there may be more."""
+        if maximum is None:
+            return self
+        twice = min(2 * quantity(self.memory), quantity(maximum))
+        return self if twice <= quantity(self.memory) else replace(self, memory=str(whole(twice)))
 
 
 def requirements(resources: Resources) -> k8s.V1ResourceRequirements:

@@ -21,6 +21,9 @@ _WRITE_TRIES = 20
 """Two attempts of one run write about once a second each, and a take-over writes three times at once; twenty
 collisions in a row are no coincidence any more."""
 
+_NOTED = ("image_digest", "pod_uid")
+"""What only Kubernetes tells: the runner does not know it, and must not wipe it out."""
+
 log = logging.getLogger(__name__)
 
 
@@ -56,8 +59,8 @@ class RunRecord:
         """Writes the manifest unless a newer attempt, or a seal of this one, stands there already.
 
         Holds however many write at once: what is replaced is what was looked at, or it is looked at again. The manifest
-        of an older attempt is kept before it is replaced, sealed as lost where it was not sealed. An image's digest
-        that somebody else noted of this attempt stays.
+        of an older attempt is kept before it is replaced, sealed as lost where it was not sealed. What somebody else
+        noted of this attempt's pod stays.
 
         Raises:
             StaleAttempt: a newer attempt has written.
@@ -109,12 +112,35 @@ class RunRecord:
             UnreadableManifest: what lies there is no manifest of this version.
             StoreFailed: the bucket does not answer, or holds no manifest.
         """
+        self._note(attempt, "image_digest", digest)
 
+    def note_pod(self, attempt: int, uid: str) -> None:
+        """Notes in the manifest of an attempt on its way which pod is its own; a sealed one stays as it is.
+
+        Raises:
+            UnreadableManifest: what lies there is no manifest of this version.
+            StoreFailed: the bucket does not answer, or holds no manifest.
+        """
+        self._note(attempt, "pod_uid", uid)
+
+    def earlier(self, attempt: int) -> Manifest | None:
+        """The last manifest of an attempt that a later one has followed; None where none was kept.
+
+        Raises:
+            UnreadableManifest: what lies there is no manifest of this version.
+            StoreFailed: the bucket does not answer.
+        """
+        try:
+            return self._parsed(self.store.read(keys.AttemptKeys(attempt).manifest))
+        except ObjectMissing:
+            return None
+
+    def _note(self, attempt: int, field: str, value: str) -> None:
         def noted(current: Manifest | None) -> Manifest:
             current = self._present(current, attempt)
-            if current.attempt > attempt or current.sealed or is_closing(current) or current.image_digest:
+            if current.attempt > attempt or current.sealed or is_closing(current) or getattr(current, field):
                 return current
-            return current.model_copy(update={"image_digest": digest})
+            return current.model_copy(update={field: value})
 
         self._change(noted)
 
@@ -142,8 +168,8 @@ class RunRecord:
             return manifest
         if current.attempt > manifest.attempt:
             raise _overtaken(current, manifest.attempt)
-        if manifest.image_digest is None:
-            manifest = manifest.model_copy(update={"image_digest": current.image_digest})
+        noted = {field: getattr(current, field) for field in _NOTED if getattr(manifest, field) is None}
+        manifest = manifest.model_copy(update=noted)
         if current.sealed and current.to_json() != manifest.to_json():
             # The same words again are fine: the answer to an earlier try may have been lost.
             raise StaleAttempt(f"run {manifest.run_id}: attempt {manifest.attempt} is sealed already")

@@ -46,6 +46,13 @@ HEARTBEAT_SECONDS = 1
 notebook of 3 s is back from the triggerer before the scheduler has heard that the task deferred; Airflow takes that
 for a task killed from outside and fails it, though the run succeeded. Seen on a busy machine."""
 
+GIVE_UP_SECONDS = 60
+"""How long a task may be silent before it is given up: with the default of 5 minutes a run whose worker was killed
+stands still as long. A supervisor is silent while the API server is away, and a restart takes up to a minute."""
+
+ORPHANS_SECONDS = 30
+"""How often the scheduler looks for tasks that a scheduler before it had queued and took with it when it was killed."""
+
 _PASSED_ON = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 _HEADER = "# Written by `daybook up` at every start: changes made here do not last.\n"
 
@@ -141,6 +148,8 @@ def _configuration(project: Project, ports: Ports) -> dict[str, dict[str, str]]:
         "scheduler": {
             "enable_health_check": "False",  # the API server's health page tells all
             "scheduler_idle_sleep_time": str(IDLE_SECONDS),
+            "task_instance_heartbeat_timeout": str(GIVE_UP_SECONDS),
+            "orphaned_tasks_check_interval": str(ORPHANS_SECONDS),
         },
         "dag_processor": {
             "refresh_interval": str(PARSE_INTERVAL_SECONDS),

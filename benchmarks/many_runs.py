@@ -1,0 +1,161 @@
+"""Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator (deferrable), in one stack.
+
+The pods of both wait until a file appears, so that all of them wait at the same time: then running tasks (worker slots) are
+counted and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are trivial, but each is a
+runner and a kernel, and the plain pods are a shell: both drains are told, and Daybook's beside its own runners' CPU time.
+
+`many_runs.py 50` takes fewer runs.
+"""
+
+import contextlib
+import json
+import statistics
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import psutil
+from latency import a_stack
+from measure import keep
+
+RUNS = 200
+LOOK_SECONDS = 0.5
+SETTLE_SECONDS = 10
+PLAIN = '''
+"""As many plain pods, which wait for the same file."""
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk import DAG
+
+with DAG("plain", schedule=None, is_paused_upon_creation=False, max_active_runs=1000, max_active_tasks=1000):
+    KubernetesPodOperator(
+        task_id="run", name="plain", image="daybook/notebook:latest", cmds=["/bin/sh", "-c"], arguments=["{wait}"],
+        deferrable=True, poll_interval=1.0, logging_interval=None, do_xcom_push=False, log_events_on_startup=False,
+        startup_timeout_seconds=3600, schedule_timeout_seconds=3600,
+    )
+'''
+WAIT = "while [ ! -e {gate} ]; do sleep 1; done"
+
+
+class Gated:
+    """One of the two kinds of runs.
+
+    Args:
+        root: the stack's project.
+        client: signed in.
+        dag: whose runs.
+        gate: the file that lets the pods go.
+    """
+
+    def __init__(self, root: Path, client: httpx.Client, dag: str, gate: Path) -> None:
+        self.root = root
+        self.client = client
+        self.dag = dag
+        self.gate = gate
+
+    def measure(self, count: int) -> dict[str, float]:
+        """Triggers, waits until all wait, weighs, lets go, waits until all have ended."""
+        self.gate.unlink(missing_ok=True)
+        triggerer = psutil.Process(pid_of(self.root, "airflow-triggerer"))
+        before = weight(triggerer)
+        began = time.monotonic()
+        for _ in range(count):
+            body = {"logical_date": None, "conf": {}}
+            self.client.post(f"/api/v2/dags/{self.dag}/dagRuns", json=body).raise_for_status()
+        self.until(lambda: self.tasks("deferred") == count)
+        all_wait = time.monotonic() - began
+        time.sleep(SETTLE_SECONDS)  # not readiness: the triggerer shall have taken up all of them
+        slots = statistics.mean(self.running_slots() for _ in range(10))
+        after = weight(triggerer)
+        freed = time.time()
+        self.gate.touch()
+        self.until(lambda: self.tasks("success") + self.tasks("failed") == count)
+        last = max(datetime.fromisoformat(each["end_date"]).timestamp() for each in self.listed())
+        failed = self.tasks("failed")
+        return {
+            "seconds until all wait": all_wait,
+            "worker slots held while all wait": slots,
+            "triggerer KB per waiting run": (after - before) / count / 1e3,
+            "seconds to drain": last - freed,
+            "failed": failed,
+        }
+
+    def tasks(self, state: str) -> int:
+        """How many task instances are in a state."""
+        where = f"/api/v2/dags/{self.dag}/dagRuns/~/taskInstances"
+        return self.client.get(where, params={"state": state, "limit": 1}).raise_for_status().json()["total_entries"]
+
+    def running_slots(self) -> int:
+        """How many worker slots are taken now, by whatever."""
+        time.sleep(LOOK_SECONDS)
+        where = "/api/v2/dags/~/dagRuns/~/taskInstances"
+        found = [
+            self.client.get(where, params={"state": state, "limit": 1}).raise_for_status().json()["total_entries"]
+            for state in ("running", "queued")
+        ]
+        return sum(found)
+
+    def listed(self) -> list[dict]:
+        """All task instances, page by page."""
+        found: list[dict] = []
+        where = f"/api/v2/dags/{self.dag}/dagRuns/~/taskInstances"
+        while True:
+            page = self.client.get(where, params={"limit": 100, "offset": len(found)}).raise_for_status().json()
+            found += page["task_instances"]
+            if len(found) >= page["total_entries"]:
+                return found
+
+    def until(self, probe) -> None:
+        """Waits, however long it takes."""
+        while not probe():
+            time.sleep(LOOK_SECONDS)
+
+
+def pid_of(root: Path, component: str) -> int:
+    """The process of a component of the stack."""
+    return json.loads((root / ".daybook" / "run" / f"{component}.json").read_text())["pid"]
+
+
+def weight(process: psutil.Process) -> int:
+    """Proportional set size of a process and its children, in bytes."""
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            total += each.memory_full_info().pss
+    return total
+
+
+def gated_notebook(folder: Path, gate: Path) -> None:
+    """A trivial notebook that waits for the gate."""
+    source = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists():\n    time.sleep(1)"
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": None, "outputs": [], "source": source}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    folder.mkdir(parents=True)
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
+    (folder / "notebook.ipynb").write_text(json.dumps(content))
+    (folder / "spec.yaml").write_text(json.dumps({"max_active_runs": 1000, "run": {"spark": False}}))
+
+
+def main() -> None:
+    """Measures, prints, keeps."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
+    gates: dict[str, Path] = {}
+
+    def prepare(root: Path) -> None:
+        gates.update({name: root / f"gate-{name}" for name in ("gated", "plain")})
+        gated_notebook(root / "include" / "notebooks" / "gated", gates["gated"])
+        (root / "dags" / "plain.py").write_text(PLAIN.format(wait=WAIT.format(gate=gates["plain"])))
+
+    with a_stack(prepare) as (root, client):
+        found = {name: Gated(root, client, name, gates[name]).measure(count) for name in ("plain", "gated")}
+    print(f"\n{count} runs at once: plain KubernetesPodOperator, Daybook, ratio")
+    for what, plain in found["plain"].items():
+        ours = found["gated"][what]
+        ratio = f"x{ours / plain:.2f}" if plain else ""
+        print(f"  {what:36} {plain:10.1f} {ours:10.1f}  {ratio}")
+    keep("many_runs", {"runs": count, **found})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What a task instance asks for: notebook, values and workspace, out of arguments, form, schedule or request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from daybook.catalogue import Notebook
+from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.manifest import Manifest, Reason
+from daybook.contract.request import RunRequest
+from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
+from daybook.on_airflow.plan import UNATTENDED
+from daybook.pods import Resources
+from daybook.storage import RunRecord
+from daybook.workspaces import Workspace
+
+ParametersFrom = Literal["arguments", "form", "request"]
+
+
+@dataclass(frozen=True)
+class PodPlan:
+    """What the attempt's pod is made from."""
+
+    request: RunRequest
+    workspace: Workspace
+    resources: Resources
+
+
+def asked_for(
+    context: Any, source: ParametersFrom, entry: Notebook, render: Callable[[str], Any]
+) -> tuple[dict[str, Any], str | None]:
+    """The values of a DAG run's form, schedule or request, and the workspace if one was named.
+
+    Args:
+        context: Airflow's.
+        source: which of them the DAG has.
+        entry: the notebook's.
+        render: renders a template of the entry's schedule.
+
+    Raises:
+        InvalidRequest: a request has names that mean nothing.
+    """
+    asked = dict(context["params"])
+    if source == "request":
+        refuse_unknown_keys(asked)
+        return asked["parameters"], asked.get(WORKSPACE)
+    run_type = context["dag_run"].run_type
+    if entry.schedule and str(getattr(run_type, "value", run_type)) in UNATTENDED:
+        # The form's defaults must not win over what the schedule says; what a backfill's conf says does.
+        asked = {**entry.scheduled_parameters(render), **(context["dag_run"].conf or {})}
+    workspace = asked.pop(WORKSPACE, None)
+    return asked, workspace
+
+
+def refuse_unknown_keys(params: Mapping[str, Any]) -> None:
+    """Refuses a request to `run_notebook` with names that mean nothing.
+
+    Raises:
+        InvalidRequest: names every one.
+    """
+    faults = [
+        Fault(name, f"is not known; there are {', '.join(REQUEST_KEYS)}") for name in params if name not in REQUEST_KEYS
+    ]
+    if faults:
+        raise InvalidRequest("run_notebook cannot run this", faults)
+
+
+def for_pod(workspace: Workspace, entry: Notebook) -> Workspace:
+    """The workspace as this notebook's pod may see it."""
+    return workspace if entry.run.spark else workspace.model_copy(update={"spark": None})
+
+
+def enough_memory(
+    resources: Resources, entry: Notebook, workspace: Workspace, record: RunRecord, earlier: Manifest | None
+) -> Resources:
+    """The attempt's resources: more memory for each earlier attempt that ran out of it, where the entry says so."""
+    if earlier is None or not entry.run.retry_with_more_memory:
+        return resources
+    kept = (record.earlier(number) for number in range(1, earlier.attempt))
+    for attempt in (*kept, earlier):
+        if attempt is not None and attempt.reason is Reason.OUT_OF_MEMORY:
+            resources = resources.more_memory(workspace.maximum.memory)
+    return resources
+
+
+def with_memory(request: RunRequest, resources: Resources) -> RunRequest:
+    """The request, whose runner keeps within these resources."""
+    limits = request.limits.model_copy(update={"memory_bytes": resources.memory_bytes})
+    return request.model_copy(update={"limits": limits})

@@ -1,0 +1,93 @@
+"""The provider's ways to a pod, made patient: a Kubernetes API that is away is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook
+from airflow.providers.cncf.kubernetes.utils.container import container_is_completed
+from airflow.providers.cncf.kubernetes.utils.pod_manager import (
+    PodManager,
+    PodPhase,
+    detect_pod_terminate_early_issues,
+)
+from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
+from kubernetes_asyncio.client.exceptions import ApiException as AsyncApiException
+
+from daybook.on_airflow.pod_api import PATIENCE_SECONDS, PodApi
+from daybook.pods import CONTAINER, is_stuck
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client.models import V1Pod
+
+_PAUSE_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
+_NOT_FOUND = 404
+_SERVER_ERROR = 500
+_TOO_MANY_REQUESTS = 429
+
+log = logging.getLogger(__name__)
+
+
+class PatientPodManager(PodManager):
+    """A `PodManager` that waits for the API, and not for ever for a pod whose node is gone."""
+
+    def __init__(self, pods: PodApi, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._pods = pods
+
+    def read_pod(self, pod: k8s.V1Pod) -> k8s.V1Pod:
+        """The pod as it is now.
+
+        Raises:
+            ApiException: there is none (404).
+            InfrastructureFailed: Kubernetes refuses to tell, or does not answer.
+        """
+        found = self._pods.read(pod.metadata.name, pod.metadata.namespace)
+        if found is None:
+            raise ApiException(status=_NOT_FOUND, reason=f"pod {pod.metadata.name} is gone")
+        return found
+
+    def await_pod_completion(self, pod: k8s.V1Pod, *_: Any, **__: Any) -> k8s.V1Pod:
+        """Waits until the notebook's container has ended, or cannot begin, or its node will not say any more."""
+        while True:
+            found = self.read_pod(pod)
+            ended = found.status.phase in PodPhase.terminal_states or container_is_completed(found, CONTAINER)
+            if ended or is_stuck(found, datetime.now(UTC)) or detect_pod_terminate_early_issues(found):
+                return found
+            time.sleep(_LOOK_SECONDS)
+
+
+class PatientHook(AsyncKubernetesHook):
+    """An `AsyncKubernetesHook` that waits for an API that is away, as `PodApi` does in a worker."""
+
+    async def get_pod(self, name: str, namespace: str) -> V1Pod:
+        """The pod as it is now.
+
+        Raises:
+            ApiException: Kubernetes refuses (404: there is none), or has not answered for long.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                pod: V1Pod = await super().get_pod(name, namespace)
+                return pod
+            except (AsyncApiException, aiohttp.ClientError, OSError) as error:
+                if not is_passing(error) or time.monotonic() > deadline:
+                    raise
+                log.warning("Kubernetes does not answer, asking again: %s", error)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the API is just not there now."""
+    if not isinstance(error, AsyncApiException):
+        return True
+    status = error.status or _SERVER_ERROR
+    return bool(status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS)

@@ -1,0 +1,272 @@
+"""The pod's side of `NotebookOperator`: made once, watched, ended, deleted; never another one taken for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, NoReturn
+
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk.exceptions import TaskDeferred
+from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from daybook.contract.errors import DaybookError, InfrastructureFailed, StoreFailed
+from daybook.contract.manifest import Manifest, Reason, State
+from daybook.on_airflow.errors import describe
+from daybook.on_airflow.patience import PatientPodManager
+from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, refusal, said
+from daybook.on_airflow.reference import RunReference
+from daybook.on_airflow.sealing import note_image, note_message, settle
+from daybook.on_airflow.trigger import CANCELLED, NotebookTrigger, RoomTrigger
+from daybook.pods import CONTAINER, Ending, disruption_of, ending_of, image_digest_of, is_stuck, stuck_ending
+from daybook.storage import RunRecord, StaleAttempt
+
+ROOM_SECONDS = 30.0
+"""Between two tries to make a pod that the namespace's quota has no room for."""
+
+GIVEN_UP = Ending(
+    State.INTERRUPTED,
+    Reason.TERMINATED,
+    "Airflow gave the run up before its notebook was through, and its pod was ended",
+)
+"""Of a pod that was still at work: the task ran out of time, or nobody watched over it any more."""
+
+GIVING_UP_SECONDS = 30.0
+"""How long Airflow's callbacks wait for a pod to end: its DAG processor ends what takes longer than 50 s."""
+
+_ENDED = ("Succeeded", "Failed")
+
+
+class PodTask(KubernetesPodOperator):
+    """A `KubernetesPodOperator` for the pod of one attempt; it believes the record, and only the pod it made."""
+
+    _record: RunRecord
+    _namespace: str
+    _reference: RunReference | None = None
+    _manifest: Manifest | None = None
+    _pod_to_reattach: k8s.V1Pod | None = None
+
+    # -- what an earlier try left --------------------------------------------------------------------------------------
+
+    def _take_up(self, earlier: Manifest) -> k8s.V1Pod | None:
+        """The pod of an attempt that an earlier try left behind, where it still has something to say.
+
+        Any other pod in its place is deleted, and the attempt is sealed: at most one attempt is ever at work.
+        """
+        pod = self._pods.read(self._reference_of(earlier).pod_name, self._namespace)
+        is_its_own = pod is not None and pod.metadata.uid == earlier.pod_uid
+        if pod is not None and is_its_own and not earlier.sealed and pod.metadata.deletion_timestamp is None:
+            return pod
+        self._end_attempt(earlier, pod)
+        return None
+
+    def _end_attempt(self, manifest: Manifest, pod: k8s.V1Pod | None, seconds: float | None = None) -> None:
+        """Deletes what there is of an attempt's pod, and seals its record; a pod that holds the only copy stays."""
+        if manifest.sealed and manifest.reason is Reason.STORE_FAILED:
+            return
+        if pod is not None:
+            ending = ending_of(pod, CONTAINER) if _has_ended(pod) else disruption_of(pod) or GIVEN_UP
+            self._pods.delete(pod)
+            gone = self._pods.wait_until_gone(pod, *(() if seconds is None else (seconds,)))
+            if not gone and seconds is not None:
+                return  # its runner is still at work on the record; the sweeper looks again
+        else:
+            ending = self._reference_of(manifest).ending_when_gone
+        if not manifest.sealed:
+            self.log.info("%s", describe(settle(self._record, manifest.attempt, ending, pod)))
+
+    def _reference_of(self, manifest: Manifest) -> RunReference:
+        return RunReference(manifest.workspace, manifest.run_id, manifest.attempt, manifest.pod_uid)
+
+    # -- making and waiting --------------------------------------------------------------------------------------------
+
+    def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Any) -> k8s.V1Pod:  # noqa: ARG002
+        """The pod of this very attempt that still waits to be seen, else a new one; never another's.
+
+        Raises:
+            QuotaExceeded: there is no room for it now, and the task can wait elsewhere.
+            ApiException: Kubernetes refuses it.
+        """
+        pod = self._pod_to_reattach
+        if pod is not None:
+            self.log.info("Reattaching to pod %s", pod.metadata.name)
+        else:
+            pod = self._made(pod_request_obj)
+            self._note_pod(pod)
+        self._refer(pod_uid=pod.metadata.uid)
+        return pod
+
+    def _made(self, wanted: k8s.V1Pod) -> k8s.V1Pod:
+        while True:
+            try:
+                return self._pods.create(wanted)
+            except QuotaExceeded as error:
+                note_message(self._record, self._attempt, f"waits for room in the namespace's quota: {error}")
+                if self.deferrable:
+                    raise
+                self.log.info("No room for the pod, trying again in %.0f s: %s", ROOM_SECONDS, error)
+            time.sleep(ROOM_SECONDS)
+
+    def _note_pod(self, pod: k8s.V1Pod) -> None:
+        """Keeps the pod's UID: without it nobody could tell it from another one later."""
+        try:
+            self._record.note_pod(self._attempt, pod.metadata.uid)
+        except StoreFailed:
+            self._pods.delete(pod)
+            raise
+
+    def _wait(self, wait: Callable[[], Any]) -> None:
+        """Waits, and has the run settled then, whatever the provider makes of its pod."""
+        failure: Exception | None = None
+        try:
+            wait()
+        except QuotaExceeded:
+            self._wait_for_room()
+        except (TaskDeferred, DaybookError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the provider raises, the manifest decides
+            failure = error
+            self.log.info("The pod's own account: %s", said(error))
+        if self._manifest is None:
+            # The provider came back without having cleaned up: ask Kubernetes what there is.
+            self._finish(self._own_pod(), refusal(failure))
+
+    def _wait_for_room(self) -> NoReturn:
+        moment = time.time() + ROOM_SECONDS
+        trigger = RoomTrigger(self._this.to_json(), moment)
+        super().defer(trigger=trigger, method_name="try_again")
+        raise RuntimeError("a deferral raises")
+
+    def defer(
+        self, *, trigger: Any, method_name: str, kwargs: Any = None, timeout: timedelta | float | None = None
+    ) -> NoReturn:
+        """Defers to a trigger that knows the run, so that a cancelled run is sealed."""
+        _, arguments = trigger.serialize()
+        ours = NotebookTrigger(run=self._this.to_json(), **arguments)
+        super().defer(trigger=ours, method_name=method_name, kwargs=kwargs, timeout=timeout)
+
+    def await_pod_start(self, pod: k8s.V1Pod) -> None:
+        """Waits here until the pod runs, and notes which image that is."""
+        super().await_pod_start(pod)
+        digest = image_digest_of(self._own_pod(), CONTAINER)
+        if digest is not None:
+            note_image(self._record, self._attempt, digest)
+
+    def await_pod_completion(self, pod: k8s.V1Pod) -> None:  # type: ignore[override] # there: a decorated one
+        """Waits here until the pod has ended; then its log, once and whole."""
+        self.pod_manager.await_pod_completion(pod)
+        self._write_logs(pod)
+
+    def find_pod(self, namespace: str, context: Any, *, exclude_checked: bool = True) -> k8s.V1Pod | None:  # noqa: ARG002
+        """This attempt's pod as it is now; the provider would look by labels, which anybody can set."""
+        return self._own_pod()
+
+    def _write_logs(self, pod: k8s.V1Pod, *_: Any, **__: Any) -> None:  # type: ignore[override] # there: a decorated one
+        """The log as far as it goes, each line once: following a pod that outlived its time would wait for it again."""
+        try:
+            for line in self._pods.log_lines(pod, CONTAINER):
+                if line:
+                    self.log.info("[%s] logs: %s", CONTAINER, line)
+        except (ApiException, HTTPError) as error:
+            self.log.warning("The rest of the pod's log cannot be had; the record has it: %s", said(error))
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def cleanup(self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None) -> None:  # noqa: ARG002
+        """Settles the run, then deletes its pod; one that still runs is ended first, with the grace to seal.
+
+        A pod whose runner could not reach the bucket is kept: what it could not save lies in it.
+
+        Raises:
+            StoreFailed: the bucket does not answer; the pod is kept for the next try.
+        """
+        if remote_pod and not self._killed and self._manifest is None:
+            self._finish(self._own_pod())
+
+    def _finish(self, pod: k8s.V1Pod | None, refused: Ending | None = None) -> None:
+        if pod is None:
+            self._manifest = settle(self._record, self._attempt, refused or self._this.ending_when_gone)
+            return
+        stuck = is_stuck(pod, datetime.now(UTC))
+        ended = stuck or _has_ended(pod)
+        ending = stuck_ending(pod) if stuck else ending_of(pod, CONTAINER)
+        if not ended:
+            if ending.reason is Reason.NEVER_SEALED:
+                ending = GIVEN_UP
+            self._pods.delete(pod)
+            self._pods.wait_until_gone(pod)
+        self._manifest = settle(self._record, self._attempt, ending, pod)
+        if self._manifest.reason is Reason.STORE_FAILED:
+            self.log.warning("Pod %s is kept: it holds what could not be saved", pod.metadata.name)
+        elif ended:
+            self._delete_settled(pod)
+
+    def _delete_settled(self, pod: k8s.V1Pod) -> None:
+        try:
+            self._pods.delete(pod)
+        except InfrastructureFailed as error:
+            # The run is what its manifest says; a pod too many does not change that, and the sweeper takes it away.
+            self.log.warning("Pod %s could not be deleted: %s", pod.metadata.name, error)
+
+    def on_kill(self) -> None:
+        """Ends the pod of a task that was killed while it was here, and seals what its runner could not."""
+        self._killed = True
+        if self._reference is None or self._reference.attempt == 0 or self._manifest is not None:
+            return
+        pod = self._pods.read(self._reference.pod_name, self._namespace)
+        if pod is not None:
+            self._pods.delete(pod)
+            self._pods.wait_until_gone(pod)
+        try:
+            self.log.info("%s", describe(settle(self._record, self._attempt, CANCELLED, pod)))
+        except StaleAttempt as error:
+            self.log.info("Nothing to seal: %s", error)
+
+    # -- small helpers -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def pod_manager(self) -> PatientPodManager:
+        """The provider's way to the pod, made patient."""
+        return PatientPodManager(self._pods, kube_client=self.client, callbacks=self.callbacks)
+
+    @property
+    def _pods(self) -> PodApi:
+        return PodApi(lambda: self.client)
+
+    @property
+    def _this(self) -> RunReference:
+        if self._reference is None:
+            raise RuntimeError("the run is not prepared")
+        return self._reference
+
+    @property
+    def _attempt(self) -> int:
+        return self._this.attempt
+
+    def _refer(self, **changes: Any) -> None:
+        """Changes the reference, which the triggerer and the next part of the task get too."""
+        self._reference = replace(self._this, **changes)
+        self.trigger_kwargs = {**(self.trigger_kwargs or {}), "daybook": self._reference.to_json()}
+
+    def _own_pod(self) -> k8s.V1Pod | None:
+        """The pod that was made for this attempt; None where it is gone, or another one has its name."""
+        pod = self._pods.read(self._this.pod_name, self._namespace)
+        if pod is None or pod.metadata.uid != self._this.pod_uid:
+            return None
+        disruption = disruption_of(pod)
+        if disruption is not None:
+            self._refer(disruption=(str(disruption.state), str(disruption.reason), disruption.message))
+        return pod
+
+
+def _has_ended(pod: k8s.V1Pod) -> bool:
+    """Whether the notebook's container has ended, whatever else may still run beside it."""
+    if pod.status is None or pod.status.phase in _ENDED:
+        return pod.status is not None
+    statuses = pod.status.container_statuses or []
+    return any(each.name == CONTAINER and each.state is not None and each.state.terminated for each in statuses)
