@@ -6,6 +6,7 @@ The chart itself is not to be had here: its keys were read in its reference, and
 from __future__ import annotations
 
 import configparser
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -115,6 +116,11 @@ def test_airflow_is_set_as_operating_says(values: dict[str, Any]) -> None:
     assert values["config"]["workers"]["min_heartbeat_interval"] == "1"
     assert values["triggerer"]["terminationGracePeriodSeconds"] > 90
     assert "preload(sys.argv)" in values["airflowLocalSettings"]
+
+
+def test_the_connection_to_kubernetes_is_the_pods_own_account(values: dict[str, Any]) -> None:
+    connection = json.loads(environment(values)["AIRFLOW_CONN_KUBERNETES_DEFAULT"])
+    assert connection == {"conn_type": "kubernetes", "extra": {"in_cluster": True}}
 
 
 def test_settings_are_texts_that_a_configuration_file_can_hold(values: dict[str, Any]) -> None:
