@@ -12,6 +12,8 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,7 +30,7 @@ BYTES = 1024**3
 FILES_AT_ONCE = 4
 """As many as the runner uploads at once."""
 ROUNDS = 7
-MOTO_ROUNDS = 1
+MOTO_ROUNDS = 3
 BUCKET = "bench"
 PYTHON = CHECKOUT / ".venv" / "bin" / "python"
 PEER = "boto3, as it comes"
@@ -130,7 +132,10 @@ def server(command: list[str], stream: str) -> Iterator[str]:
     with subprocess.Popen(command, stdout=to["stdout"], stderr=to["stderr"]) as process:
         try:
             lines = getattr(process, stream)
-            yield next(found.group().decode() for line in lines if (found := re.search(rb"http://[\d.]+:\d+", line)))
+            url = next(found.group().decode() for line in lines if (found := re.search(rb"http://[\d.]+:\d+", line)))
+            # A server that writes a line a request stands still once nobody reads them.
+            threading.Thread(target=deque, args=(lines, 0), daemon=True).start()
+            yield url
         finally:
             process.terminate()
 

@@ -6,7 +6,7 @@ lock() {
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$@"
 }
 lock requirements/build.in -o requirements/build.txt
-lock pyproject.toml --extra airflow -c requirements/build.txt -o requirements/airflow.txt
+lock pyproject.toml --extra airflow --extra postgres -c requirements/build.txt -o requirements/airflow.txt
 lock pyproject.toml requirements/notebook.in --extra runner --extra spark -c requirements/build.txt -o requirements/notebook.txt
 lock requirements/dev.in -o requirements/dev.txt
 lock requirements/notebook-dev.in -o requirements/notebook-dev.txt

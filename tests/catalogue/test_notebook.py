@@ -89,7 +89,13 @@ def test_quantities_are_kubernetes_own(fields: dict[str, Any]) -> None:
         {"image": "a b"},
         {"image": "--privileged"},
         {"kernel": "../python3"},
-        {"gpu": 1},
+        {"gpu": -1},
+        {"gpu": "1"},
+        {"gpu": True},
+        {"ephemeral_storage": "1e3"},
+        {"ephemeral_storage": "0"},
+        {"retry_with_more_memory": 2},
+        {"gpus": 1},
     ],
 )
 def test_a_run_setting_that_cannot_be_is_refused(fields: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,6 +173,32 @@ def make_project(root: Path) -> Path:
     (root / "dags" / "own.py").write_text(OWN_DAG)
     write_notebooks(root / "include" / "notebooks")
     return root
+
+
+@contextmanager
+def running_stack(root: Path, *options: str) -> Iterator[Stack]:
+    """The stack of a project, from `daybook up` with some options to `daybook down`."""
+    api, pods, spark, ui = free_ports(4)
+    ports = ["--port", str(api), "--pods-port", str(pods), "--spark-port", str(spark), "--spark-ui-port", str(ui)]
+    up = subprocess.run(
+        [str(DAYBOOK), "up", *ports, *options],
+        cwd=root,
+        env=clean_environment(),
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    try:
+        assert up.returncode == 0, up.stdout + up.stderr
+        url = f"http://127.0.0.1:{api}"
+        with httpx.Client(base_url=url, timeout=30) as client:
+            password = (root / ".daybook/admin-password").read_text().strip()
+            token = client.post("/auth/token", json={"username": "admin", "password": password}).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+            yield Stack(root, url, client)
+    finally:
+        subprocess.run([str(DAYBOOK), "down"], cwd=root, env=clean_environment(), timeout=300, check=False)
 
 
 def kill(pid: int) -> None:

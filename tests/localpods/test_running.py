@@ -97,6 +97,20 @@ def test_a_container_gets_only_the_environment_it_names(localpods: Localpods, mo
     assert arguments == ["hello", name]
 
 
+def test_home_is_the_pods_own_folder_whatever_the_pod_calls_it(localpods: Localpods) -> None:
+    """A pod with a read-only root names a mount as its HOME; here that mount lies below the folder of the pod."""
+    code = "import os; print(os.environ['HOME'], os.path.isdir(os.path.expanduser('~/home/daybook')))"
+    name = localpods.python(
+        code,
+        env=[{"name": "HOME", "value": "/home/daybook"}],
+        volumeMounts=[{"name": "home", "mountPath": "/home/daybook"}],
+        spec={"volumes": [{"name": "home", "emptyDir": {"sizeLimit": "1Gi"}}]},
+    )
+    localpods.finished(name)
+    uid = localpods.get(name)["metadata"]["uid"]
+    assert localpods.log(name).split() == [str(localpods.state / "pods" / uid / "home"), "True"]
+
+
 def test_secrets_reach_the_container_and_nothing_else(localpods: Localpods) -> None:
     value = "s3cr3t-value-of-the-test"
     folder = localpods.secrets / "default" / "credentials"

@@ -91,3 +91,20 @@ def test_the_request_says_what_the_notebook_may_take_and_hold():
 def test_the_memory_limit_is_the_pods(memory, limit):
     assert plan(memory=memory).limits.memory_bytes == limit
     assert not plan().may_end_early
+
+
+def test_what_the_workspace_does_not_allow_is_refused_before_anything_starts():
+    greedy = a_notebook(run={"image": "evil/image:1", "memory": "8Gi", "gpu": 1})
+    with pytest.raises(InvalidRequest) as caught:
+        plan(greedy, maximum={"memory": "4Gi"})
+    assert {fault.where for fault in caught.value.faults} == {"run.image", "run.memory", "run.gpu"}
+
+
+def test_a_stranger_does_not_learn_what_the_workspace_allows():
+    with pytest.raises(NotAllowed, match="not a member") as caught:
+        plan(a_notebook(run={"gpu": 1}), user="eve", members=("ada",))
+    assert [fault.where for fault in caught.value.faults] == ["workspace"]
+
+
+def test_an_entry_that_says_nothing_of_time_gets_no_more_than_the_workspaces_maximum():
+    assert plan(maximum={"timeout_seconds": 60}).limits.timeout_seconds == 60

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from kubernetes.client import ApiClient
 
 from builders import RUN_ID, a_request, a_workspace
+from daybook.catalogue.notebook import MAX_TIMEOUT_SECONDS
 from daybook.contract.errors import InvalidRequest
 from daybook.contract.request import MAX_REQUEST_BYTES, Limits, NotebookSource, RunRequest
 from daybook.pods import CONTAINER, GRACE_SECONDS, Resources, build_pod
-from daybook.pods.build import MAX_DEADLINE_SECONDS
+from daybook.pods.timing import MAX_DEADLINE_SECONDS, MAX_RUN_SECONDS
 from daybook.workspaces import SecretReference, SparkSettings
 
 RESOURCES = Resources(cpu="500m", memory="2Gi")
@@ -122,12 +123,12 @@ def test_secrets_are_named_and_never_written():
     assert found["SPARK_CONNECT_AUTHENTICATE_TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "spark", "key": "psk"}}
     assert container_of(pod)["envFrom"] == [{"secretRef": {"name": "team-s3"}}]
     with_values = {name for name, variable in found.items() if "value" in variable}
-    assert with_values == {"DAYBOOK_REQUEST", "SPARK_REMOTE"}
+    assert with_values == {"DAYBOOK_REQUEST", "HOME", "SPARK_REMOTE"}
 
 
 def test_a_workspace_without_spark_and_secrets_adds_nothing():
     pod = a_pod()
-    assert list(environment_of(pod)) == ["DAYBOOK_REQUEST"]
+    assert list(environment_of(pod)) == ["DAYBOOK_REQUEST", "HOME"]
     assert "envFrom" not in container_of(pod)
 
 
@@ -157,26 +158,18 @@ def test_size_is_counted_in_bytes_not_in_characters():
 
 @pytest.mark.parametrize(
     ("timeout", "deadline"),
-    [(0.5, 301), (3600, 3900), (3600.2, 3901), (1e300, MAX_DEADLINE_SECONDS), (2**31 - 1, MAX_DEADLINE_SECONDS)],
+    [(0.5, 901), (3600, 4500), (3600.2, 4501), (1e300, MAX_DEADLINE_SECONDS), (2**31 - 1, MAX_DEADLINE_SECONDS)],
 )
 def test_the_runner_ends_a_run_that_takes_too_long_before_kubernetes_does(timeout, deadline):
     pod = a_pod(a_request(limits=Limits(timeout_seconds=timeout)))
     assert pod["spec"]["activeDeadlineSeconds"] == deadline
 
 
-def test_no_time_limit_means_no_deadline():
-    assert "activeDeadlineSeconds" not in a_pod(a_request(limits=Limits(timeout_seconds=None)))["spec"]
-
-
-def test_the_pod_fits_kubernetes_restricted_policy():
-    """Pod Security Standards, level restricted, field by field."""
-    pod = a_pod()
-    spec, container = pod["spec"], container_of(pod)
-    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"} & spec.keys()
-    assert [set(volume) for volume in spec["volumes"]] == [{"name", "emptyDir"}]
-    assert not {"ports", "lifecycle", "volumeDevices"} & container.keys()
+def test_a_run_without_a_time_limit_ends_with_its_workspaces_maximum_or_after_a_week():
+    endless = a_request(limits=Limits(timeout_seconds=None))
+    assert a_pod(endless, maximum={"timeout_seconds": 60})["spec"]["activeDeadlineSeconds"] == 960
+    assert a_pod(endless)["spec"]["activeDeadlineSeconds"] == MAX_RUN_SECONDS + 900
+    assert MAX_RUN_SECONDS == MAX_TIMEOUT_SECONDS
 
 
 def test_the_pod_has_no_right_in_the_cluster():
@@ -186,7 +179,7 @@ def test_the_pod_has_no_right_in_the_cluster():
 def test_the_whole_pod():
     pod = a_pod(a_request(attempt=2, image="own/image:1"), namespace="team", service_account="notebooks")
     environment = container_of(pod).pop("env")
-    assert [variable["name"] for variable in environment] == ["DAYBOOK_REQUEST"]
+    assert [variable["name"] for variable in environment] == ["DAYBOOK_REQUEST", "HOME"]
     assert pod == {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -208,19 +201,45 @@ def test_the_whole_pod():
             "restartPolicy": "Never",
             "serviceAccountName": "notebooks",
             "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "enableServiceLinks": False,
+            "hostNetwork": False,
+            "hostPID": False,
+            "hostIPC": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 1000,
+                "runAsGroup": 1000,
+                "fsGroup": 1000,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "activeDeadlineSeconds": 3900,
-            "volumes": [{"name": "work", "emptyDir": {}}],
+            "activeDeadlineSeconds": 4500,
+            "volumes": [{"name": name, "emptyDir": {"sizeLimit": "10Gi"}} for name in ("work", "home", "tmp")],
             "containers": [
                 {
                     "name": CONTAINER,
                     "image": "own/image:1",
+                    "imagePullPolicy": "IfNotPresent",
                     "args": ["execute"],
                     "workingDir": "/home/daybook/work",
-                    "resources": {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"memory": "2Gi"}},
-                    "volumeMounts": [{"name": "work", "mountPath": "/home/daybook/work"}],
-                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                    "resources": {
+                        "requests": {"cpu": "500m", "memory": "2Gi", "ephemeral-storage": "1Gi"},
+                        "limits": {"memory": "2Gi", "ephemeral-storage": "10Gi"},
+                    },
+                    "volumeMounts": [
+                        {"name": "work", "mountPath": "/home/daybook/work"},
+                        {"name": "home", "mountPath": "/home/daybook"},
+                        {"name": "tmp", "mountPath": "/tmp"},
+                    ],
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "privileged": False,
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
                     "terminationMessagePolicy": "FallbackToLogsOnError",
                 }
             ],
@@ -247,16 +266,3 @@ def test_any_request_makes_a_pod_with_valid_names(notebook, user, workspace, att
 
 def test_equal_requests_make_equal_pods():
     assert a_pod() == a_pod()
-
-
-@pytest.mark.parametrize(
-    ("cpu", "memory", "expected"),
-    [
-        (None, None, Resources("1", "2Gi")),
-        ("4", None, Resources("4", "2Gi")),
-        (None, "8Gi", Resources("1", "8Gi")),
-        ("4", "8Gi", Resources("4", "8Gi")),
-    ],
-)
-def test_a_notebooks_wish_counts_before_the_workspaces_default(cpu, memory, expected):
-    assert Resources.choose(a_workspace(), cpu, memory) == expected

@@ -35,6 +35,9 @@ DEFAULT_TIMEOUT_SECONDS = 3600
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
 """The longest a run may take; a week holds every batch computation we know of, and still ends what hangs."""
 
+MAX_GPUS = 64
+"""More than any node has; what a workspace really gives is its `maximum.gpu`."""
+
 MAX_RETRIES = 10
 """Attempts after the first; each is a whole new pod."""
 
@@ -88,6 +91,7 @@ def _quantity(value: object) -> object:
 _CPU = matching(r"(?!0+(\.0*)?m?$)([0-9]+(\.[0-9]{1,3})?|[0-9]+m)", "an amount of processors such as 2, 0.5 or 500m")
 _BYTES = r"[1-9][0-9]*(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?"
 _MEMORY = matching(_BYTES, "an amount of memory such as 512Mi or 4Gi")
+_STORAGE = matching(_BYTES, "an amount of disk such as 500Mi or 20Gi")
 _OUTPUT = matching(_BYTES, "an amount of bytes such as 500k or 10Mi")
 _IMAGE = matching(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", "an image such as daybook/notebook:1.2")
 _KERNEL = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", "a kernel's name such as python3")
@@ -106,8 +110,13 @@ class RunSettings(Strict):
     memory: Annotated[str, BeforeValidator(_quantity), _MEMORY, _QUANTITY_SCHEMA] | None = Field(
         None, description="Memory, as Kubernetes writes it: 512Mi or 4Gi."
     )
+    ephemeral_storage: Annotated[str, BeforeValidator(_quantity), _STORAGE, _QUANTITY_SCHEMA] | None = Field(
+        None, description="Disk for the run's working folder and all that it writes, as memory is written."
+    )
+    gpu: Annotated[StrictInt, Field(ge=0, le=MAX_GPUS)] = Field(0, description="GPUs, of those the cluster has.")
     timeout_seconds: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_SECONDS)] = Field(
-        DEFAULT_TIMEOUT_SECONDS, description="Seconds one attempt may take."
+        DEFAULT_TIMEOUT_SECONDS,
+        description="Seconds one attempt may take; by default less where the workspace's maximum is.",
     )
     cell_timeout_seconds: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_SECONDS)] | None = Field(
         None, description="Seconds one cell may take; by default as long as the attempt."
@@ -126,16 +135,27 @@ class RunSettings(Strict):
     retries: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] = Field(
         0, description="Further attempts when the infrastructure failed. A failing notebook is not tried again."
     )
+    retry_with_more_memory: StrictBool = Field(
+        False,
+        description="Whether an attempt that ran out of memory is tried again with twice as much, up to the "
+        "workspace's maximum. It counts as one of the retries.",
+    )
     spark: StrictBool = Field(True, description="Whether the run may use its workspace's Spark Connect server.")
 
-    def limits(self, memory_bytes: int | None = None) -> Limits:
+    @property
+    def asked_timeout_seconds(self) -> int | None:
+        """The attempt's time where the notebook says something about it; None leaves it to the workspace."""
+        return self.timeout_seconds if "timeout_seconds" in self.model_fields_set else None
+
+    def limits(self, memory_bytes: int | None = None, timeout_seconds: float | None = None) -> Limits:
         """Return what holds for an attempt.
 
         Args:
             memory_bytes: what its processes may hold together; None where nothing is known of that.
+            timeout_seconds: the attempt's time as its workspace decided; without one the notebook's own word stands.
         """
         return Limits(
-            timeout_seconds=self.timeout_seconds,
+            timeout_seconds=self.timeout_seconds if timeout_seconds is None else timeout_seconds,
             cell_timeout_seconds=self.cell_timeout_seconds,
             cell_output_bytes=whole(quantity(self.cell_output)),
             output_bytes=whole(quantity(self.output)),

@@ -15,7 +15,7 @@ from daybook.cli.parameters import read_texts, typed
 from daybook.cli.settings import Settings
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
-from daybook.workspaces import Workspace
+from daybook.workspaces import Workspace, require_within
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ def check(
     if workspace is not None and notebook.workspaces and workspace.name not in notebook.workspaces:
         allowed = ", ".join(notebook.workspaces)
         faults.append(Fault("workspace", f"the catalogue lets this notebook run only in: {allowed}"))
+    if workspace is not None:
+        try:
+            require_within(workspace, notebook.run)
+        except InvalidRequest as error:
+            faults += error.faults
     if faults or workspace is None:
         raise InvalidRequest(summary, faults)
     return Request(notebook, workspace, parameters)

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-NOTEBOOK_ENVIRONMENT_VARIABLE = "DAYBOOK_NOTEBOOK_ENV"
-"""Names the notebooks' virtual environment where it is not the project's own."""
+from daybook.contract.variables import NOTEBOOK_ENVIRONMENT_VARIABLE
 
 _FOLDER = ".venv-notebook"
 _RUNNERS_OWN = "papermill"

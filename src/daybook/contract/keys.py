@@ -123,6 +123,19 @@ def pod_name(run: str, attempt: int) -> str:
     return f"daybook-{readable[: POD_NAME_LENGTH - len(tail) - len('daybook--')].rstrip('-')}-{tail}"
 
 
+def secret_name(run: str, attempt: int) -> str:
+    """The Secret with the short-lived credentials of an attempt's pod: the pod's name and what it holds."""
+    return f"{pod_name(run, attempt)}-credentials"
+
+
+def session_name(run: str, attempt: int) -> str:
+    """How an attempt is called where its role is assumed, and so in the bucket's audit log: as its pod is.
+
+    Letters, digits and dashes, 64 at most (STS's `RoleSessionName`).
+    """
+    return pod_name(run, attempt)
+
+
 def label_value(text: str) -> str:
     """A Kubernetes label value for any text: the text itself where it is one, else a slug with a digest."""
     if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", text):

@@ -38,11 +38,12 @@ def launch_of(pod: Json, container: Json, image: Image, home: Path, secrets: Sec
     Raises:
         ConfigProblem: a secret or key is missing, or cannot be a variable's value.
     """
-    named = _variables(pod, container, secrets)
+    named = _variables(pod, container, home, secrets)
     limit = (container["resources"].get("limits") or {}).get("memory")
     return Launch(
         argv=_command(container, image, named),
-        env={**image.environment(), "HOME": str(home), "HOSTNAME": pod["metadata"]["name"], **named},
+        # HOME last: the folder a pod names is a mount of its own, and here every mount lies below this one.
+        env={**image.environment(), "HOSTNAME": pod["metadata"]["name"], **named, "HOME": str(home)},
         cwd=str(_working_folder(container, home)),
         memory_limit_bytes=None if limit is None else whole(quantity(limit)),
         deadline=deadline_of(pod),
@@ -75,7 +76,16 @@ def _command(container: Json, image: Image, variables: Mapping[str, str]) -> tup
     return head + tuple(expand(one, variables) for one in container.get("args") or ())
 
 
-def _variables(pod: Json, container: Json, secrets: Secrets) -> dict[str, str]:
+def _led(value: str, container: Json, home: Path) -> str:
+    """A value; one that is a mount's path, or begins with it, leads to where the volume is here: below HOME."""
+    for mount in container.get("volumeMounts") or ():
+        path = mount["mountPath"].rstrip("/")
+        if path and (value == path or value.startswith(f"{path}/")):
+            return f"{home}{value}"
+    return value
+
+
+def _variables(pod: Json, container: Json, home: Path, secrets: Secrets) -> dict[str, str]:
     namespace = pod["metadata"]["namespace"]
     found: dict[str, str] = {}
     for source in container.get("envFrom") or ():
@@ -83,7 +93,7 @@ def _variables(pod: Json, container: Json, secrets: Secrets) -> dict[str, str]:
     for variable in container.get("env") or ():
         origin = variable.get("valueFrom")
         if origin is None:
-            value: str | None = expand(variable.get("value") or "", found)
+            value: str | None = _led(expand(variable.get("value") or "", found), container, home)
         else:
             value = _from_origin(pod, container, origin, secrets)
         if value is not None:

@@ -17,6 +17,7 @@ from daybook.localpods.reading import log_answer
 from daybook.localpods.record import LOG_FILE
 from daybook.localpods.serving import (
     Json,
+    checked_kind,
     flag,
     is_dry_run,
     json_of,
@@ -48,7 +49,7 @@ class PodsApi:
     async def create(self, request: Request) -> Response:
         """POST pods."""
         namespace = namespace_of(request) or ""
-        sent = _checked_kind(await json_of(request), "Pod")
+        sent = checked_kind(await json_of(request), "Pod")
         name = _name_to_show(sent)
         faults = pod_faults(sent)
         if faults:
@@ -162,15 +163,6 @@ class PodsApi:
         if pod is None:
             raise not_found("pods", name)
         return pod
-
-
-def _checked_kind(sent: Any, kind: str) -> Json:
-    if not isinstance(sent, dict):
-        raise bad_request(f"the body must be a {kind} as a JSON object")
-    given = (sent.get("apiVersion", "v1"), sent.get("kind", kind))
-    if given != ("v1", kind):
-        raise bad_request(f"the body must be a v1 {kind}, not a {given[0]} {given[1]}")
-    return sent
 
 
 def _name_to_show(sent: Json) -> str:

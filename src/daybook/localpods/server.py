@@ -34,12 +34,15 @@ from daybook.localpods.files import write_atomically
 from daybook.localpods.images import load_images
 from daybook.localpods.kubeconfig import authority_file
 from daybook.localpods.limits import KEEP_ALIVE_SECONDS, KEEP_FINISHED_PODS, SHUTDOWN_SECONDS
+from daybook.localpods.mounts import Mounts
 from daybook.localpods.pods_api import PodsApi
-from daybook.localpods.secrets import Secrets
+from daybook.localpods.secrets import SecretFiles, Secrets, secret_objects
+from daybook.localpods.secrets_api import SecretsApi
 from daybook.localpods.state import StateFolder
 from daybook.localpods.store import Collection
 from daybook.localpods.supervisor import Supervisor
 from daybook.localpods.tls import server_context
+from daybook.localpods.tokens import TokenIssuer
 from daybook.localpods.versions import Versions
 from daybook.localpods.worker import Node
 
@@ -117,9 +120,12 @@ def build_app(settings: Settings, state: StateFolder, closing: asyncio.Event) ->
     versions = Versions(state.root / "versions")
     pods = Collection(versions, state.save_pod, state.forget_pod)
     events = Events(Collection(versions, None, None), state)
-    supervisor = Supervisor(
-        Node(pods, events, state, settings.images, Secrets(settings.secrets)), settings.keep_finished_pods
-    )
+    objects = secret_objects(versions, SecretFiles(state.root / "secrets"))
+    secrets = Secrets(settings.secrets, objects)
+    mounts = Mounts(state, secrets, TokenIssuer())
+    node = Node(pods, events, state, settings.images, secrets, mounts)
+    supervisor = Supervisor(node, objects, settings.keep_finished_pods)
+    secrets_api = SecretsApi(objects, supervisor.secret_changed)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -128,7 +134,7 @@ def build_app(settings: Settings, state: StateFolder, closing: asyncio.Event) ->
         await supervisor.close()
 
     return Starlette(
-        routes=_routes(PodsApi(supervisor, closing)),
+        routes=[*_routes(PodsApi(supervisor, closing)), *_secret_routes(secrets_api)],
         lifespan=lifespan,
         middleware=[Middleware(_BearerToken, token=settings.token)],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _bug},
@@ -164,6 +170,18 @@ def _routes(api: PodsApi) -> list[Route]:
         Route(f"{events}/{{name}}", api.get_event, methods=["GET"]),
         Route("/api/v1/namespaces", api.list_namespaces, methods=["GET"]),
         Route("/api/v1/namespaces/{namespace}", api.get_namespace, methods=["GET"]),
+    ]
+
+
+def _secret_routes(api: SecretsApi) -> list[Route]:
+    some, one = "/api/v1/namespaces/{namespace}/secrets", "/api/v1/namespaces/{namespace}/secrets/{name}"
+    return [
+        Route("/api/v1/secrets", api.list_secrets, methods=["GET"]),
+        Route(some, api.list_secrets, methods=["GET"]),
+        Route(some, api.create, methods=["POST"]),
+        Route(one, api.get, methods=["GET"]),
+        Route(one, api.patch, methods=["PATCH"]),
+        Route(one, api.delete, methods=["DELETE"]),
     ]
 
 

@@ -19,7 +19,12 @@ from daybook.localpods.limits import MAX_BODY_BYTES, MAX_BODY_DEPTH
 Json = dict[str, Any]
 _TRUE: Final = ("true", "1", "t", "True", "TRUE")
 _FALSE: Final = ("false", "0", "f", "False", "FALSE", "")
-_LIST_KINDS: Final[Mapping[str, str]] = {"pods": "PodList", "events": "EventList", "namespaces": "NamespaceList"}
+_LIST_KINDS: Final[Mapping[str, str]] = {
+    "pods": "PodList",
+    "events": "EventList",
+    "namespaces": "NamespaceList",
+    "secrets": "SecretList",
+}
 
 
 async def body_of(request: Request) -> bytes:
@@ -61,6 +66,20 @@ async def json_of(request: Request) -> Any:
     if _is_deeper(found, MAX_BODY_DEPTH):
         raise bad_request(f"the body is nested more than {MAX_BODY_DEPTH} levels deep")
     return found
+
+
+def checked_kind(sent: Any, kind: str) -> Json:
+    """The body, which must be an object of that kind.
+
+    Raises:
+        ApiError: 400, it is another one.
+    """
+    if not isinstance(sent, dict):
+        raise bad_request(f"the body must be a {kind} as a JSON object")
+    given = (sent.get("apiVersion", "v1"), sent.get("kind", kind))
+    if given != ("v1", kind):
+        raise bad_request(f"the body must be a v1 {kind}, not a {given[0]} {given[1]}")
+    return sent
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -3,10 +3,11 @@
 lock                       held by the one localpods that uses the folder
 server.json                pid, port and address of that localpods
 versions                   the resourceVersions reserved so far
+secrets/<namespace>/       the Secrets made through the API
 pods/<uid>/pod.json        the pod as the API shows it
 pods/<uid>/events.json     its events
 pods/<uid>/home/           its working folder and HOME
-pods/<uid>/volumes/<name>/ its emptyDir volumes
+pods/<uid>/volumes/<name>/ its volumes; those with secrets are emptied when it ends
 pods/<uid>/containers/<name>/   record, log and pipes of one container's shim
 """
 

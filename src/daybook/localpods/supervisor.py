@@ -17,6 +17,7 @@ from daybook.localpods.api.validation import NODE_NAME, with_defaults
 from daybook.localpods.clock import kubernetes_time, seconds_of
 from daybook.localpods.handle import Pulse
 from daybook.localpods.status import FINISHED
+from daybook.localpods.store import Collection
 from daybook.localpods.worker import Node, PodWorker
 
 Json = dict[str, Any]
@@ -38,11 +39,13 @@ class Supervisor:
 
     Args:
         node: what the pods share.
+        secrets: those made through the API.
         keep_finished: how many finished pods stay before the oldest are removed.
     """
 
-    def __init__(self, node: Node, keep_finished: int) -> None:
+    def __init__(self, node: Node, secrets: Collection, keep_finished: int) -> None:
         self.node = node
+        self._secrets = secrets
         self._keep_finished = keep_finished
         self._work: dict[str, Work] = {}
         self._sweeps: set[asyncio.Task[None]] = set()
@@ -56,6 +59,7 @@ class Supervisor:
             if pod["status"]["phase"] not in FINISHED or "deletionTimestamp" in pod["metadata"]:
                 self._take_up(pod)
         self._collect()
+        self.collect_secrets()
 
     async def close(self) -> None:
         """Lets go of all pods; their containers run on."""
@@ -97,6 +101,21 @@ class Supervisor:
         self._work[uid].worker.stop(grace, "stopped")
         return pod
 
+    def secret_changed(self, namespace: str) -> None:
+        """Lets the pods that may wait for a Secret, or have it as files, look again; removes what no pod owns."""
+        for work in self._work.values():
+            if work.worker.namespace == namespace:
+                work.worker.refill()
+        self.collect_secrets()
+
+    def collect_secrets(self) -> None:
+        """Removes the Secrets whose owners are all gone, as Kubernetes' garbage collection does."""
+        alive = {pod["metadata"]["uid"] for pod in self.node.pods}
+        for secret in self._secrets:
+            owners = secret["metadata"].get("ownerReferences") or ()
+            if owners and not any(owner.get("uid") in alive for owner in owners):
+                self._secrets.remove(secret["metadata"]["namespace"], secret["metadata"]["name"])
+
     def pulse(self, uid: str, container: str) -> Pulse | None:
         """What beats when a container's log grows or it ends; None when nothing more will come of it."""
         work = self._work.get(uid)
@@ -127,6 +146,7 @@ class Supervisor:
     def _remove(self, pod: Json) -> None:
         metadata = pod["metadata"]
         self.node.pods.remove(metadata["namespace"], metadata["name"])
+        self.collect_secrets()
         sweep = asyncio.get_running_loop().create_task(asyncio.to_thread(self.node.state.sweep, metadata["uid"]))
         self._sweeps.add(sweep)
         sweep.add_done_callback(self._sweeps.discard)

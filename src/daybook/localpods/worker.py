@@ -17,6 +17,7 @@ from daybook.localpods.images import ImageProblem, find_image
 from daybook.localpods.launching import ConfigProblem, deadline_of, launch_of
 from daybook.localpods.limits import PULL_BACKOFF_SECONDS
 from daybook.localpods.lost import found_dead, killed_under_way, never_started
+from daybook.localpods.mounts import MountProblem, Mounts, holds_secrets
 from daybook.localpods.record import Cause, Record, read_record
 from daybook.localpods.secrets import Secrets
 from daybook.localpods.state import StateFolder
@@ -36,22 +37,27 @@ class Node:
     state: StateFolder
     images: Path
     secrets: Secrets
+    mounts: Mounts
 
 
 class PodWorker:
     """Takes one pod through its containers and keeps the pod's status true.
 
     Attributes:
+        namespace: the pod's.
         handles: the shims of this pod's containers that have been reached, by container name.
     """
 
     def __init__(self, node: Node, pod: Json) -> None:
         self._node = node
         self._key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        self.namespace: str = pod["metadata"]["namespace"]
         self._uid: str = pod["metadata"]["uid"]
         self._spec: Json = pod["spec"]
         self._states: dict[str, State] = {}
         self._stopping = asyncio.Event()
+        self._nudged = asyncio.Event()
+        self._renewal: asyncio.TimerHandle | None = None
         self._ended_by: Cause | None = None
         self._kill_at: float | None = None
         self.handles: dict[str, ShimHandle] = {}
@@ -78,15 +84,18 @@ class PodWorker:
         try:
             self._node.state.prepare(self._pod)
             self._remember()
+            self.refill()
             self._publish()
             await self._run_containers()
+            self._node.mounts.clear(self._pod)
             self._publish()
         except Exception as problem:  # noqa: BLE001 - the edge of this pod: nobody beyond would tell
             _log.exception("pod %s/%s", *self._key)
             self._give_up(problem)
         finally:
-            if timer is not None:
-                timer.cancel()
+            for one in (timer, self._renewal):
+                if one is not None:
+                    one.cancel()
             for handle in self.handles.values():
                 handle.close()
 
@@ -96,10 +105,22 @@ class PodWorker:
         self._kill_at = kill_at if self._kill_at is None else min(self._kill_at, kill_at)
         self._ended_by = self._ended_by or cause
         self._stopping.set()
+        self._nudged.set()
         for name, handle in self.handles.items():
             if not handle.gone and not ending_of(self._states[name]):
                 self._event("Killing", f"Stopping container {name}", name)
                 handle.stop(grace_seconds, cause)
+
+    def refill(self) -> None:
+        """Brings the volumes up to date, where they can be filled by now, and lets a waiting container look again."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+        wait = None
+        with suppress(MountProblem, OSError):
+            wait = self._node.mounts.fill(self._pod)
+        if wait is not None:
+            self._renewal = asyncio.get_running_loop().call_later(wait, self.refill)
+        self._nudged.set()
 
     async def _run_containers(self) -> None:
         for container in self._init:
@@ -148,13 +169,19 @@ class PodWorker:
                 self._report_image(container, problem, first=wait == PULL_BACKOFF_SECONDS[0])
             except ConfigProblem as problem:
                 self._report(container["name"], "CreateContainerConfigError", str(problem))
+            except MountProblem as problem:
+                self._event("FailedMount", str(problem), kind="Warning")
             except OSError as problem:
                 self._report(container["name"], "CreateContainerError", str(problem))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait)
+            if not self._stopping.is_set():
+                self._nudged.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._nudged.wait(), wait)
         return None
 
     def _start(self, container: Json, folder: Path) -> ShimHandle:
+        if any(holds_secrets(volume) for volume in self._spec.get("volumes") or ()):
+            self._node.mounts.fill(self._pod)
         name, image = container["name"], find_image(self._node.images, container["image"])
         launch = launch_of(self._pod, container, image, self._node.state.home(self._uid), self._node.secrets)
         handle = start_shim(folder, launch)
@@ -220,6 +247,7 @@ class PodWorker:
         self._event("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
         self._ended_by = self._ended_by or "deadline"
         self._stopping.set()
+        self._nudged.set()
 
     def _give_up(self, problem: Exception) -> None:
         """A fault of localpods or of the disk: the pod must not look as if it went on."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.exceptions import TaskDeferred
 from kubernetes.client import models as k8s
 
@@ -20,12 +18,12 @@ from daybook.contract.errors import DaybookError, Fault, InvalidRequest
 from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
-from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
 from daybook.on_airflow.errors import as_airflow, describe, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.plan import UNATTENDED, TaskInstance, choose_resources, plan_run
 from daybook.on_airflow.pod_api import PodApi, attempt_of, refusal, said
+from daybook.on_airflow.report import emit, outlet_of, pointer_to
 from daybook.on_airflow.sealing import note_image, queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
@@ -34,14 +32,14 @@ from daybook.pods import CONTAINER, GONE, Resources, build_pod, ending_of, image
 from daybook.storage import record_of
 from daybook.workspaces import Workspace
 
+if TYPE_CHECKING:
+    from daybook.on_airflow.worker import WorkerNotebookOperator
+
 STARTUP_TIMEOUT_SECONDS = 600
 """How long a pod may take from creation to running: an autoscaler may have to add a node, and a node pull the image."""
 
 POLL_SECONDS = 1.0
 """How often the triggerer looks at the pod."""
-
-MAX_RESULTS_BYTES = 16 * 1024
-"""Results larger than this stay in the manifest only; XCom lives in Airflow's database."""
 
 ParametersFrom = Literal["arguments", "form", "request"]
 
@@ -85,7 +83,7 @@ class NotebookOperator(KubernetesPodOperator):
         **kubernetes: Any,
     ) -> None:
         refuse_unknown(kubernetes)
-        outlets = [*kubernetes.pop("outlets", ()), _outlet(notebook)]
+        outlets = [*kubernetes.pop("outlets", ()), outlet_of(notebook)]
         super().__init__(
             base_container_name=CONTAINER,
             deferrable=deferrable,
@@ -116,6 +114,7 @@ class NotebookOperator(KubernetesPodOperator):
         self._plan: PodPlan | None = None
         self._pod_to_reattach: k8s.V1Pod | None = None
         self._manifest: Manifest | None = None
+        self._worker: WorkerNotebookOperator | None = None
 
     # -- the way of a run ----------------------------------------------------------------------------------------
 
@@ -130,6 +129,8 @@ class NotebookOperator(KubernetesPodOperator):
             self._prepare(context)
         except DaybookError as error:
             raise as_airflow(error) from error
+        if self._worker is not None:
+            return self._worker.through(context, self.outlets)
         return self._through(context, lambda: super(NotebookOperator, self).execute(context))
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any] | None:
@@ -153,6 +154,9 @@ class NotebookOperator(KubernetesPodOperator):
         task = TaskInstance.from_context(context)
         record = record_of(settings.open_bucket(workspace), task.run_id(entry.id))
         request = plan_run(entry, given, workspace, task, record.store.url)
+        if workspace.runs_in == "worker":
+            self._hand_over(settings, workspace, entry, request)
+            return
         earlier = record.read()
         self._pod_to_reattach = self._unseen_pod(workspace, request, earlier)
         if self._pod_to_reattach is not None:
@@ -193,6 +197,14 @@ class NotebookOperator(KubernetesPodOperator):
         self.labels = labels(request)
         self._attach(settings, workspace, request.run_id, request.attempt)
         self.log.info("Run %s, attempt %d: %s", request.run_id, request.attempt, self.run_page)
+
+    def _hand_over(self, settings: Settings, workspace: Workspace, entry: Notebook, request: RunRequest) -> None:
+        """Has the run executed here, in the worker, by the operator for that."""
+        from daybook.on_airflow.worker import WorkerNotebookOperator  # papermill and what it loads take seconds
+
+        self._worker = WorkerNotebookOperator(task_id=self.task_id, notebook=entry)
+        self._worker.begin(settings, workspace, entry, request)
+        self.run_page = self._worker.run_page
 
     def _resume(self, reference: dict[str, Any]) -> None:
         settings = Settings.from_environment(os.environ)
@@ -297,6 +309,9 @@ class NotebookOperator(KubernetesPodOperator):
 
     def on_kill(self) -> None:
         """Ends the pod of a task that was killed while it waited here, and seals what its runner could not."""
+        if self._worker is not None:
+            self._worker.on_kill()
+            return
         super().on_kill()
         if self.pod is None:
             return
@@ -315,24 +330,10 @@ class NotebookOperator(KubernetesPodOperator):
         return PodApi(lambda: self.client)
 
     def _pointer(self, manifest: Manifest) -> dict[str, Any]:
-        results = manifest.model_dump(mode="json", include={"results"})["results"]
-        fits = len(json.dumps(results).encode()) <= MAX_RESULTS_BYTES
-        return {
-            "run_id": manifest.run_id,
-            "workspace": manifest.workspace,
-            "manifest": self._record.store.url_of(keys.MANIFEST),
-            "state": str(manifest.state),
-            "results": results if fits else {},
-            **({} if fits else {"results_in_manifest_only": True}),
-        }
+        return pointer_to(manifest, self._record.store)
 
     def _emit(self, context: Any, pointer: dict[str, Any]) -> None:
-        events = context["outlet_events"]
-        for outlet in self.outlets:
-            if isinstance(outlet, AssetAlias) and outlet.name == RUNS_ALIAS:
-                events[outlet].add(notebook_asset(self.notebook), extra=pointer)
-            elif isinstance(outlet, Asset) and outlet == notebook_asset(self.notebook):
-                events[outlet].extra.update(pointer)
+        emit(context, self.outlets, self.notebook, pointer)
 
 
 @dataclass(frozen=True)
@@ -360,12 +361,3 @@ def refuse_unknown_keys(params: Mapping[str, Any]) -> None:
 def _for_pod(workspace: Workspace, entry: Notebook) -> Workspace:
     """The workspace as this notebook's pod may see it."""
     return workspace if entry.run.spark else workspace.model_copy(update={"spark": None})
-
-
-def _outlet(notebook: Any) -> Asset | AssetAlias:
-    """The notebook's asset; where the id is known only when the task runs, an alias that gets it then."""
-    if isinstance(notebook, Notebook):
-        return notebook_asset(notebook.id)
-    if not isinstance(notebook, str) or "{{" in notebook or "{%" in notebook:
-        return AssetAlias(RUNS_ALIAS)
-    return notebook_asset(notebook)

@@ -23,7 +23,7 @@ from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.settings import Settings
 from daybook.web.app import create_app
 from daybook.web.world import NotLoggedIn, World
-from daybook.workspaces import Identity, require_access
+from daybook.workspaces import Identity, require_access, require_within
 
 
 def create_pages(environment: Mapping[str, str]) -> FastAPI:
@@ -78,6 +78,7 @@ def _check(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str
         raise InvalidRequest("unknown workspace", [Fault(WORKSPACE, "must be a name")])
     workspace = settings.load_workspaces().get(workspace_name or notebook.default_workspace)
     require_access(Identity(user), workspace, notebook.id, notebook.workspaces)
+    require_within(workspace, notebook.run)
     notebook.resolve(given)
 
 

@@ -11,7 +11,7 @@ from daybook.catalogue import Notebook
 from daybook.contract import keys
 from daybook.contract.request import AirflowCoordinates, NotebookSource, RunRequest
 from daybook.pods import Resources
-from daybook.workspaces import Identity, Workspace, require_access
+from daybook.workspaces import Identity, Workspace, require_access, require_within, timeout_of
 
 DIGEST_PREFIX = "sha256:"
 """How the catalogue writes a digest; the contract's fields are called `sha256` and hold the hex digits alone."""
@@ -71,10 +71,12 @@ def plan_run(
 
     Raises:
         InvalidRequest: values are unknown, missing or of the wrong type; every fault is named.
+        InvalidRequest: the notebook wants an image or more than the workspace allows.
         NotAllowed: the user may not run this notebook in this workspace.
     """
     user = task.user or _owner(notebook, task)
     require_access(Identity(user), workspace, notebook.id, notebook.workspaces)
+    require_within(workspace, notebook.run)
     values = notebook.resolve(given)
     secret = notebook.secret_inputs
     return RunRequest(
@@ -91,7 +93,9 @@ def plan_run(
         workspace=workspace.name,
         user=user,
         output=output,
-        limits=notebook.run.limits(choose_resources(notebook, workspace).memory_bytes),
+        limits=notebook.run.limits(
+            choose_resources(notebook, workspace).memory_bytes, timeout_of(workspace, notebook.run)
+        ),
         may_end_early=notebook.run.may_end_early,
         image=notebook.run.image or workspace.image,
         asked_at=_iso(task.run_after),
@@ -100,8 +104,8 @@ def plan_run(
 
 
 def choose_resources(notebook: Notebook, workspace: Workspace) -> Resources:
-    """CPU and memory: the notebook's wish where it has one, else the workspace's default."""
-    return Resources.choose(workspace, notebook.run.cpu, notebook.run.memory)
+    """What its pod gets: the notebook's wish where it has one, else the workspace's default."""
+    return Resources.choose(workspace, notebook.run)
 
 
 def _owner(notebook: Notebook, task: TaskInstance) -> str | None:

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from daybook.catalogue import Catalogue, load_catalogue
 from daybook.contract.errors import Fault, InvalidSettings
-from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, STORE_VARIABLES, WORKSPACES_VARIABLE
+from daybook.contract.variables import (
+    CATALOGUE_VARIABLE,
+    NOTEBOOK_ENVIRONMENT_VARIABLE,
+    PUBLIC_URL_VARIABLE,
+    STORE_VARIABLES,
+    WORKSPACES_VARIABLE,
+)
 from daybook.storage import Store
 from daybook.workspaces import Workspace, Workspaces, load_workspaces
 
@@ -23,16 +29,19 @@ class Settings:
         workspaces_path: `workspaces.yaml`.
         public_url: how a browser reaches Airflow, without a slash at the end; empty gives relative links.
         store_environment: credentials and endpoints for buckets, as the process was given them.
+        notebook_environment: the virtual environment for notebooks that execute in the worker; None is Airflow's own.
     """
 
     catalogue_paths: tuple[Path, ...]
     workspaces_path: Path
     public_url: str = ""
     store_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    notebook_environment: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Reads `DAYBOOK_CATALOGUE` (paths, separated like PATH), `DAYBOOK_WORKSPACES` and `DAYBOOK_PUBLIC_URL`.
+        """Reads `DAYBOOK_CATALOGUE` (paths, separated like PATH), `DAYBOOK_WORKSPACES`, `DAYBOOK_PUBLIC_URL` and
+        `DAYBOOK_NOTEBOOK_ENV`.
 
         Raises:
             InvalidSettings: one that is needed is missing.
@@ -41,11 +50,13 @@ class Settings:
         if missing:
             faults = [Fault(name, "is not set in the environment of Airflow's processes") for name in missing]
             raise InvalidSettings("Daybook is not set up", faults)
+        notebooks = environment.get(NOTEBOOK_ENVIRONMENT_VARIABLE)
         return cls(
             catalogue_paths=tuple(Path(path) for path in environment[CATALOGUE_VARIABLE].split(os.pathsep) if path),
             workspaces_path=Path(environment[WORKSPACES_VARIABLE]),
             public_url=environment.get(PUBLIC_URL_VARIABLE, "").rstrip("/"),
             store_environment={k: v for k, v in environment.items() if k.startswith(STORE_VARIABLES)},
+            notebook_environment=Path(notebooks) if notebooks else None,
         )
 
     def load_catalogue(self) -> Catalogue:

@@ -1,8 +1,11 @@
 """A `RunRequest` becomes a `V1Pod`: pure functions, no I/O. A pod is a sum of small fragments, one concern each."""
 
-from daybook.pods.build import CONTAINER, GRACE_SECONDS, build_pod, labels
+from daybook.pods.build import build_pod
 from daybook.pods.ending import GONE, Ending, ending_of, image_digest_of
+from daybook.pods.metadata import labels
 from daybook.pods.resources import Resources
+from daybook.pods.timing import GRACE_SECONDS
+from daybook.workspaces.pod_template import CONTAINER
 
 __all__ = [
     "CONTAINER",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +38,7 @@ class Attempt:
     Attributes:
         request: what was asked for.
         environment: the process's own, as it was given.
+        withheld: names of variables that are the runner's alone.
         folder: its places on this machine.
         record: its manifest in the bucket; the store is rooted at the run's prefix.
         redactor: takes secrets out of what is kept.
@@ -74,6 +75,7 @@ class Attempt:
     started: datetime
     clock: float
     manifest: Manifest
+    withheld: Collection[str] = ()
     source: bytes | None = None
     notebook: Any = None
     kernel: KernelSpec | None = None
@@ -127,7 +129,7 @@ class Attempt:
         self.recorder.follow(end)
 
     def kernel_environment(self) -> dict[str, str]:
-        """The kernel's variables: the process's own without the request, and what the contract adds."""
+        """The kernel's variables: the process's own without what is not for it, and what the contract adds."""
         request = self.request
         added = {
             variables.OUTPUTS_VARIABLE: str(self.folder.outputs),
@@ -137,13 +139,19 @@ class Attempt:
             variables.NOTEBOOK_VARIABLE: request.notebook.id,
             variables.USER_VARIABLE: request.user or "",
         }
-        own = {name: value for name, value in self.environment.items() if name != variables.REQUEST_VARIABLE}
+        withheld = {variables.REQUEST_VARIABLE, *self.withheld}
+        own = {name: value for name, value in self.environment.items() if name not in withheld}
         return {**own, **added}
 
 
 @contextmanager
 def begin(
-    request: RunRequest, environment: Mapping[str, str], scratch: Path, stream: TextIO, patience: float
+    request: RunRequest,
+    environment: Mapping[str, str],
+    scratch: Path,
+    stream: TextIO,
+    patience: float,
+    withheld: Collection[str] = (),
 ) -> Iterator[Attempt]:
     """An attempt, from its first manifest on; its folder is the caller's to remove.
 
@@ -153,6 +161,7 @@ def begin(
         scratch: where the working folder is made.
         stream: takes the log's lines as they come.
         patience: seconds for which a bucket that does not take the first manifest is tried again.
+        withheld: names of variables that the kernel does not get.
 
     Raises:
         InvalidSettings: the output is no address of a bucket.
@@ -186,6 +195,7 @@ def begin(
             started=started,
             clock=clock,
             manifest=records.begun(request, started),
+            withheld=withheld,
         )
         recorder.begin(attempt.current_manifest, patience)
         for secret in secrets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -36,6 +36,7 @@ def execute(
     stream: TextIO,
     patience: float = PATIENCE_SECONDS,
     head_start: HeadStart | None = None,
+    withheld: Collection[str] = (),
 ) -> ExitCode:
     """Executes a notebook and leaves its record in the bucket, on failure just as on success.
 
@@ -46,6 +47,7 @@ def execute(
         stream: takes the log's lines as they come.
         patience: seconds for which a bucket that does not take the record is tried again.
         head_start: a process that may become the kernel.
+        withheld: names of variables that the kernel does not get, such as credentials that are not the workspace's.
 
     Returns:
         The exit code that agrees with the sealed manifest.
@@ -54,7 +56,7 @@ def execute(
         InvalidSettings: the output is no address of a bucket, so there is no place for a record.
         InfrastructureFailed: there is no place for the working folder, or the bucket cannot be opened.
     """
-    with attempts.begin(request, environment, scratch, stream, patience) as attempt:
+    with attempts.begin(request, environment, scratch, stream, patience, withheld) as attempt:
         attempt.head_start = head_start
         ending = _ending_of(attempt, patience)
         if attempt.interruption.name:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from obstore import exceptions
 
 from daybook.contract.errors import StoreFailed
+from daybook.storage.credentials import CredentialsRefused
+from daybook.storage.region import region_of
 
 FOREIGN = (exceptions.BaseError, OSError, ValueError, NotImplementedError)
 """Everything that obstore raises: its own tree, and Python's errors for what is missing, misnamed or not supported."""
@@ -25,6 +27,12 @@ _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "Re
 """How S3 says that credentials have expired, with a status of 400 or 403."""
 _UNKNOWN = ("InvalidAccessKeyId", "InvalidToken", "InvalidClientTokenId", "SignatureDoesNotMatch")
 """How S3 says that it does not know the credentials."""
+_ELSEWHERE = ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
+"""How S3 says that the bucket is in another region; AWS puts the right one into the answer."""
+_BARE_REDIRECT = "Received redirect without LOCATION"
+"""How obstore says it where the answer is a redirect, of which it keeps nothing."""
+_PROVIDER = re.compile(r"path External \w+ credential provider: (?:\w+\.)*(?P<kind>\w+): (?P<message>.*)")
+"""How obstore hands on what a credential provider raised."""
 _ROOT = re.compile(r'\b(?:message|error): "([^"\n]+)"|\bsource: TimedOut\b')
 """Where the debug output names what the operating system said, or that it did not say anything in time."""
 
@@ -68,6 +76,12 @@ def mapped(verb: str, url: str) -> Iterator[None]:
 
 def _translated(error: Exception, verb: str, url: str) -> StoreFailed:
     intro, said, why = f"cannot {verb} {url}", code(error), reason(error)
+    provider = _PROVIDER.search(str(error))
+    if provider is not None:
+        refused = provider["kind"] == CredentialsRefused.__name__
+        return (StoreRefused if refused else StoreFailed)(f"{intro}: no credentials: {provider['message']}")
+    if said in _ELSEWHERE or _BARE_REDIRECT in str(error):
+        return StoreRefused(f"{intro}: {_elsewhere(str(error))}")
     if said in _NO_BUCKET:
         return StoreRefused(f"{intro}: there is no such bucket; make it, or correct the workspace's bucket")
     if said in _EXPIRED:
@@ -84,6 +98,13 @@ def _translated(error: Exception, verb: str, url: str) -> StoreFailed:
         kind = ObjectMissing if verb in _READING else StoreRefused
         return kind(f"{intro}: no object can have this key ({why})")
     return StoreFailed(f"{intro}: {why}")
+
+
+def _elsewhere(text: str) -> str:
+    region = region_of(text)
+    if region is None:
+        return "the bucket is in another region; correct the workspace's store.region, or its endpoint"
+    return f"the bucket is in region {region}; set the workspace's store.region to it"
 
 
 def code(error: BaseException) -> str | None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from daybook.storage.credentials import provider_of
+
+if TYPE_CHECKING:
+    from daybook.storage.credentials import Provider
 
 CONNECT_SECONDS = 5.0
 """Within this time a server accepts a connection, or it is taken for one that is away."""
@@ -26,11 +32,10 @@ RETRIES = 10
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.0
 
+VIRTUAL_HOST_VARIABLE = "AWS_VIRTUAL_HOSTED_STYLE_REQUEST"
+"""Says `true` where the bucket stands in the host's name, `false` where it stands in the path; the store's own name."""
 _S3 = ("s3", "s3a")
 _S3_FROM_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "access_key_id",
-    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
-    "AWS_SESSION_TOKEN": "session_token",
     # Of two names for one thing the later one counts, as in the AWS SDKs.
     "AWS_DEFAULT_REGION": "region",
     "AWS_REGION": "region",
@@ -39,12 +44,20 @@ _S3_FROM_ENVIRONMENT = {
 }
 
 
-def options(scheme: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What obstore is told about a bucket of this scheme, for requests with small bodies.
+_S3_KEYS = {
+    "AWS_ACCESS_KEY_ID": "access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+    "AWS_SESSION_TOKEN": "session_token",
+}
+
+
+def options(url: str, environment: Mapping[str, str], credentials: Provider | None = None) -> dict[str, Any]:
+    """What obstore is told about a bucket, for requests with small bodies.
 
     Args:
-        scheme: of the bucket's URL.
+        url: the bucket's.
         environment: `AWS_*` variables, for S3.
+        credentials: gives them, instead of what the variables say.
     """
     found: dict[str, Any] = {
         "retry_config": {
@@ -62,17 +75,32 @@ def options(scheme: str, environment: Mapping[str, str]) -> dict[str, Any]:
             "timeout": timedelta(seconds=REQUEST_SECONDS),
         },
     }
-    if scheme not in _S3:
+    if urlsplit(url).scheme not in _S3:
         return found
-    for name, option in _S3_FROM_ENVIRONMENT.items():
+    provider = credentials or provider_of(environment)
+    if provider is not None:
+        found["credential_provider"] = provider
+    names = _S3_FROM_ENVIRONMENT if provider is not None else {**_S3_KEYS, **_S3_FROM_ENVIRONMENT}
+    for name, option in names.items():
         if environment.get(name):
             found[option] = environment[name]
+    _style(found, urlsplit(url).netloc, environment.get(VIRTUAL_HOST_VARIABLE, ""))
     if found.get("endpoint", "").startswith("http://"):
         found["client_options"]["allow_http"] = True
     # The server computes it anew and refuses a body that was changed on its way. It costs nothing more: requests are
     # signed with the same digest.
     found["checksum_algorithm"] = "sha256"
     return found
+
+
+def _style(found: dict[str, Any], bucket: str, virtual_host: str) -> None:
+    """Whether the bucket stands in the host's name or in the path; obstore wants it in a given endpoint's name too."""
+    if virtual_host.lower() not in ("true", "false"):
+        return
+    found["virtual_hosted_style_request"] = virtual_host.lower()
+    if virtual_host.lower() == "true" and "endpoint" in found:
+        scheme, _, host = found["endpoint"].partition("://")
+        found["endpoint"] = f"{scheme}://{bucket}.{host}"
 
 
 def bulk(client_options: Mapping[str, Any]) -> dict[str, Any]:

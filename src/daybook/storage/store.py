@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from obstore.store import LocalStore, MemoryStore, from_url
@@ -22,6 +22,9 @@ from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
 from daybook.storage import network
 from daybook.storage.folder import linked, locked
 from daybook.storage.mapping import FOREIGN, ObjectChanged, ObjectMissing, StoreRefused, mapped, reason
+
+if TYPE_CHECKING:
+    from daybook.storage.credentials import Provider
 
 CHUNK_BYTES = 1024 * 1024
 """How much of a stream is held at a time; a download begins with its first chunk."""
@@ -276,13 +279,14 @@ def parts_for(uploads: int) -> int:
     return max(1, PARTS_IN_ALL // max(1, uploads))
 
 
-def open_store(url: str, environment: Mapping[str, str] | None = None) -> Store:
+def open_store(url: str, environment: Mapping[str, str] | None = None, credentials: Provider | None = None) -> Store:
     """Opens the bucket or prefix at a URL; a missing folder is made, a missing bucket shows at the first call.
 
     Args:
         url: `file:///…`, a path, `s3://…`, `gs://…`, `az://…` or `memory:///`.
         environment: `AWS_*` variables that say with which credentials and at which endpoint. What they leave open,
             the S3 client looks for itself where the AWS SDKs do: in the process's environment, the pod's role.
+        credentials: gives those of an S3 bucket, each time they are about to expire; instead of the variables.
 
     Raises:
         InvalidSettings: the URL is none that Daybook knows.
@@ -296,7 +300,7 @@ def open_store(url: str, environment: Mapping[str, str] | None = None) -> Store:
             return _folder_store(_folder(url))
         if scheme not in SCHEMES:
             raise ValueError(f"the scheme must be one of {', '.join(SCHEMES)}")
-        options = network.options(scheme, environment or {})
+        options = network.options(url, environment or {}, credentials)
         # Made when it is first needed, for it takes its time to load the certificates that it trusts.
         bulk = cache(partial(from_url, url, **{**options, "client_options": network.bulk(options["client_options"])}))
         return Store(url, from_url(url, **options), bulk=bulk)

@@ -8,21 +8,33 @@ from daybook.workspaces.credentials import (
     StsCredentials,
 )
 from daybook.workspaces.file import load_workspaces
+from daybook.workspaces.limits import DEFAULT_EPHEMERAL_STORAGE, Allowed, Maximum
 from daybook.workspaces.members import Identity, Members
+from daybook.workspaces.pod_settings import PodSettings, Toleration, Volume
+from daybook.workspaces.policy import Wish, require_within, timeout_of
 from daybook.workspaces.workspace import SecretReference, SparkSettings, Workspace, Workspaces
 
 __all__ = [
+    "DEFAULT_EPHEMERAL_STORAGE",
+    "Allowed",
     "Identity",
+    "Maximum",
     "Members",
     "NoCredentials",
+    "PodSettings",
     "SecretCredentials",
     "SecretReference",
     "ServiceAccountCredentials",
     "SparkSettings",
     "StsCredentials",
+    "Toleration",
+    "Volume",
+    "Wish",
     "Workspace",
     "Workspaces",
     "load_workspaces",
     "may_see",
     "require_access",
+    "require_within",
+    "timeout_of",
 ]

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from daybook.contract import variables
+from daybook.contract.images import is_image_reference
 
 _OURS = ("DAYBOOK_", variables.SPARK_REMOTE_VARIABLE, variables.SPARK_TOKEN_VARIABLE)
 
@@ -21,8 +22,13 @@ def _no_token(remote: str) -> str:
     return remote
 
 
+def is_ours(name: str) -> bool:
+    """Whether Daybook itself sets a variable of this name."""
+    return name.startswith(_OURS)
+
+
 def _not_ours(name: str) -> str:
-    if name.startswith(_OURS):
+    if is_ours(name):
         raise ValueError("is a variable that Daybook itself sets")
     return name
 
@@ -34,6 +40,12 @@ def _like(pattern: str, meaning: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _image(reference: str) -> str:
+    if not is_image_reference(reference):
+        raise ValueError(f"{reference!r} is not an image such as registry.example/team/notebook:1 or …@sha256:…")
+    return reference
 
 
 def _number_as_text(value: object) -> object:
@@ -65,3 +77,4 @@ RoleArn = Annotated[
     str, _like(r"arn:[a-z0-9-]*:iam::[0-9]*:role/[\w+=,.@/-]+", "a role's ARN: arn:aws:iam::123456789012:role/name")
 ]
 Pattern = Annotated[str, _like(r"\S+", "a pattern: a name without spaces, with * for any text")]
+Image = Annotated[str, AfterValidator(_image)]

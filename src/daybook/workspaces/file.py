@@ -10,7 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from daybook.contract.errors import Fault, InvalidSettings
+from daybook.workspaces.pod_settings import FOLDER
 from daybook.workspaces.workspace import Workspaces
+from daybook.workspaces.yaml_reading import UniqueKeys
 
 
 def load_workspaces(path: Path) -> Workspaces:
@@ -20,7 +22,7 @@ def load_workspaces(path: Path) -> Workspaces:
         InvalidSettings: the file is not there or not as it must be; every fault is named.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), UniqueKeys)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise InvalidSettings("cannot read the workspaces", [Fault(str(path), str(error.strerror))]) from error
     except UnicodeDecodeError as error:
@@ -28,22 +30,9 @@ def load_workspaces(path: Path) -> Workspaces:
     except yaml.YAMLError as error:
         raise InvalidSettings("the workspaces are not YAML", [_syntax_fault(path, error)]) from error
     try:
-        return Workspaces.model_validate(content)
+        return Workspaces.model_validate(content, context={FOLDER: path.parent})
     except ValidationError as error:
         raise InvalidSettings("the workspaces are not as they must be", _faults(path, content, error)) from error
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which would let the second of two equal keys win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node, whose keys must be different."""
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _syntax_fault(path: Path, error: yaml.YAMLError) -> Fault:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.quantities import quantity
 from daybook.storage import Store, open_store
-from daybook.workspaces.credentials import Credentials, NoCredentials
-from daybook.workspaces.fields import DnsLabel, DnsName, PageUrl, Quantity, Remote, SecretKey, VariableName
+from daybook.storage.network import VIRTUAL_HOST_VARIABLE
+from daybook.workspaces.apart import apart
+from daybook.workspaces.credentials import Credentials, NoCredentials, ServiceAccountCredentials
+from daybook.workspaces.faults import Place, raise_all
+from daybook.workspaces.fields import DnsLabel, DnsName, Image, PageUrl, Quantity, Remote, SecretKey, VariableName
 from daybook.workspaces.limits import (
     DEFAULT_CPU,
     DEFAULT_EPHEMERAL_STORAGE,
@@ -25,6 +29,10 @@ from daybook.workspaces.limits import (
 from daybook.workspaces.members import EVERYBODY, Members
 from daybook.workspaces.model import Model
 from daybook.workspaces.pod_settings import PodSettings
+from daybook.workspaces.pod_template import variables_of
+
+if TYPE_CHECKING:
+    from daybook.storage.credentials import Provider
 
 DEFAULT_IMAGE = "daybook/notebook:latest"
 
@@ -51,7 +59,8 @@ class StoreSettings(Model):
     sts_endpoint: PageUrl | None = Field(default=None, description="where roles are assumed; by default the endpoint")
     region: str | None = Field(default=None, min_length=1)
     path_style: bool | None = Field(
-        default=None, description="whether the bucket stands in the path; by default where there is an endpoint"
+        default=None,
+        description="whether the bucket stands in the URL's path; by default as each client has it",
     )
     connection: str | None = Field(
         default=None,
@@ -70,7 +79,7 @@ class Workspace(Model):
     members: Members = Field(default=Members(users=(EVERYBODY,)), description="who may run and see its runs")
     namespace: DnsLabel = "default"
     service_account: DnsName | None = None
-    image: str = DEFAULT_IMAGE
+    image: Image = DEFAULT_IMAGE
     allowed: Allowed = Allowed()
     cpu: Quantity = DEFAULT_CPU
     memory: Quantity = DEFAULT_MEMORY
@@ -90,26 +99,57 @@ class Workspace(Model):
     )
     spark: SparkSettings | None = None
 
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        raise_all([*self._defaults_beyond_maximum(), *self._variables_twice(), *self._roles_that_do_not_fit()])
+        return self
+
+    def _defaults_beyond_maximum(self) -> Iterator[tuple[Place, str]]:
+        for name in ("cpu", "memory", "ephemeral_storage"):
+            default, most = getattr(self, name), getattr(self.maximum, name)
+            if most is not None and not 0 < quantity(default) <= quantity(most):  # a limit of 0 would be none
+                yield (name,), f"what runs get by default, {default}, is not within their maximum of {most}; change one"
+
+    def _variables_twice(self) -> Iterator[tuple[Place, str]]:
+        for name in self.environment.keys() & set(variables_of(self.pod.template)):
+            yield ("environment", name), "stands in the pod's template too; give it once"
+
+    def _roles_that_do_not_fit(self) -> Iterator[tuple[Place, str]]:
+        kind = self.credentials.kind
+        if kind in ("service_account", "sts") and not self.bucket.startswith(("s3://", "s3a://")):
+            yield ("credentials",), f"of kind {kind} are for S3 buckets, and the bucket is {self.bucket}"
+        if isinstance(self.credentials, ServiceAccountCredentials) and self.service_account is None:
+            message = (
+                "of kind service_account need a service_account of the workspace's own; "
+                "whatever else runs as it could assume the role"
+            )
+            yield ("credentials",), message
+
     @property
     def store_environment(self) -> dict[str, str]:
         """The store's settings as the variables of the AWS SDKs; nothing in it is secret."""
         store = self.store
-        path_style = store.path_style if store.path_style is not None else store.endpoint is not None
         found = {
+            # The Java SDK and our own client read the first, boto3 the second.
             "AWS_REGION": store.region,
+            "AWS_DEFAULT_REGION": store.region,
             "AWS_ENDPOINT_URL": store.endpoint,
             "AWS_ENDPOINT_URL_STS": store.sts_endpoint,
-            "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": str(not path_style).lower() if self.bucket.startswith("s3") else None,
+            VIRTUAL_HOST_VARIABLE: None if store.path_style is None else str(not store.path_style).lower(),
         }
         return {name: value for name, value in found.items() if value}
 
-    def open_bucket(self, environment: Mapping[str, str]) -> Store:
+    def open_bucket(self, environment: Mapping[str, str], credentials: Provider | None = None) -> Store:
         """The workspace's bucket, with the caller's credentials and the workspace's endpoint and region.
+
+        Args:
+            environment: credentials and endpoints as variables.
+            credentials: gives them instead, each time they are about to expire.
 
         Raises:
             StoreFailed: it cannot be opened.
         """
-        return open_store(self.bucket, {**environment, **self.store_environment, **self.environment})
+        return open_store(self.bucket, {**environment, **self.store_environment, **self.environment}, credentials)
 
 
 def _some_each_once(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
@@ -125,7 +165,7 @@ def _some_each_once(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
 class Workspaces(Model):
     """All workspaces of an installation; the first is the default."""
 
-    workspaces: Annotated[tuple[Workspace, ...], AfterValidator(_some_each_once)]
+    workspaces: Annotated[tuple[Workspace, ...], AfterValidator(_some_each_once), AfterValidator(apart)]
 
     def get(self, name: str | None) -> Workspace:
         """A workspace by name; None gives the default one.

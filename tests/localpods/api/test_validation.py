@@ -111,9 +111,25 @@ BASE = "spec.containers.0"
         ("spec.volumes.0.name", "a/../b", "spec.volumes[0].name"),
         ("spec.volumes.1.name", "work", "spec.volumes[1].name"),
         ("spec.volumes.0", {"name": "work", "emptyDir": {}, "secret": {}}, "spec.volumes[0]"),
+        ("spec.volumes.0", {"name": "work", "secret": {}}, "spec.volumes[0].secret.secretName"),
+        (
+            "spec.volumes.0",
+            {"name": "work", "secret": {"secretName": "s", "items": [{"key": "k", "path": "../k"}]}},
+            "spec.volumes[0].secret.items[0].path",
+        ),
+        (
+            "spec.volumes.0",
+            {"name": "work", "projected": {"sources": [{"serviceAccountToken": {"path": "/token"}}]}},
+            "spec.volumes[0].projected.sources[0].serviceAccountToken.path",
+        ),
+        (
+            "spec.volumes.0",
+            {"name": "work", "projected": {"sources": [{"downwardAPI": {}}]}},
+            "spec.volumes[0].projected.sources[0].downwardAPI",
+        ),
         *(
             ("spec.volumes.0", {"name": "work", kind: {}}, f"spec.volumes[0].{kind}")
-            for kind in ("hostPath", "persistentVolumeClaim", "secret", "configMap", "nfs", "csi", "projected")
+            for kind in ("hostPath", "persistentVolumeClaim", "configMap", "nfs", "csi")
         ),
         *((f"{BASE}.name", bad, "spec.containers[0].name") for bad in (None, "", "A", "a.b", "../x", "a" * 64, [])),
         *((f"{BASE}.image", bad, "spec.containers[0].image") for bad in (None, "", " ", 1)),

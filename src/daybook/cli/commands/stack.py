@@ -28,6 +28,16 @@ def up(
     spark_ui_port: Annotated[
         int | None, port_option("--spark-ui-port", "DAYBOOK_SPARK_UI_PORT", "Spark's pages (4040)")
     ] = None,
+    airflow_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--airflow-config",
+            envvar="DAYBOOK_AIRFLOW_CONFIG",
+            metavar="FILE",
+            help="Options of airflow.cfg that win over the stack's own: another database, task logs in a bucket.",
+            show_default=False,
+        ),
+    ] = None,
     timeout: Annotated[int, typer.Option(min=1, help="Seconds the stack may take to start.")] = 300,
     project: ProjectOption = None,
     json: JsonOption = False,
@@ -35,7 +45,7 @@ def up(
     """Start the local stack: Airflow, localpods and a Spark server, all on 127.0.0.1.
 
     Starts what is not running and waits until everything works; again is fine, also after a crash. All state lies in
-    .daybook/ of the project. Ports are remembered for the next time.
+    .daybook/ of the project. Ports and Airflow's options are remembered for the next time.
 
     Example: `daybook up --port 8081`
     """
@@ -48,7 +58,7 @@ def up(
     found = find_project(project, Path.cwd(), os.environ)
     ports = {"api": port, "pods": pods_port, "spark": spark_port, "spark_ui": spark_ui_port}
     with progress(terminal) as watch:
-        outcome = bring_up(found, ports, os.environ, watch, float(timeout))
+        outcome = bring_up(found, ports, os.environ, watch, float(timeout), airflow_config)
     terminal.document(up_document(found, outcome))
     for line in up_lines(found, outcome):
         terminal.line(line)

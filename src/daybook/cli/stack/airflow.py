@@ -12,10 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from daybook.cli.stack.files import minted, write_if_changed, write_private
+from daybook.cli.stack.overrides import SQLITE, database_of, read_overrides
 from daybook.cli.stack.ports import LOOPBACK, Ports
 from daybook.cli.stack.project import Project
 from daybook.contract.errors import Fault, InvalidSettings
-from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, WORKSPACES_VARIABLE
+from daybook.contract.variables import (
+    CATALOGUE_VARIABLE,
+    NOTEBOOK_ENVIRONMENT_VARIABLE,
+    PUBLIC_URL_VARIABLE,
+    WORKSPACES_VARIABLE,
+)
 
 ADMIN = "admin"
 
@@ -65,6 +71,7 @@ def airflow_environment(project: Project, ports: Ports, environment: Mapping[str
         CATALOGUE_VARIABLE: ":".join(map(str, project.catalogue)),
         WORKSPACES_VARIABLE: str(project.workspaces),
         PUBLIC_URL_VARIABLE: api_url(ports),
+        NOTEBOOK_ENVIRONMENT_VARIABLE: str(project.notebook_environment),
         # Process titles would overwrite the environment that the stack's processes are recognised by.
         "SPT_NOENV": "1",
     }
@@ -77,9 +84,14 @@ def _kubernetes_connection(project: Project) -> str:
 
 
 def write_configuration(project: Project, ports: Ports) -> None:
-    """Writes `airflow.cfg`, mode 0600, with the keys minted at the first start."""
+    """Writes `airflow.cfg`, mode 0600, with the keys minted at the first start; the user's own options win.
+
+    Raises:
+        InvalidSettings: the user's options cannot be read, or are not the user's to choose.
+    """
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_dict(_configuration(project, ports))
+    parser.read_dict(read_overrides(project.airflow_overrides))
     for section in parser.sections():
         for option, value in parser.items(section):
             parser.set(section, option, value.replace("%", "%%"))  # Airflow reads the file with interpolation
@@ -175,7 +187,12 @@ def installed_version(project: Project) -> str:
 
 
 def needs_migration(project: Project) -> bool:
-    """Whether the database is not there, or was last prepared for another version of Airflow."""
+    """Whether the database is not there, or was last prepared for another version of Airflow.
+
+    A database server's may have been made anew or belong to others too, so it is looked at each time.
+    """
+    if not database_of(read_overrides(project.airflow_overrides)).startswith(SQLITE):
+        return True
     if not (project.airflow_home / "airflow.db").is_file():
         return True
     try:

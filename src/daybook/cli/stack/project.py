@@ -64,6 +64,11 @@ class Project:
         return self.state / "airflow"
 
     @property
+    def airflow_overrides(self) -> Path:
+        """Options of `airflow.cfg` that win over those which `up` writes; the copy of what it was given."""
+        return self.state / "airflow-overrides.cfg"
+
+    @property
     def kubeconfig(self) -> Path:
         """For `kubectl --kubeconfig` and for Airflow's connection."""
         return self.state / "kubeconfig"

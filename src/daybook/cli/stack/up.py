@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
@@ -20,6 +21,7 @@ from daybook.cli.stack.components import (
 )
 from daybook.cli.stack.launch import Launch, Watch
 from daybook.cli.stack.lock import exclusive
+from daybook.cli.stack.overrides import take_overrides
 from daybook.cli.stack.ports import Ports, choose_ports, require_free
 from daybook.cli.stack.processes import ProcessRecord, end, start
 from daybook.cli.stack.project import Project
@@ -54,8 +56,12 @@ def up(
     environment: Mapping[str, str],
     watch: Watch,
     start_seconds: float = START_SECONDS,
+    airflow_config: Path | None = None,
 ) -> Outcome:
     """Starts what is not running and waits until everything works; what runs already is left alone.
+
+    Args:
+        airflow_config: options of Airflow that win over the stack's; kept for later starts.
 
     Raises:
         InvalidSettings: something the stack needs is missing or wrong; nothing was started.
@@ -66,6 +72,7 @@ def up(
     with exclusive(project.lock, watch.say), httpx.Client(trust_env=False) as client, ExitStack() as on_exit:
         running = {name: record for name, (record, _) in state.alive(project).items()}
         ports = _ports(project, given_ports, running)
+        take_overrides(project, airflow_config, running)
         readiness = on_exit.enter_context(
             closing(Readiness(airflow.api_url(ports), lambda: airflow.admin(project), client))
         )

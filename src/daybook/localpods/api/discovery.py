@@ -50,6 +50,7 @@ def resources() -> Json:
             _resource("pods", "Pod", pod_verbs, shortNames=["po"], categories=["all"]),
             _resource("pods/log", "Pod", ["get"]),
             _resource("pods/status", "Pod", ["get"]),
+            _resource("secrets", "Secret", ["create", "delete", "get", "list", "patch"]),
         ],
     }
 

@@ -98,12 +98,13 @@ def unsupported_media_type(given: str, wanted: Iterable[str]) -> ApiError:
     return ApiError(415, "UnsupportedMediaType", f"{text} (got {given or 'none'})")
 
 
-def invalid(name: str, faults: Sequence[Fault]) -> ApiError:
-    """422: the pod is not as it must be; names every fault."""
+def invalid(name: str, faults: Sequence[Fault], kind: str = "Pod") -> ApiError:
+    """422: the object is not as it must be; names every fault."""
     listed = [str(fault) for fault in faults]
     text = listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]"
     causes = [{"reason": "FieldValueInvalid", "message": fault.message, "field": fault.where} for fault in faults]
-    return ApiError(422, "Invalid", f'Pod "{name}" is invalid: {text}', {"name": name, "kind": "Pod", "causes": causes})
+    details = {"name": name, "kind": kind, "causes": causes}
+    return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {text}', details)
 
 
 def internal() -> ApiError:

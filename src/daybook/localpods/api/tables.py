@@ -158,6 +158,15 @@ VIEWS: Final[Mapping[str, View]] = {
         ),
         _event_cells,
     ),
+    "secrets": View(
+        (Column("Name", format="name"), Column("Type"), Column("Data", kind="integer"), Column("Age")),
+        lambda one: [
+            one["metadata"]["name"],
+            one["type"],
+            len(one["data"]),
+            age(one["metadata"].get("creationTimestamp")),
+        ],
+    ),
     "namespaces": View(
         (Column("Name", format="name"), Column("Status"), Column("Age")),
         lambda one: [one["metadata"]["name"], one["status"]["phase"], age(one["metadata"].get("creationTimestamp"))],

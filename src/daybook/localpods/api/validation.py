@@ -19,6 +19,7 @@ from daybook.localpods.api.names import (
     DNS_SUBDOMAIN,
     LABEL_VALUE,
     QUALIFIED_NAME,
+    is_data_key,
     is_dns_label,
     is_dns_subdomain,
     is_label_value,
@@ -44,6 +45,18 @@ def pod_faults(pod: Json) -> list[Fault]:
     else:
         _check_spec(check, spec)
     _check_text(check, pod)
+    return check.faults
+
+
+def metadata_faults(one: Json) -> list[Fault]:
+    """What is wrong with the metadata, and with the text, of an object of whichever kind."""
+    check = Check()
+    metadata = one.get("metadata")
+    if not isinstance(metadata, dict):
+        check.fault("metadata", "required value")
+    else:
+        _check_metadata(check, metadata)
+    _check_text(check, one)
     return check.faults
 
 
@@ -105,10 +118,42 @@ def _check_source(check: Check, at: str, source: Json) -> None:
     if len(source) > 1:
         check.fault(at, f"may not specify more than one volume type: {', '.join(sorted(source))}")
     for kind, settings in source.items():
-        optional = isinstance(settings, dict) and settings.get("optional") is True
-        if kind != "emptyDir" and not (optional and kind in ("secret", "configMap")):
-            reason = "localpods cannot mount it; it has emptyDir only, and secrets through env"
+        given = settings if isinstance(settings, dict) else {}
+        if kind == "secret":
+            _check_secret(check, f"{at}.secret", given, "secretName")
+        elif kind == "projected":
+            _check_projected(check, f"{at}.projected", given)
+        elif kind != "emptyDir" and not (given.get("optional") is True and kind == "configMap"):
+            reason = "localpods cannot mount it; it has emptyDir, secrets and service accounts' tokens"
             check.fault(f"{at}.{kind}", f"forbidden: {reason}")
+
+
+def _check_secret(check: Check, at: str, source: Json, key: str) -> None:
+    if not is_dns_subdomain(source.get(key)):
+        check.fault(f"{at}.{key}", f"invalid value: {source.get(key)!r}: {DNS_SUBDOMAIN}")
+    for where, item in listed(check, f"{at}.items", source.get("items")):
+        if not is_data_key(item.get("key")):
+            check.fault(f"{where}.key", "invalid value: must be a key of the secret")
+        _check_inner_path(check, where, item)
+
+
+def _check_projected(check: Check, at: str, projected: Json) -> None:
+    for where, source in listed(check, f"{at}.sources", projected.get("sources")):
+        for kind, settings in source.items():
+            given = settings if isinstance(settings, dict) else {}
+            if kind == "secret":
+                _check_secret(check, f"{where}.secret", given, "name")
+            elif kind == "serviceAccountToken":
+                _check_inner_path(check, f"{where}.{kind}", given)
+                check.whole(f"{where}.{kind}.expirationSeconds", given.get("expirationSeconds"), 600, 2**32)
+            else:
+                check.fault(f"{where}.{kind}", "forbidden: localpods projects secrets and tokens only")
+
+
+def _check_inner_path(check: Check, at: str, given: Json) -> None:
+    path = given.get("path")
+    if not isinstance(path, str) or not path or path.startswith("/") or ".." in path.split("/"):
+        check.fault(f"{at}.path", f"invalid value: {path!r}: must be a path below the volume")
 
 
 def _check_text(check: Check, pod: Json) -> None:

@@ -1,0 +1,41 @@
+"""What no two workspaces may share, since whoever runs in one could be what the other one's bucket trusts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from daybook.workspaces.credentials import SecretCredentials, ServiceAccountCredentials
+
+if TYPE_CHECKING:
+    from daybook.workspaces.workspace import Workspace
+
+
+def apart(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
+    """The workspaces, where none holds what another one's bucket trusts; a validator.
+
+    Two workspaces of kind `sts` may share a role: each pod's session is narrowed down to its own prefix.
+
+    Raises:
+        ValueError: names every two that share, and what.
+    """
+    faults = [fault for one, other in combinations(workspaces, 2) for fault in _shared(one, other)]
+    if faults:
+        raise ValueError("; ".join(faults))
+    return workspaces
+
+
+def _shared(one: Workspace, other: Workspace) -> Iterator[str]:
+    both = f"{one.name} and {other.name} share"
+    kinds = (one.credentials, other.credentials)
+    web_identity = any(isinstance(each, ServiceAccountCredentials) for each in kinds)
+    roles = {role for each in kinds if (role := getattr(each, "role_arn", None))}
+    if web_identity and len(roles) == 1 and all(hasattr(each, "role_arn") for each in kinds):
+        yield f"{both} the role {roles.pop()}; give each its own"
+    if one.namespace != other.namespace:
+        return
+    if web_identity and one.service_account is not None and one.service_account == other.service_account:
+        yield f"{both} the service account {one.service_account}; give each its own"
+    if isinstance(kinds[0], SecretCredentials) and kinds[0] == kinds[1]:
+        yield f"{both} the Secret {kinds[0].name}; give each its own"

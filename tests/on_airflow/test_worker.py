@@ -1,0 +1,275 @@
+"""A notebook that executes in the worker: the real runner, as a child process of this one."""
+
+import json
+import os
+import signal
+import threading
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from airflow.providers.papermill.operators.papermill import PapermillOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
+
+from builders import a_notebook_json
+from daybook.contract.keys import AttemptKeys
+from daybook.contract.manifest import Manifest
+from daybook.on_airflow.assets import notebook_asset
+from daybook.on_airflow.operator import NotebookOperator
+from daybook.on_airflow.worker import WorkerNotebookOperator
+from daybook.on_airflow.worker_process import MARK_VARIABLE, RunnerProcess
+from daybook.storage import record_of
+from daybook.workspaces import load_workspaces
+
+NOTEBOOKS = Path(__file__).parents[2] / ".venv-notebook"
+ECHO = 'from daybook.notebook import outputs, record\nrecord("given", word)\noutputs("a.txt").write_text(word)'
+ASLEEP = "print('asleep', flush=True)\nimport time\ntime.sleep(600)"
+WORKSPACES = """
+workspaces:
+  - {{name: trusted, bucket: "{bucket}", runs_in: worker, members: [ada], environment: {{SAID: by-the-workspace}}}}
+  - {{name: pods, bucket: "{bucket}"}}
+"""
+
+
+class World:
+    """A catalogue, workspaces, and what Airflow hands to a task."""
+
+    def __init__(self, root):
+        self.root = root
+        self.workspaces = root / "workspaces.yaml"
+        self.workspaces.write_text(WORKSPACES.format(bucket=root / "bucket"))
+        self.pushed = []
+        self.events = defaultdict(lambda: SimpleNamespace(extra={}))
+
+    def notebook(self, name, *cells, parameters=None, **spec):
+        folder = self.root / "notebooks" / name
+        folder.mkdir(parents=True)
+        (folder / "notebook.ipynb").write_text(a_notebook_json(cells, parameters=parameters))
+        if spec:
+            (folder / "spec.yaml").write_text(json.dumps(spec))
+        return name
+
+    def context(self, user="ada", **params):
+        ti = SimpleNamespace(
+            dag_id="d",
+            task_id="run",
+            map_index=-1,
+            try_number=1,
+            xcom_push=lambda key, value: self.pushed.append((key, value)),
+        )
+        dag_run = SimpleNamespace(
+            run_id="manual__1",
+            run_type="manual",
+            run_after=datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC),
+            logical_date=None,
+            data_interval_start=None,
+            data_interval_end=None,
+            triggering_user_name=user,
+            conf={},
+        )
+        return {"ti": ti, "dag_run": dag_run, "params": params, "outlet_events": self.events}
+
+    def record(self):
+        """The record of the one run that there is; None where there is none."""
+        found = list((self.root / "bucket/runs").glob("*/*/*/*"))
+        assert len(found) <= 1
+        bucket = load_workspaces(self.workspaces).get("trusted").open_bucket({})
+        return record_of(bucket, found[0].name) if found else None
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    world = World(tmp_path)
+    monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path / "notebooks"))
+    monkeypatch.setenv("DAYBOOK_WORKSPACES", str(world.workspaces))
+    monkeypatch.setenv("DAYBOOK_NOTEBOOK_ENV", str(NOTEBOOKS))
+    return world
+
+
+def executed(world, notebook, user="ada", **arguments):
+    operator = WorkerNotebookOperator(task_id="run", notebook=notebook, **arguments)
+    return operator.execute(world.context(user))
+
+
+def at_once(monkeypatch, text, act):
+    """Has something done as soon as the runner's log says a text."""
+    follow = RunnerProcess.follow
+
+    def noticed(self, say):
+        def heard(line):
+            say(line)
+            if text in line:
+                act(self)
+
+        return follow(self, heard)
+
+    monkeypatch.setattr(RunnerProcess, "follow", noticed)
+
+
+def nothing_is_left():
+    marked = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK_VARIABLE, "").startswith("20261123T010203Z-"):
+                marked.append(process.cmdline())
+        except psutil.Error:
+            continue
+    return marked == []
+
+
+def test_it_is_a_papermill_operator():
+    assert issubclass(WorkerNotebookOperator, PapermillOperator)
+
+
+def test_success_leaves_the_record_that_a_pod_would(world):
+    notebook = world.notebook("echo", ECHO, parameters='word: str = "hey"')
+    pointer = executed(world, notebook, parameters={"word": "given"})
+    manifest = world.record().read()
+    assert (manifest.state, manifest.sealed_by, manifest.exit_code) == ("succeeded", "runner", 0)
+    assert (manifest.workspace, manifest.user, manifest.image, manifest.attempt) == ("trusted", "ada", None, 1)
+    assert manifest.airflow.run_id == "manual__1"
+    assert [output.path for output in manifest.outputs] == ["a.txt"]
+    assert pointer["results"] == {"given": "given"}
+    assert pointer["manifest"].endswith(f"{manifest.run_id}/manifest.json")
+    assert world.pushed == [("return_value", pointer)]
+    assert world.events[notebook_asset("echo")].extra == pointer
+    assert nothing_is_left()
+
+
+def test_the_operator_of_pods_hands_over_and_asks_no_kubernetes(world):
+    world.notebook("echo", ECHO, parameters='word: str = "hey"')
+    operator = NotebookOperator(task_id="run", notebook="echo", parameters_from="request")
+    pointer = operator.execute(world.context(parameters={"word": "form"}, workspace="trusted"))
+    assert pointer["results"] == {"given": "form"}
+    assert operator.run_page.endswith(f"/notebooks/runs/trusted/{pointer['run_id']}")
+    assert world.events[notebook_asset("echo")].extra == pointer
+
+
+def test_nothing_of_the_workers_secrets_reaches_the_notebook(world, monkeypatch):
+    for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW_CONN_STORE", "AWS_SECRET_ACCESS_KEY", "SOME_TOKEN"):
+        monkeypatch.setenv(name, "of-the-worker-alone")
+    source = (
+        "import os\nfrom daybook.notebook import record\n"
+        'record("names", sorted(os.environ))\nrecord("said", os.environ["SAID"])\n'
+        'record("leaked", [n for n, v in os.environ.items() if "worker-alone" in v])\n'
+        'record("open", [os.readlink(f"/proc/self/fd/{fd}") for fd in (0, 1, 2)])'
+    )
+    results = executed(world, world.notebook("looks", source))["results"]
+    assert results["leaked"] == []
+    assert [name for name in results["names"] if name.startswith("AIRFLOW")] == []
+    assert results["said"] == "by-the-workspace"
+    assert results["open"][0] == "/dev/null"
+
+
+def test_a_failing_notebook_fails_the_task_for_good_and_keeps_the_record(world):
+    with pytest.raises(AirflowFailException, match="no such luck"):
+        executed(world, world.notebook("failing", 'raise ValueError("no such luck")'))
+    manifest = world.record().read()
+    assert (manifest.state, manifest.reason, manifest.sealed_by) == ("failed", "cell_error", "runner")
+    assert world.pushed[0][1]["state"] == "failed"
+    assert not world.events
+
+
+@pytest.mark.parametrize(
+    ("spec", "arguments", "told"),
+    [
+        ({}, {"parameters": {"wrod": 1}}, "wrod"),
+        ({}, {"user": "bob"}, "'bob' is not a member"),
+        ({}, {"user": None}, "nobody is named"),
+        ({}, {"workspace": "pods"}, "runs_in: worker"),
+        ({}, {"workspace": "trustd"}, "did you mean 'trusted'"),
+        ({"workspaces": ["pods"]}, {"workspace": "trusted"}, "run only in: pods"),
+        ({"run": {"image": "other:1"}}, {}, "wants other:1"),
+        ({"inputs": {"word": "secret"}}, {"parameters": {"word": "key"}}, "word: is a key of a Kubernetes Secret"),
+    ],
+)
+def test_what_is_refused_starts_nothing(world, spec, arguments, told):
+    notebook = world.notebook("echo", ECHO, parameters='word = "hey"', **spec)
+    with pytest.raises(AirflowFailException, match=told):
+        executed(world, notebook, **arguments)
+    assert world.record() is None
+
+
+def test_a_cancelled_run_is_sealed_as_interrupted_and_leaves_no_process(world, monkeypatch):
+    operator = WorkerNotebookOperator(task_id="run", notebook=world.notebook("sleeper", ASLEEP))
+    at_once(monkeypatch, "asleep", lambda _: operator.on_kill())
+    with pytest.raises(AirflowFailException, match="interrupted"):
+        operator.execute(world.context())
+    manifest = world.record().read()
+    assert (manifest.state, manifest.sealed_by) == ("interrupted", "runner")
+    assert manifest.cells.interrupted == 1
+    assert nothing_is_left()
+
+
+def test_a_run_that_was_cancelled_before_it_started_never_starts(world):
+    operator = NotebookOperator(task_id="run", notebook=world.notebook("sleeper", ASLEEP), workspace="trusted")
+    operator._prepare(world.context())
+    operator.on_kill()
+    with pytest.raises(AirflowFailException, match="interrupted"):
+        operator._worker.through(world.context(), ())
+    assert world.record().read().state == "interrupted"
+    assert nothing_is_left()
+
+
+def test_a_task_that_takes_too_long_ends_its_runner_and_is_sealed(world, monkeypatch):
+    def time_is_up(_):
+        raise AirflowTaskTimeout("too long")
+
+    at_once(monkeypatch, "asleep", time_is_up)
+    with pytest.raises(AirflowTaskTimeout):
+        executed(world, world.notebook("sleeper", ASLEEP))
+    assert (world.record().read().state, world.record().read().sealed) == ("interrupted", True)
+    assert nothing_is_left()
+
+
+def test_a_runner_that_is_killed_is_sealed_as_lost_and_tried_again(world, monkeypatch):
+    at_once(monkeypatch, "asleep", lambda runner: os.kill(runner._process.pid, signal.SIGKILL))
+    with pytest.raises(AirflowException, match="killed by signal 9") as raised:
+        executed(world, world.notebook("sleeper", ASLEEP))
+    assert not isinstance(raised.value, AirflowFailException)
+    manifest = world.record().read()
+    assert (manifest.state, manifest.reason, manifest.sealed_by) == ("lost", "never_sealed", "operator")
+
+
+def test_a_runner_that_hangs_is_killed_with_all_it_started_when_its_time_is_over(world, monkeypatch):
+    monkeypatch.setattr("daybook.on_airflow.worker_process.DEADLINE_MARGIN_SECONDS", 0.0)
+    frozen = lambda runner: os.kill(runner._process.pid, signal.SIGSTOP)  # noqa: E731
+    at_once(monkeypatch, "asleep", frozen)
+    notebook = world.notebook("sleeper", ASLEEP, run={"timeout_seconds": 6})
+    with pytest.raises(AirflowFailException, match="deadline_exceeded"):
+        executed(world, notebook)
+    assert world.record().read().reason == "deadline_exceeded"
+    assert nothing_is_left()
+
+
+def test_the_next_try_is_a_new_attempt_and_what_an_earlier_one_left_open_is_sealed(world):
+    notebook = world.notebook("echo", ECHO, parameters='word: str = "hey"')
+    left = NotebookOperator(task_id="run", notebook=notebook, workspace="trusted")
+    left._prepare(world.context())  # its worker was killed right after
+    executed(world, notebook)
+    record = world.record()
+    assert (record.read().attempt, record.read().state) == (2, "succeeded")
+    first = Manifest.from_json(record.store.read(AttemptKeys(1).manifest))
+    assert (first.state, first.reason, first.sealed_by) == ("lost", "never_sealed", "operator")
+
+
+def test_a_runner_that_cannot_be_started_is_told_and_worth_a_retry(world, monkeypatch, tmp_path):
+    monkeypatch.setenv("DAYBOOK_NOTEBOOK_ENV", str(tmp_path / "none"))
+    with pytest.raises(AirflowException, match="cannot start the runner") as raised:
+        executed(world, world.notebook("echo", ECHO))
+    assert not isinstance(raised.value, AirflowFailException)
+    assert (world.record().read().state, world.record().read().sealed) == ("failed", True)
+
+
+def test_what_a_catalogue_decides_is_no_argument():
+    with pytest.raises(TypeError, match="WorkerNotebookOperator takes no input_nb, kernel_name"):
+        WorkerNotebookOperator(task_id="run", notebook="echo", input_nb="x.ipynb", kernel_name="python3")
+
+
+def test_no_thread_is_left_behind(world):
+    before = threading.active_count()
+    executed(world, world.notebook("one", "1 + 1"))
+    assert threading.active_count() == before
