@@ -28,6 +28,7 @@ from deploy.rendered import (
     render,
     told,
 )
+from pods.restricted import violations
 
 KUBERNETES_VERSION = "1.34"
 FOREIGN = {"ServiceMonitor"}
@@ -177,20 +178,23 @@ def test_a_workspaces_account_is_there_and_has_no_rights_and_no_token(overlay: s
 # -- limits ------------------------------------------------------------------------------------------------------
 
 
+def run_pod(workspace: Workspace) -> Document:
+    """The pod of a run that wishes for nothing in particular, as Kubernetes gets it."""
+    resources = Resources(workspace.cpu, workspace.memory, workspace.ephemeral_storage)
+    pod = build_pod(a_request(workspace=workspace.name), workspace, resources)
+    document: Document = ApiClient().sanitize_for_serialization(pod)
+    return document
+
+
 @of_workspaces
 def test_the_quota_has_room_for_as_many_runs_as_the_pool(overlay: str, workspace: Workspace) -> None:
     hard = render(overlay).one("ResourceQuota", "daybook-workspace", workspace.namespace)["spec"]["hard"]
     assert int(hard["pods"]) >= workspace.runs_at_once
-    one_run = {
-        "requests.cpu": workspace.cpu,
-        "requests.memory": workspace.memory,
-        "limits.memory": workspace.memory,
-        "requests.ephemeral-storage": workspace.ephemeral_storage,
-        "limits.ephemeral-storage": workspace.ephemeral_storage,
-    }
-    for name, wish in one_run.items():
-        assert quantity(hard[name]) >= workspace.runs_at_once * quantity(wish), name
     assert int(hard["requests.nvidia.com/gpu"]) >= workspace.maximum.gpu
+    (container,) = run_pod(workspace)["spec"]["containers"]
+    for kind, amounts in container["resources"].items():
+        for name, amount in amounts.items():
+            assert quantity(hard[f"{kind}.{name}"]) >= workspace.runs_at_once * quantity(amount), (kind, name)
 
 
 @of_workspaces
@@ -203,9 +207,9 @@ def test_the_largest_run_fits_the_limits_of_its_namespace(overlay: str, workspac
 
 
 @of_workspaces
-def test_a_run_pod_is_of_its_namespace_and_is_not_taken_by_a_drain(overlay: str, workspace: Workspace) -> None:
-    pod = build_pod(a_request(workspace=workspace.name), workspace, Resources.choose(workspace, None, None))
-    document = ApiClient().sanitize_for_serialization(pod)
+def test_a_run_pod_may_start_in_its_namespace_and_is_not_taken_by_a_drain(overlay: str, workspace: Workspace) -> None:
+    document = run_pod(workspace)
+    assert not violations(document)
     assert document["metadata"]["namespace"] in render(overlay).workspace_namespaces
     budget = render(overlay).one("PodDisruptionBudget", "daybook-run", workspace.namespace)["spec"]
     assert budget["selector"]["matchLabels"].items() <= document["metadata"]["labels"].items()
