@@ -60,29 +60,6 @@ class Rendered:
         return load_workspaces(KUBERNETES / "overlays" / self.overlay / "workspaces.yaml")
 
 
-def refuses_restricted(spec: Document) -> list[str]:
-    """What of a pod's spec does not meet Pod Security `restricted`, as far as these manifests' pods go.
-
-    Checked by hand against the standard's controls: who runs, with which capabilities, on which volumes, beside whom.
-    """
-    pod = spec.get("securityContext", {})
-    faults = [name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
-    faults += [] if pod.get("runAsNonRoot") is True and pod.get("runAsUser") != 0 else ["runAsNonRoot"]
-    faults += [] if pod.get("seccompProfile") == {"type": "RuntimeDefault"} else ["seccompProfile"]
-    allowed = {"configMap", "secret", "emptyDir", "projected", "downwardAPI", "persistentVolumeClaim", "name"}
-    faults += [f"volume {each['name']}" for each in spec.get("volumes", ()) if not set(each) <= allowed]
-    for container in [*spec.get("initContainers", ()), *spec["containers"]]:
-        context = container.get("securityContext", {})
-        of_container = {
-            "allowPrivilegeEscalation": context.get("allowPrivilegeEscalation") is False,
-            "capabilities": context.get("capabilities") == {"drop": ["ALL"]},
-            "privileged": not context.get("privileged"),
-            "hostPort": not any("hostPort" in port for port in container.get("ports", ())),
-        }
-        faults += [f"{container['name']}: {name}" for name, is_met in of_container.items() if not is_met]
-    return faults
-
-
 @cache
 def render(overlay: str) -> Rendered:
     """Builds an overlay.

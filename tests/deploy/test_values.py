@@ -6,6 +6,7 @@ The chart itself is not to be had here: its keys were read in its reference, and
 from __future__ import annotations
 
 import configparser
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -82,10 +83,11 @@ def test_everything_of_the_chart_meets_the_restricted_rules(values: dict[str, An
 
 def test_the_config_maps_are_mounted_where_daybook_looks(overlay: str, values: dict[str, Any]) -> None:
     maps = {each["metadata"]["name"]: each["data"] for each in render(overlay).of("ConfigMap", AIRFLOW)}
-    volumes = {each["name"]: each["configMap"]["name"] for each in values["volumes"]}
+    volumes = {each["name"]: each["configMap"]["name"] for each in values["volumes"] if "configMap" in each}
     files = {
         str(PurePosixPath(mount["mountPath"]) / key)
         for mount in values["volumeMounts"]
+        if mount["name"] in volumes
         for key in maps[volumes[mount["name"]]]
     }
     assert environment(values)[WORKSPACES_VARIABLE] in files
@@ -114,6 +116,11 @@ def test_airflow_is_set_as_operating_says(values: dict[str, Any]) -> None:
     assert values["config"]["workers"]["min_heartbeat_interval"] == "1"
     assert values["triggerer"]["terminationGracePeriodSeconds"] > 90
     assert "preload(sys.argv)" in values["airflowLocalSettings"]
+
+
+def test_the_connection_to_kubernetes_is_the_pods_own_account(values: dict[str, Any]) -> None:
+    connection = json.loads(environment(values)["AIRFLOW_CONN_KUBERNETES_DEFAULT"])
+    assert connection == {"conn_type": "kubernetes", "extra": {"in_cluster": True}}
 
 
 def test_settings_are_texts_that_a_configuration_file_can_hold(values: dict[str, Any]) -> None:
@@ -182,6 +189,14 @@ def test_secrets_are_names_of_secrets(values: dict[str, Any]) -> None:
     for place, value in leaves(values):
         if any(each in place.lower() for each in told):
             assert place.endswith(("Name", ".secretKey", ".secretKeyRef.name", ".secretKeyRef.key")), (place, value)
+
+
+def test_the_voucher_key_is_a_secret_that_lies_where_daybook_looks(values: dict[str, Any]) -> None:
+    (volume,) = [each for each in values["volumes"] if "secret" in each]
+    (mount,) = [each for each in values["volumeMounts"] if each["name"] == volume["name"]]
+    assert environment(values)["DAYBOOK_VOUCHER_KEY_FILE"] == f"{mount['mountPath']}/key"
+    made = f"secret generic {volume['secret']['secretName']} --from-file=key="
+    assert made in (KUBERNETES / "README.md").read_text()
 
 
 def test_the_readme_makes_every_secret_that_the_values_name(overlay: str, values: dict[str, Any]) -> None:
