@@ -60,6 +60,8 @@ def test_every_example_is_a_dag_of_one_task_and_nothing_heavy_is_imported(settin
         "band_statistics",
         "run_notebook",
     }
+    cleaning = found["dags"].pop("clean_up")
+    assert cleaning == ["_PythonDecoratedOperator", "DecoratedMappedOperator"]
     assert all(tasks == ["NotebookOperator"] for tasks in found["dags"].values())
 
 

@@ -8,6 +8,7 @@ from daybook.workspaces.credentials import (
     StsCredentials,
 )
 from daybook.workspaces.file import load_workspaces
+from daybook.workspaces.limits import Retention
 from daybook.workspaces.members import Identity, Members
 from daybook.workspaces.workspace import SecretReference, SparkSettings, Workspace, Workspaces
 
@@ -15,6 +16,7 @@ __all__ = [
     "Identity",
     "Members",
     "NoCredentials",
+    "Retention",
     "SecretCredentials",
     "SecretReference",
     "ServiceAccountCredentials",
