@@ -10,12 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 
-from daybook.contract.errors import DaybookError
+from daybook.contract.errors import DaybookError, InfrastructureFailed
 from daybook.contract.keys import CLEAN_UP_DAG
 from daybook.contract.request import AirflowCoordinates
 from daybook.on_airflow.errors import as_airflow
 from daybook.on_airflow.settings import Settings
+from daybook.retention.abandoned import EVERYTHING, RECENT
+from daybook.retention.cluster import Cluster
+from daybook.retention.report import Report
+from daybook.retention.sweep import Place, sweep
+from daybook.workspaces import Workspace
 
 SCHEDULE = "17 * * * *"
 """Hourly, at no full hour, when everybody's DAGs start."""
@@ -96,12 +102,10 @@ def sweep_workspace(name: str) -> dict[str, Any]:
     except DaybookError as error:
         raise as_airflow(error) from error
     log.info("%s", report.summary())
-    context["ti"].xcom_push(key="return_value", value=report.document())
     if report.failures:
-        from airflow.sdk.exceptions import AirflowException
-
+        context["ti"].xcom_push(key="return_value", value=report.document())
         raise AirflowException(f"workspace {name} could not be cleaned up: " + "; ".join(report.failures))
-    return dict(report.document())
+    return report.document()
 
 
 def is_whole(dag_run: Any) -> bool:
@@ -110,7 +114,7 @@ def is_whole(dag_run: Any) -> bool:
     return run_type != "scheduled" or dag_run.run_after.astimezone(UTC).hour == WHOLE_HOUR
 
 
-def swept(name: str, dry_run: bool, whole: bool, ti: Any) -> Any:
+def swept(name: str, dry_run: bool, whole: bool, ti: Any) -> Report:
     """Sweeps a workspace with what this task can reach.
 
     Args:
@@ -122,8 +126,6 @@ def swept(name: str, dry_run: bool, whole: bool, ti: Any) -> Any:
     Raises:
         DaybookError: not even begun: the settings are wrong or the bucket cannot be opened.
     """
-    from daybook.retention import EVERYTHING, RECENT, Place, Report, sweep
-
     settings = Settings.from_environment(os.environ)
     workspace = settings.load_workspaces().get(name)
     place = Place(workspace, settings.open_bucket(workspace), cluster_of(workspace))
@@ -136,19 +138,21 @@ def swept(name: str, dry_run: bool, whole: bool, ti: Any) -> Any:
     return report
 
 
-def cluster_of(workspace: Any) -> Any:
+def cluster_of(workspace: Workspace) -> Cluster | None:
     """The workspace's part of the cluster; None where its runs have no pods."""
     from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 
-    from daybook.retention import Cluster
-
     if workspace.runs_in == "worker":
         return None
-    return Cluster(KubernetesHook(conn_id=KUBERNETES).core_v1_client, workspace.namespace, workspace.name)
+    return Cluster(lambda: KubernetesHook(conn_id=KUBERNETES).core_v1_client, workspace.namespace, workspace.name)
 
 
 def under_way(ti: Any, tasks: Sequence[AirflowCoordinates]) -> set[AirflowCoordinates]:
-    """Of tasks, those whose instance has not ended: it waits, runs, is deferred, or is to be tried again."""
+    """Of tasks, those whose instance has not ended: it waits, runs, is deferred, or is to be tried again.
+
+    Raises:
+        InfrastructureFailed: Airflow does not tell.
+    """
     by_task: dict[tuple[str, str], list[AirflowCoordinates]] = defaultdict(list)
     for each in tasks:
         by_task[each.dag_id, each.task_id].append(each)
@@ -157,7 +161,10 @@ def under_way(ti: Any, tasks: Sequence[AirflowCoordinates]) -> set[AirflowCoordi
         for start in range(0, len(some), _ASKED_AT_ONCE):
             part = some[start : start + _ASKED_AT_ONCE]
             runs = sorted({each.run_id for each in part})
-            states = ti.get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=runs)
+            try:
+                states = ti.get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=runs)
+            except AirflowRuntimeError as error:
+                raise InfrastructureFailed(f"Airflow does not tell the states of DAG {dag_id}: {error}") from error
             found.update(each for each in part if _is_under_way(states, each))
     return found
 

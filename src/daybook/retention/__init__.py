@@ -1,24 +1,5 @@
-"""What a sweep does in a workspace: seals abandoned runs, removes orphan pods and Secrets, applies retention."""
+"""What a sweep does in a workspace: seals abandoned runs, removes orphan pods and Secrets, applies retention.
 
-from daybook.retention.abandoned import EVERYTHING, RECENT, Window
-from daybook.retention.cluster import Cluster
-from daybook.retention.deciding import Going, beyond
-from daybook.retention.listing import RunInfo, run_infos
-from daybook.retention.report import Report
-from daybook.retention.sweep import Airflow, Place, apply_retention, sweep
-
-__all__ = [
-    "EVERYTHING",
-    "RECENT",
-    "Airflow",
-    "Cluster",
-    "Going",
-    "Place",
-    "Report",
-    "RunInfo",
-    "Window",
-    "apply_retention",
-    "beyond",
-    "run_infos",
-    "sweep",
-]
+`sweep.sweep` is the whole of it, for Airflow. `applying.apply_retention` needs nothing but the bucket, so that the
+command line can tell what would go; it loads no Kubernetes client, and nor does this module.
+"""

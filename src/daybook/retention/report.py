@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -19,6 +19,7 @@ class Report:
         workspace: which was swept.
         dry_run: whether nothing was done, only told.
         say: hears each line.
+        lines: all that was said.
     """
 
     workspace: str
@@ -29,6 +30,7 @@ class Report:
     bytes_freed: int = 0
     pods_removed: int = 0
     secrets_removed: int = 0
+    lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -56,17 +58,26 @@ class Report:
     def warn(self, line: str) -> None:
         """Something that a person should know, and that is no failure of the sweep."""
         self.warnings.append(line)
-        self.say(f"warning: {line}")
+        self._say(f"warning: {line}")
 
     def fail(self, line: str) -> None:
         """Something that the sweep could not do; the next one tries again."""
         self.failures.append(line)
-        self.say(f"failed: {line}")
+        self._say(f"failed: {line}")
 
     def document(self) -> dict[str, Any]:
         """The sums, small enough for XCom whatever was done."""
-        found = {name: value for name, value in asdict(self).items() if name not in ("say", "warnings", "failures")}
-        return {**found, "warnings": len(self.warnings), "failures": len(self.failures)}
+        return {
+            "workspace": self.workspace,
+            "dry_run": self.dry_run,
+            "runs_sealed": self.runs_sealed,
+            "runs_removed": self.runs_removed,
+            "bytes_freed": self.bytes_freed,
+            "pods_removed": self.pods_removed,
+            "secrets_removed": self.secrets_removed,
+            "warnings": len(self.warnings),
+            "failures": len(self.failures),
+        }
 
     def summary(self) -> str:
         """The sums in one line."""
@@ -78,4 +89,8 @@ class Report:
         )
 
     def _did(self, done: str, would: str, what: str) -> None:
-        self.say(f"would {would} {what}" if self.dry_run else f"{done} {what}")
+        self._say(f"would {would} {what}" if self.dry_run else f"{done} {what}")
+
+    def _say(self, line: str) -> None:
+        self.lines.append(line)
+        self.say(line)

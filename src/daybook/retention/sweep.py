@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from kubernetes.client import models as k8s
 
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.request import AirflowCoordinates
 from daybook.retention.abandoned import Open, Window, judged
+from daybook.retention.applying import apply_retention
 from daybook.retention.cluster import Cluster
-from daybook.retention.deciding import Going, beyond
 from daybook.retention.listing import RunInfo, run_infos
+from daybook.retention.many import each_of
 from daybook.retention.orphans import by_attempt, orphan_of, orphan_secrets
 from daybook.retention.report import Report
-from daybook.storage import Outcome, StaleAttempt, Store, UnreadableManifest, Verdict, record_of, remove_run
+from daybook.storage import StaleAttempt, Store, UnreadableManifest, Verdict, record_of
 from daybook.workspaces import StsCredentials, Workspace
-
-AT_ONCE = 16
-"""How many runs are read or removed at a time."""
-
-FAILURES = 5
-"""After so many the rest is left to the next sweep: a bucket that is away fails every run, each after its retries."""
 
 Airflow = Callable[[Sequence[AirflowCoordinates]], Collection[AirflowCoordinates]]
 """Of tasks, those that are under way: not ended, or about to be tried again."""
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -73,7 +63,7 @@ def seal_abandoned(place: Place, airflow: Airflow, window: Window, report: Repor
         InfrastructureFailed: bucket, Kubernetes or Airflow does not answer.
     """
     quiet = [run for run in run_infos(place.bucket, window.dates(now)) if window.holds(run, now)]
-    found = [each for each in _each(quiet, lambda run: _open(place.bucket, run, report), report) if each is not None]
+    found = [each for each in each_of(quiet, lambda run: _open(place.bucket, run, report), report) if each is not None]
     if not found:
         return
     # Airflow is asked first: a task that starts meanwhile shows by its pod or its newer attempt, one that ends
@@ -82,7 +72,7 @@ def seal_abandoned(place: Place, airflow: Airflow, window: Window, report: Repor
     pods = by_attempt(place.cluster.pods()) if place.cluster is not None else {}
     verdicts = [(each, judged(each, alive, pods, place.cluster is None, now)) for each in found]
     abandoned = [(each, verdict) for each, verdict in verdicts if verdict is not None]
-    _each(abandoned, lambda pair: _seal(place.bucket, *pair, report), report)
+    each_of(abandoned, lambda pair: _seal(place.bucket, *pair, report), report)
 
 
 def _open(bucket: Store, run: RunInfo, report: Report) -> Open | None:
@@ -117,7 +107,7 @@ def remove_orphans(place: Place, cluster: Cluster, report: Report, now: datetime
     """
     made = cluster.secrets() if isinstance(place.workspace.credentials, StsCredentials) else []
     pods = cluster.pods()
-    _each(pods, lambda pod: _remove_pod(place, cluster, pod, report, now), report)
+    each_of(pods, lambda pod: _remove_pod(place, cluster, pod, report, now), report)
     for secret in orphan_secrets(made, pods, now):
         if report.dry_run or cluster.delete_secret(secret):
             report.removed_secret(secret.metadata.name, "the pod that it was made for is gone")
@@ -136,52 +126,9 @@ def _remove_pod(place: Place, cluster: Cluster, pod: k8s.V1Pod, report: Report, 
     report.removed_pod(pod.metadata.name, orphan.why)
 
 
-def apply_retention(workspace: Workspace, bucket: Store, report: Report, now: datetime) -> None:
-    """Removes the runs that are beyond the workspace's retention.
-
-    Raises:
-        InfrastructureFailed: the bucket does not answer.
-    """
-    # Also without any rule: an earlier sweep may have been killed in the middle of a removal.
-    going = beyond(run_infos(bucket), workspace.retention, now)
-    _each(going, lambda each: _remove(bucket, each, report), report)
-
-
-def _remove(bucket: Store, going: Going, report: Report) -> None:
-    run = going.run.run_id
-    removed = remove_run(bucket, run, going.why, report.dry_run)
-    if removed.outcome is Outcome.REMOVED:
-        report.removed_run(run, removed.size, going.why)
-    elif removed.outcome is not Outcome.PINNED:
-        report.warn(f"run {run} stays, although {going.why}: {_STAYS[removed.outcome]}")
-
-
-_STAYS = {
-    Outcome.OPEN: "it is not sealed",
-    Outcome.CHANGED: "somebody has just written its manifest",
-    Outcome.UNREADABLE: "its manifest is none that this Daybook reads",
-}
-
-
 def _part(report: Report, what: str, do: Callable[[], None]) -> None:
     """One part of the sweep: where it fails, the others go on, and the task fails at its end."""
     try:
         do()
     except InfrastructureFailed as error:
         report.fail(f"cannot {what}: {error}")
-
-
-def _each(items: Sequence[T], do: Callable[[T], R], report: Report) -> list[R]:
-    """Does it to each, several at a time; a failure leaves the others alone, but for when there are many."""
-    done: list[R] = []
-    failed = len(report.failures)
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sweep") as pool:
-        for start in range(0, len(items), AT_ONCE):
-            for future in [pool.submit(do, item) for item in items[start : start + AT_ONCE]]:
-                try:
-                    done.append(future.result())
-                except InfrastructureFailed as error:
-                    report.fail(str(error))
-            if len(report.failures) - failed >= FAILURES:
-                raise InfrastructureFailed("too much has failed; the next sweep tries again")
-    return done

@@ -79,7 +79,7 @@ def remove_run(bucket: Store, run: str, why: str, dry_run: bool = False) -> Remo
         return Removed(Outcome.CHANGED)
     if _is_pinned(store):
         return _kept(store, dry_run)
-    return Removed(Outcome.REMOVED, _cleared(store))
+    return Removed(Outcome.REMOVED, len(text or b"") + _cleared(store))
 
 
 def _kept(store: Store, dry_run: bool) -> Removed:
@@ -103,15 +103,14 @@ def _reason_to_keep(text: bytes | None) -> Outcome | None:
 
 
 def _cleared(store: Store) -> int:
-    """Deletes everything, the marks last; how many bytes that were."""
-    found = list(store.objects())
-    marks = (keys.MANIFEST, keys.REMOVAL)
-    store.delete_all(each.key for each in found if each.key not in marks)
+    """Deletes everything, the manifest's place and the mark last; how many bytes the others were."""
+    found = [each for each in store.objects() if each.key not in (keys.MANIFEST, keys.REMOVAL)]
+    store.delete_all(each.key for each in found)
     text, _ = _read(store)
     if text is None or is_gravestone(text):
         store.delete(keys.MANIFEST)
     store.delete(keys.REMOVAL)
-    return sum(each.size for each in found if each.key != keys.REMOVAL)
+    return sum(each.size for each in found)
 
 
 def _gravestone(manifest: bytes) -> bytes:

@@ -200,7 +200,8 @@ class Store:
         if not wanted:
             return
         if not isinstance(self._backend, LocalStore):  # a folder stops at the first that is not there
-            with suppress(ObjectMissing), self._mapped("delete", ""):
+            # Where the one request fails (it is not tried again, and some servers know none), each key has its own.
+            with suppress(StoreFailed), self._mapped("delete", ""):
                 self._backend.delete([self._prefix + key for key in wanted])
                 return
         for key in wanted:
