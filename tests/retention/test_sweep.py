@@ -257,7 +257,7 @@ def test_without_kubernetes_nothing_is_sealed_and_retention_goes_on(bucket):
     assert read(bucket, old) is None
     assert [line.partition(":")[0] for line in report.failures] == [
         "cannot seal abandoned runs",
-        "cannot remove orphans",
+        "cannot remove orphan pods",
     ]
 
 

@@ -51,7 +51,9 @@ def sweep(place: Place, airflow: Airflow, window: Window, retain: bool, report: 
     _part(report, "seal abandoned runs", lambda: seal_abandoned(place, airflow, window, report, now))
     if place.cluster is not None:
         cluster = place.cluster
-        _part(report, "remove orphans", lambda: remove_orphans(place, cluster, report, now))
+        _part(report, "remove orphan pods", lambda: remove_pods(place, cluster, report, now))
+        if isinstance(place.workspace.credentials, StsCredentials):  # only for these are Secrets made
+            _part(report, "remove orphan Secrets", lambda: remove_secrets(cluster, report, now))
     if retain:
         _part(report, "apply retention", lambda: apply_retention(place.workspace, place.bucket, report, now))
 
@@ -99,16 +101,23 @@ def _seal(bucket: Store, found: Open, verdict: Verdict, report: Report) -> None:
     report.sealed(manifest.run_id, f"attempt {manifest.attempt} was {manifest.state}; {verdict.message}")
 
 
-def remove_orphans(place: Place, cluster: Cluster, report: Report, now: datetime) -> None:
-    """Removes pods and Secrets that outlived their run.
+def remove_pods(place: Place, cluster: Cluster, report: Report, now: datetime) -> None:
+    """Deletes pods that outlived their run.
 
     Raises:
         InfrastructureFailed: bucket or Kubernetes does not answer.
     """
-    made = cluster.secrets() if isinstance(place.workspace.credentials, StsCredentials) else []
-    pods = cluster.pods()
-    each_of(pods, lambda pod: _remove_pod(place, cluster, pod, report, now), report)
-    for secret in orphan_secrets(made, pods, now):
+    each_of(cluster.pods(), lambda pod: _remove_pod(place, cluster, pod, report, now), report)
+
+
+def remove_secrets(cluster: Cluster, report: Report, now: datetime) -> None:
+    """Deletes Secrets that outlived their pod.
+
+    Raises:
+        InfrastructureFailed: Kubernetes does not answer.
+    """
+    made = cluster.secrets()  # before the pods: one that is made in between must not look gone
+    for secret in orphan_secrets(made, cluster.pods(), now):
         if report.dry_run or cluster.delete_secret(secret):
             report.removed_secret(secret.metadata.name, "the pod that it was made for is gone")
 
