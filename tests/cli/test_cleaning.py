@@ -1,6 +1,8 @@
 """`pin`, `unpin`, `clean-up`."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -93,3 +95,8 @@ def test_a_run_that_is_being_removed_is_none_any_more(daybook, bucket, old):
     bucket.write(place, b'{"removed_manifest":' + json.dumps(bucket.read(place).decode()).encode() + b"}")
     assert daybook("show", old)[0] == 2
     assert old not in daybook("runs")[1]
+
+
+def test_a_dry_run_needs_no_kubernetes():
+    code = "import sys, daybook.cli.cleaning_up; sys.exit('kubernetes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -125,6 +125,19 @@ def test_a_run_that_is_pinned_in_this_moment_is_put_back(store, record, monkeypa
     assert objects(store) == {f"{PREFIX}/{name}" for name in (*FILES, keys.MANIFEST, keys.PIN)}
 
 
+def test_a_new_attempt_that_begins_while_the_files_go_keeps_its_record(store, record, monkeypatch):
+    clear = Store.delete_all
+
+    def clear_and_run_again(self, found):
+        clear(self, found)
+        record.write(a_manifest(state=State.QUEUED, sealed=False))
+
+    monkeypatch.setattr(Store, "delete_all", clear_and_run_again)
+    remove_run(store, RUN_ID, "old")
+    assert record.read().state is State.QUEUED
+    assert objects(store) == {f"{PREFIX}/{keys.MANIFEST}"}
+
+
 def killed_at(monkeypatch, step: int) -> None:
     """Has this process dead from its `step`th change of the bucket on."""
     made: list[str] = []
