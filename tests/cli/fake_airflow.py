@@ -40,6 +40,8 @@ class Airflow:
                 Route("/auth/token", lambda _: JSONResponse({"access_token": "t"}, 201), methods=["POST"]),
                 Route("/api/v2/dags/echo", self.dag),
                 Route("/api/v2/dags/echo/dagRuns", self.trigger, methods=["POST"]),
+                Route("/api/v2/dags/clean_up", self.dag),
+                Route("/api/v2/dags/clean_up/dagRuns", self.trigger, methods=["POST"]),
                 Route("/api/v2/dags/~/dagRuns", self.runs),
                 Route(run, self.look, methods=["GET"]),
                 Route(run, self.patch, methods=["PATCH"]),

@@ -214,3 +214,35 @@ def test_no_key_of_one_attempt_is_a_key_of_another():
 
     assert not all_keys(1) & all_keys(2)
     assert keys.MANIFEST not in all_keys(1) | all_keys(2)
+
+
+@pytest.mark.parametrize("asked_at", [ASKED_AT, datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)])
+def test_a_run_id_tells_when_the_run_was_asked_for(asked_at):
+    run = keys.run_id("nb", asked_at)
+    assert keys.asked_at(run) == asked_at
+    assert keys.run_prefix(run).startswith(f"{keys.day_prefix(asked_at.date())}/")
+
+
+@pytest.mark.parametrize("text", ["", "20261341T000000Z-nb-0123456789", "20261123T996000Z-nb-0123456789", "nb"])
+def test_what_names_no_moment_is_refused(text):
+    with pytest.raises(ValueError, match=r"not a run id|does not match|unconverted"):
+        keys.asked_at(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "run"),
+    [
+        (f"{keys.run_prefix(RUN_ID)}/manifest.json", RUN_ID),
+        (f"{keys.run_prefix(RUN_ID)}/attempts/2/outputs/a/b", RUN_ID),
+        (f"{keys.run_prefix(RUN_ID)}/", RUN_ID),
+        (keys.run_prefix(RUN_ID), None),
+        (f"more/{keys.run_prefix(RUN_ID)}/manifest.json", None),
+        (f"runs/2020/01/01/{RUN_ID}/manifest.json", None),
+        ("runs/2026/11/23/20261123T010203Z-a--b-0123456789/manifest.json", None),
+        ("runs/2026/11/23/notes/manifest.json", None),
+        ("", None),
+        ("/////", None),
+    ],
+)
+def test_a_key_tells_the_run_that_it_belongs_to(key, run):
+    assert keys.run_of(key) == run

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from daybook.cli.commands import catalogue, execute, history, rerun, run, stack
+from daybook.cli.commands import catalogue, cleaning, execute, history, rerun, run, stack
 from daybook.cli.terminal import Terminal, usage_document
 from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
 
@@ -49,6 +49,7 @@ def make_app() -> typer.Typer:
         ("Running notebooks", execute),
         ("Runs", history),
         ("Runs", rerun),
+        ("Runs", cleaning),
         ("The catalogue", catalogue),
     ):
         module.add_to(app, panel)

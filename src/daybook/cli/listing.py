@@ -11,7 +11,7 @@ from daybook.cli.settings import Settings
 from daybook.cli.terminal import Terminal
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.manifest import Manifest, State
-from daybook.storage import Store, UnreadableManifest, record_of, run_ids
+from daybook.storage import Store, UnreadableManifest, pin_of, record_of, run_ids
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,28 @@ def list_document(found: list[Manifest | Unreadable]) -> dict[str, Any]:
     return {"runs": [asdict(run) if isinstance(run, Unreadable) else run.model_dump(mode="json") for run in found]}
 
 
-def show_list(terminal: Terminal, found: list[Manifest | Unreadable]) -> None:
-    """Runs for people: a warning for each that cannot be read, and a table of the others."""
+def pinned_among(settings: Settings, found: list[Manifest | Unreadable]) -> frozenset[str]:
+    """Which of the listed runs are pinned.
+
+    Raises:
+        StoreFailed: a workspace's bucket does not answer.
+    """
+    workspaces = settings.load_workspaces()
+    buckets = {name: settings.open_bucket(workspaces.get(name)) for name in {each.workspace for each in found}}
+    return frozenset(
+        each.run_id for each in found if pin_of(record_of(buckets[each.workspace], each.run_id)) is not None
+    )
+
+
+def show_list(terminal: Terminal, found: list[Manifest | Unreadable], pinned: frozenset[str] = frozenset()) -> None:
+    """Runs for people: a warning for each that cannot be read, and a table of the others, with their pins."""
     for run in found:
         if isinstance(run, Unreadable):
             terminal.say(f"warning: run {run.run_id} in workspace {run.workspace}: {run.fault}")
-    show_runs(terminal, [run for run in found if isinstance(run, Manifest)])
+    show_runs(terminal, [run for run in found if isinstance(run, Manifest)], pinned)
 
 
-def show_runs(terminal: Terminal, found: list[Manifest]) -> None:
+def show_runs(terminal: Terminal, found: list[Manifest], pinned: frozenset[str] = frozenset()) -> None:
     """Runs as a table."""
     from rich.table import Table
     from rich.text import Text
@@ -116,7 +129,7 @@ def show_runs(terminal: Terminal, found: list[Manifest]) -> None:
         terminal.line("There are no such runs.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("run", "state", "asked for", "took", "workspace", "user"):
+    for title in ("run", "state", "asked for", "took", "workspace", "user", *(["pinned"] if pinned else [])):
         table.add_column(title, no_wrap=True, justify="right" if title == "took" else "left")
     for each in found:
         took = each.timings.duration_seconds
@@ -127,5 +140,6 @@ def show_runs(terminal: Terminal, found: list[Manifest]) -> None:
             f"{took:.1f} s" if took is not None else "",
             each.workspace,
             each.user or "",
+            *([("pinned" if each.run_id in pinned else "")] if pinned else []),
         )
     terminal.table(table)

@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,32}-[0-9a-f]{10}$"
 """A run id: when the run was asked for (UTC), its notebook for the reader, a digest that makes it unique."""
@@ -20,6 +20,7 @@ POD_NAME_LENGTH = 63
 
 LABEL_VALUE_LENGTH = 63
 _SLUG_LENGTH = 32
+_PARTS_OF_A_RUNS_KEY = 6  # runs, year, month, day, run id, and what lies in it
 _DIGEST_LENGTH = 10  # 40 bits: a chance of one in 10^6 of one collision among 1500 runs of the same second
 
 LABEL_PREFIX = "daybook.dev"
@@ -37,9 +38,15 @@ SOURCE_FILE = "source.ipynb"
 OUTPUTS = "outputs"
 SIDE_FILES = "side"
 JOURNAL = "journal"
+PIN = "pin.json"
+"""Beside the manifest of a run that retention must leave alone."""
+REMOVAL = "removal.json"
+"""Beside the manifest of a run whose removal has begun: by it the next sweep finds what an interrupted one left."""
 ATTEMPTS = "attempts"
 RUNS = "runs"
 
+CLEAN_UP_DAG = "clean_up"
+"""The DAG that seals abandoned runs, removes orphans and applies retention."""
 AIRFLOW_TASK = "run"
 """The task of a DAG that Daybook makes: such a DAG has no other."""
 RUN_NOTEBOOK_DAG = "run_notebook"
@@ -99,6 +106,30 @@ def run_prefix(run: str) -> str:
     if not is_run_id(run):
         raise ValueError(f"not a run id: {run!r}")
     return f"{RUNS}/{run[:4]}/{run[4:6]}/{run[6:8]}/{run}"
+
+
+def day_prefix(day: date) -> str:
+    """The prefix of all runs that were asked for on a day (UTC), without a slash at the end."""
+    return f"{RUNS}/{day.year:04}/{day:%m/%d}"
+
+
+def asked_at(run: str) -> datetime:
+    """When a run was asked for, as its id tells.
+
+    Raises:
+        ValueError: it is no run id, or names a moment that there is not.
+    """
+    if not is_run_id(run):
+        raise ValueError(f"not a run id: {run!r}")
+    return datetime.strptime(run[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def run_of(key: str) -> str | None:
+    """The run that a key of a bucket belongs to; None for a key that lies in no run's prefix."""
+    parts = key.split("/")
+    if len(parts) < _PARTS_OF_A_RUNS_KEY or not is_run_id(parts[4]):
+        return None
+    return parts[4] if key.startswith(f"{run_prefix(parts[4])}/") else None
 
 
 def attempt_prefix(attempt: int) -> str:

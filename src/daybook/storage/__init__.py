@@ -1,7 +1,9 @@
 """Buckets: a few verbs over obstore, and the records of runs that lie in them."""
 
 from daybook.storage.mapping import ObjectChanged, ObjectMissing, StoreRefused
+from daybook.storage.pins import Pin, pin_of, pin_run, unpin_run
 from daybook.storage.records import RunRecord, StaleAttempt, UnreadableManifest, record_of, run_ids
+from daybook.storage.removal import Outcome, Removed, remove_run
 from daybook.storage.sealing import Verdict
 from daybook.storage.store import ObjectInfo, Store, open_store
 
@@ -9,6 +11,9 @@ __all__ = [
     "ObjectChanged",
     "ObjectInfo",
     "ObjectMissing",
+    "Outcome",
+    "Pin",
+    "Removed",
     "RunRecord",
     "StaleAttempt",
     "Store",
@@ -16,6 +21,10 @@ __all__ = [
     "UnreadableManifest",
     "Verdict",
     "open_store",
+    "pin_of",
+    "pin_run",
     "record_of",
+    "remove_run",
     "run_ids",
+    "unpin_run",
 ]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import CellCounts, Manifest, Reason
-from daybook.storage import journal
+from daybook.storage import journal, removal
 from daybook.storage.mapping import ObjectChanged, ObjectMissing
 from daybook.storage.sealing import Verdict, closed, closing, counted, is_closing, overtaken
 from daybook.storage.store import Store
@@ -53,7 +53,7 @@ class RunRecord:
             StoreFailed: the bucket does not answer.
         """
         text, _ = self._read()
-        return None if text is None else self._parsed(text)
+        return self._parsed(text)
 
     def write(self, manifest: Manifest) -> None:
         """Writes the manifest unless a newer attempt, or a seal of this one, stands there already.
@@ -148,7 +148,7 @@ class RunRecord:
         """Replaces the manifest by the one that follows from it, whoever else writes; tells which one stands now."""
         for _ in range(_WRITE_TRIES):
             text, tag = self._read()
-            current = None if text is None else self._parsed(text)
+            current = self._parsed(text)
             manifest = following(current)
             document = manifest.to_json().encode()
             if manifest is current or document == text:
@@ -227,7 +227,9 @@ class RunRecord:
         except ObjectMissing:
             return None, None
 
-    def _parsed(self, text: bytes) -> Manifest:
+    def _parsed(self, text: bytes | None) -> Manifest | None:
+        if text is None or removal.is_gravestone(text):
+            return None
         try:
             return Manifest.from_json(text)
         except ValidationError as error:

@@ -6,7 +6,7 @@ Foreign errors are mapped at the one edge, in `mapping`, to `StoreFailed` and it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -196,6 +196,19 @@ class Store:
             except TypeError as error:
                 # What obstore says, of this verb alone, where no object can have such a key.
                 raise ValueError("it cannot be parsed") from error
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Deletes many objects, in as few requests as the bucket takes; ones that are not there are fine."""
+        wanted = list(keys)
+        if not wanted:
+            return
+        if not isinstance(self._backend, LocalStore):  # a folder stops at the first that is not there
+            # Where the one request fails (it is not tried again, and some servers know none), each key has its own.
+            with suppress(StoreFailed), self._mapped("delete", ""):
+                self._backend.delete([self._prefix + key for key in wanted])
+                return
+        for key in wanted:
+            self.delete(key)
 
     def info(self, key: str) -> ObjectInfo:
         """Size and date of an object.

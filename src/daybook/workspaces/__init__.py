@@ -8,7 +8,7 @@ from daybook.workspaces.credentials import (
     StsCredentials,
 )
 from daybook.workspaces.file import load_workspaces
-from daybook.workspaces.limits import DEFAULT_EPHEMERAL_STORAGE, Allowed, Maximum
+from daybook.workspaces.limits import DEFAULT_EPHEMERAL_STORAGE, Allowed, Maximum, Retention
 from daybook.workspaces.members import Identity, Members
 from daybook.workspaces.pod_settings import PodSettings, Toleration, Volume
 from daybook.workspaces.policy import Wish, require_within, timeout_of
@@ -22,6 +22,7 @@ __all__ = [
     "Members",
     "NoCredentials",
     "PodSettings",
+    "Retention",
     "SecretCredentials",
     "SecretReference",
     "ServiceAccountCredentials",

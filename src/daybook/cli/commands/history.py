@@ -40,15 +40,16 @@ def runs(
 
     Example: `daybook runs --state failed --limit 5`
     """
-    from daybook.cli.listing import Wanted, list_document, list_runs, show_list
+    from daybook.cli.listing import Wanted, list_document, list_runs, pinned_among, show_list
     from daybook.cli.settings import Settings
     from daybook.cli.terminal import Terminal
 
     terminal = Terminal(json)
-    found = list_runs(Settings.find(project), Wanted.checked(workspace, state, notebook), limit)
+    settings = Settings.find(project)
+    found = list_runs(settings, Wanted.checked(workspace, state, notebook), limit)
     terminal.document(list_document(found))
     if not json:
-        show_list(terminal, found)
+        show_list(terminal, found, pinned_among(settings, found))
 
 
 def show(
@@ -113,8 +114,10 @@ def cancel(
 def _show_record(settings: Settings, record: RunRecord, manifest: Manifest, terminal: Terminal) -> None:
     from daybook.cli.commands.run_views import run_document, show_run
     from daybook.cli.settings import run_page
+    from daybook.storage import pin_of
 
     page = run_page(settings.public_url(), manifest.workspace, manifest.run_id)
-    terminal.document(run_document(manifest, record, page))
+    pin = pin_of(record)
+    terminal.document(run_document(manifest, record, page, pin))
     if not terminal.as_json:
-        show_run(terminal, manifest, record, page)
+        show_run(terminal, manifest, record, page, pin)

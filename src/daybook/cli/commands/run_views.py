@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from daybook.cli.terminal import Terminal
 from daybook.contract.manifest import CellCounts, Manifest, State
-from daybook.storage import RunRecord
+from daybook.storage import Pin, RunRecord
 
 if TYPE_CHECKING:
     from daybook.cli.airflow_api import DagRun
@@ -36,8 +36,8 @@ def place_of(url: str) -> str:
     return unquote(parts.path) if parts.scheme == "file" else url
 
 
-def run_document(manifest: Manifest, record: RunRecord, page: str | None) -> dict[str, Any]:
-    """A run as `--json` shows it: its manifest, and where everything lies."""
+def run_document(manifest: Manifest, record: RunRecord, page: str | None, pin: Pin | None = None) -> dict[str, Any]:
+    """A run as `--json` shows it: its manifest, its pin if it has one, and where everything lies."""
     files = {name: record.store.url_of(key) for name, key in manifest.files.model_dump().items() if key is not None}
     return {
         "run_id": manifest.run_id,
@@ -49,10 +49,13 @@ def run_document(manifest: Manifest, record: RunRecord, page: str | None) -> dic
         "outputs": [{**each.model_dump(), "url": record.store.url_of(each.key)} for each in manifest.outputs],
         "results": dict(manifest.results),
         "manifest": json.loads(manifest.model_dump_json()),
+        **({"pin": pin.model_dump(mode="json")} if pin is not None else {}),
     }
 
 
-def show_run(terminal: Terminal, manifest: Manifest, record: RunRecord, page: str | None) -> None:
+def show_run(
+    terminal: Terminal, manifest: Manifest, record: RunRecord, page: str | None, pin: Pin | None = None
+) -> None:
     """A run for people: what became of it, what came out, and where it lies."""
     took = manifest.timings.duration_seconds
     head = f"{manifest.notebook.id} {manifest.state}" + (f" in {took:.1f} s" if took is not None else "")
@@ -60,6 +63,8 @@ def show_run(terminal: Terminal, manifest: Manifest, record: RunRecord, page: st
     for name, value in _facts(manifest, record):
         terminal.line(f"  {name:<11} {value}")
     _show_outputs(terminal, manifest, record)
+    if pin is not None:
+        terminal.line(f"  {'pinned':<11} {_pinned(pin)}")
     if page is not None:
         terminal.line(f"  {'page':<11} {page}")
     _show_error(terminal, manifest)
@@ -104,6 +109,11 @@ def _show_error(terminal: Terminal, manifest: Manifest) -> None:
         terminal.line("  | … the notebook shows the whole traceback")
     for line in lines[-_TRACEBACK_LINES:]:
         terminal.line(f"  | {line}")
+
+
+def _pinned(pin: Pin) -> str:
+    said = [f"by {pin.by}" if pin.by else "", f"since {when(pin.at)}" if pin.at else "", pin.why or ""]
+    return ", ".join(filter(None, said)) or "yes"
 
 
 def _cells(cells: CellCounts) -> str:
