@@ -7,8 +7,9 @@ import images
 import latency
 import lines
 import many_cells
+import pod_build
 import upload
 
 if __name__ == "__main__":
-    for each in (execute, many_cells, images, lines, upload, dag_parse, latency, demo):
+    for each in (execute, many_cells, images, lines, upload, dag_parse, pod_build, latency, demo):
         each.main()

@@ -73,6 +73,14 @@ def test_a_request_that_would_be_refused_names_every_fault(catalogue, workspaces
     assert {fault["where"] for fault in json.loads(out)["error"]["faults"]} == {"times", "a", "workspace"}
 
 
+def test_what_the_workspace_does_not_allow_is_refused_with_the_rest(project, catalogue, workspaces, daybook):
+    """The catalogue's entry asks for a GPU, of which a workspace has none unless it says so."""
+    (project.root / "include" / "notebooks" / "echo" / "spec.yaml").write_text("run: {gpu: 1}\n")
+    code, out, _ = daybook("validate", "echo", "-p", "times=x", "--json")
+    assert code == 2
+    assert [fault["where"] for fault in json.loads(out)["error"]["faults"]][-1] == "run.gpu"
+
+
 @pytest.mark.parametrize(("notebook", "words"), [("broken", "spec.yaml"), ("flow", "cannot be run"), ("eco", "echo")])
 def test_what_cannot_run_says_why(catalogue, workspaces, daybook, notebook, words):
     code, _, err = daybook("validate", notebook)
