@@ -69,7 +69,9 @@ workspaces = st.fixed_dictionaries(
         "pod": st.fixed_dictionaries(
             {
                 "node_selector": st.sampled_from([{}, {"gpu": "yes"}]),
-                "tolerations": st.sampled_from([[], [{"key": "gpu", "operator": "Exists", "toleration_seconds": 3}]]),
+                "tolerations": st.sampled_from(
+                    [[], [{"key": "gpu", "operator": "Exists", "effect": "NoExecute", "toleration_seconds": 3}]]
+                ),
                 "pull_secrets": st.sampled_from([[], ["registry"]]),
                 "runtime_class": st.sampled_from([None, "gvisor"]),
                 "priority_class": st.sampled_from([None, "batch"]),
