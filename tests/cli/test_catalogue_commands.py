@@ -73,6 +73,22 @@ def test_a_request_that_would_be_refused_names_every_fault(catalogue, workspaces
     assert {fault["where"] for fault in json.loads(out)["error"]["faults"]} == {"times", "a", "workspace"}
 
 
+def test_what_the_workspace_does_not_allow_is_refused_with_the_rest(project, catalogue, workspaces, daybook):
+    """The catalogue's entry asks for a GPU, of which a workspace has none unless it says so."""
+    (project.root / "include" / "notebooks" / "echo" / "spec.yaml").write_text("run: {gpu: 1}\n")
+    code, out, _ = daybook("validate", "echo", "-p", "times=x", "--json")
+    assert code == 2
+    assert [fault["where"] for fault in json.loads(out)["error"]["faults"]][-1] == "run.gpu"
+
+
+@pytest.mark.parametrize(("image", "said"), [("a/b:1", True), ("a/b@sha256:" + "0" * 64, False)])
+def test_an_image_that_is_not_pinned_is_told(project, catalogue, daybook, image, said):
+    project.workspaces.write_text("workspaces: [{name: local, bucket: 'memory:///', allowed: {images: ['*']}}]\n")
+    (project.root / "include" / "notebooks" / "echo" / "spec.yaml").write_text(f"run: {{image: '{image}'}}\n")
+    code, out, _ = daybook("validate", "echo")
+    assert (code, "pin it" in out) == (0, said)
+
+
 @pytest.mark.parametrize(("notebook", "words"), [("broken", "spec.yaml"), ("flow", "cannot be run"), ("eco", "echo")])
 def test_what_cannot_run_says_why(catalogue, workspaces, daybook, notebook, words):
     code, _, err = daybook("validate", notebook)

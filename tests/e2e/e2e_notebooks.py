@@ -38,6 +38,7 @@ NOTEBOOKS = {
         {"inputs": {"token": "secret"}},
     ),
     "out_of_reach": ("1 + 1", {"run": {"image": "nowhere.example/none:1"}}),
+    "greedy": ("1 + 1", {"run": {"gpu": 1}}),
     "broken": ("1 + 1", {"inputs": {"day": {"type": "dat"}}}),
 }
 PARAMETERS = {"echo": 'word = "hey"\ntimes = 2', "sleeper": "seconds = 600", "ticking": 'minute = ""'}

@@ -100,6 +100,8 @@ def test_unknown_kernel_is_refused_in_the_pod_with_what_there_is(stack):
         ("echo", {"word": 5, "times": "2", "more": 1}, ["word", "times", "more"]),
         ("echo", {"workspace": "nowhere"}, ["nowhere", "local"]),
         ("flights_delays", {"origin": "XXX"}, ["origin", "JFK"]),
+        ("greedy", {}, ["run.gpu", "maximum of 0"]),
+        ("run_notebook", {"notebook": "greedy"}, ["run.gpu"]),
         ("run_notebook", {"notebook": "eko"}, ["eko", "echo"]),
         ("run_notebook", {}, ["notebook"]),
         ("run_notebook", {"notebook": "echo", "parameters": {"times": "x"}}, ["times"]),

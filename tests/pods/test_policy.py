@@ -15,6 +15,7 @@ from daybook.catalogue.notebook import RunSettings
 from daybook.contract.request import Limits
 from daybook.pods import CONTAINER, GRACE_SECONDS, Resources, build_pod
 from daybook.workspaces.mounts import mount_fault
+from daybook.workspaces.pod_template import ADDITIONS
 from pods.restricted import violations
 
 PINNED = "registry.example/team/notebook@sha256:" + "a" * 64
@@ -69,7 +70,9 @@ workspaces = st.fixed_dictionaries(
         "pod": st.fixed_dictionaries(
             {
                 "node_selector": st.sampled_from([{}, {"gpu": "yes"}]),
-                "tolerations": st.sampled_from([[], [{"key": "gpu", "operator": "Exists", "toleration_seconds": 3}]]),
+                "tolerations": st.sampled_from(
+                    [[], [{"key": "gpu", "operator": "Exists", "effect": "NoExecute", "toleration_seconds": 3}]]
+                ),
                 "pull_secrets": st.sampled_from([[], ["registry"]]),
                 "runtime_class": st.sampled_from([None, "gvisor"]),
                 "priority_class": st.sampled_from([None, "batch"]),
@@ -255,3 +258,16 @@ def test_a_template_adds_and_ours_stays():
     assert pod["spec"].pop("affinity") == template["spec"]["affinity"]
     assert pod["spec"]["containers"][0]["env"].pop(0) == {"name": "TZ", "value": "UTC"}
     assert pod["spec"] == plain["spec"]
+
+
+def test_whatever_a_template_may_add_reaches_the_pod():
+    for path, (kind, _) in ADDITIONS.items():
+        value = kind({"a": "b"}) if kind is dict else [{"name": "A", "value": "b"}]
+        template = value
+        for key in reversed(path.replace(f"containers[{CONTAINER}]", "containers.0").split(".")):
+            template = [{"name": CONTAINER, **template}] if key == "0" else {key: template}
+        pod = a_pod({"pod": {"template": template}})
+        found = pod
+        for key in path.replace(f"containers[{CONTAINER}]", "containers.0").split("."):
+            found = found[int(key) if key == "0" else key]
+        assert value[0] in found if kind is list else value.items() <= found.items(), path

@@ -66,6 +66,32 @@ def test_each_name_and_place_stands_once(second):
 
 
 @pytest.mark.parametrize(
+    ("toleration", "message"),
+    [
+        ({"key": "a", "operator": "Exists", "value": "b"}, "has no value"),
+        ({"value": "b"}, "tolerates everything"),
+        ({"key": "a", "toleration_seconds": 3}, "NoExecute only"),
+        ({"key": "a", "operator": "Is"}, "Exists"),
+    ],
+)
+def test_a_toleration_that_kubernetes_would_refuse_is_refused_here(toleration, message):
+    with pytest.raises(ValidationError, match=message):
+        PodSettings(tolerations=[toleration])
+
+
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        {"operator": "Exists"},
+        {"key": "a", "value": "b", "effect": "NoSchedule"},
+        {"key": "a", "operator": "Exists", "effect": "NoExecute", "toleration_seconds": 3},
+    ],
+)
+def test_a_toleration_is_as_kubernetes_writes_it(toleration):
+    assert PodSettings(tolerations=[toleration])
+
+
+@pytest.mark.parametrize(
     "image", ["", "a b", "../x", "a//b", "Name:1", "a@sha256:12", "x" * 600, "--privileged", "a:b:c"]
 )
 def test_the_workspaces_image_is_one(image):

@@ -32,6 +32,17 @@ class Toleration(Model):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     toleration_seconds: int | None = None
 
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        """Kubernetes' own rules, so that a slip shows when the file is read and not at the first pod."""
+        if self.operator == "Exists" and self.value is not None:
+            raise ValueError("a toleration with operator Exists has no value")
+        if self.operator != "Exists" and not self.key:
+            raise ValueError("a toleration without key tolerates everything, and needs operator: Exists to say so")
+        if self.toleration_seconds is not None and self.effect != "NoExecute":
+            raise ValueError("toleration_seconds goes with effect: NoExecute only")
+        return self
+
 
 def _volume_name(name: str) -> str:
     if name in OUR_VOLUMES or name.startswith(OUR_VOLUMES_PREFIX):

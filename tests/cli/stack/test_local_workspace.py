@@ -10,6 +10,7 @@ def test_the_first_one_is_a_folder_as_bucket_with_the_local_spark(project):
     workspace = load_workspaces(project.workspaces).get(None)
     assert workspace.name == "local"
     assert workspace.bucket == (project.state / "bucket").as_uri()
+    assert workspace.allowed.images == ("*",)
     assert workspace.spark.remote == "sc://127.0.0.1:18002"
     assert workspace.spark.ui == "http://127.0.0.1:18040"
     workspace.open_bucket({}).write("x", b"1")

@@ -52,6 +52,7 @@ def validate(
     from daybook.cli.asking import ask
     from daybook.cli.settings import Settings
     from daybook.cli.terminal import Terminal
+    from daybook.contract.images import image_digest
 
     terminal = Terminal(json)
     request = ask(Settings.find(project), notebook, parameter or (), parameters, workspace)
@@ -66,6 +67,9 @@ def validate(
     terminal.line(f"{request.notebook.id} can run in {request.workspace.name} with", style="green")
     for name, value in request.parameters.items():
         terminal.line(f"  {name} = {_shown(value)}")
+    image = request.notebook.run.image
+    if image and image_digest(image) is None:
+        terminal.line(f"Its image {image} may change under its name; pin it: name@sha256:…", style="yellow")
 
 
 def _document(catalogue: Catalogue) -> dict[str, Any]:

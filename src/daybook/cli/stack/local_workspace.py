@@ -22,6 +22,7 @@ workspaces:
     bucket: {bucket}
     members: ["*"]
     namespace: {namespace}
+    allowed: {{images: ["*"]}}  # an image is but a Python environment of this machine
     spark:
       remote: {remote}
       ui: {ui}
