@@ -26,6 +26,9 @@ sql_alchemy_conn = {database}
 remote_logging = True
 remote_log_conn_id = log_bucket
 remote_base_log_folder = s3://logs/airflow
+[secrets]
+backend = airflow.secrets.local_filesystem.LocalFilesystemBackend
+backend_kwargs = {{"connections_file_path": "{connections}"}}
 """
 LOOKS = (
     "import os\nfrom daybook.notebook import record\n"
@@ -53,22 +56,23 @@ def stack(tmp_path_factory, database, log_bucket):
     (root / ".daybook/workspaces.yaml").write_text(WORKSPACES.format(root=root))
     (root / "include/notebooks/looks").mkdir()
     (root / "include/notebooks/looks/notebook.ipynb").write_text(notebook([LOOKS]))
+    # A worker that does not find the connection when it starts its first task does not look again.
+    connections = root / "connections.json"
+    connections.write_text(json.dumps({"log_bucket": connection_to(log_bucket)}))
     options = root / "options.cfg"
-    options.write_text(OPTIONS.format(database=database.url))
+    options.write_text(OPTIONS.format(database=database.url, connections=connections))
     with running_stack(root, "--airflow-config", str(options)) as stack:
         options.unlink()  # what it says is kept
-        stack.client.post("/api/v2/connections", json=connection_to(log_bucket)).raise_for_status()
         yield stack
 
 
 def connection_to(variables):
     extra = {"endpoint_url": variables["AWS_ENDPOINT_URL"], "region_name": variables["AWS_REGION"]}
     return {
-        "connection_id": "log_bucket",
         "conn_type": "aws",
         "login": variables["AWS_ACCESS_KEY_ID"],
         "password": variables["AWS_SECRET_ACCESS_KEY"],
-        "extra": json.dumps(extra),
+        "extra": extra,
     }
 
 
@@ -212,9 +216,9 @@ def test_who_is_no_member_starts_nothing(stack):
 def test_a_cancelled_run_in_the_worker_is_sealed_and_leaves_no_process(stack):
     run_id = in_worker(stack, "sleeper")
     daybook_id = running(stack, run_id)["run_id"]
-    cancelled = stack.client.patch(f"/api/v2/dags/run_notebook/dagRuns/{run_id}", json={"state": "failed"})
-    assert cancelled.status_code == 200, cancelled.text
-    sealed = until(lambda: m if (m := manifest_of(stack, run_id))["sealed"] else None, 60, "the seal")
+    cancelled = stack.daybook("cancel", daybook_id)  # it comes back with the seal
+    assert cancelled.returncode == 0, cancelled.stdout + cancelled.stderr
+    sealed = manifest_of(stack, run_id)
     assert (sealed["state"], sealed["sealed_by"]) == ("interrupted", "runner")
     until(lambda: runners_of(daybook_id) == [], 30, "the end of the processes")
 

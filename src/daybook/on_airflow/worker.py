@@ -31,7 +31,6 @@ from daybook.pods import Ending
 from daybook.storage import record_of
 from daybook.workspaces import Workspace
 
-WORKER_GONE = Ending(State.LOST, Reason.NEVER_SEALED, "what executed it is gone, and its runner sealed no manifest")
 NOT_STARTED = Ending(State.FAILED, Reason.INTERNAL_ERROR, "the runner could not be started in the worker")
 
 
@@ -92,7 +91,7 @@ class WorkerNotebookOperator(PapermillOperator):
         return self.through(context, self.outlets)
 
     def begin(self, settings: Settings, workspace: Workspace, entry: Notebook, request: RunRequest) -> None:
-        """Queues the next attempt of a run that was decided about; the last one's record is sealed if it is not yet.
+        """Queues the next attempt of a run that was decided about; one that never sealed its record is sealed as lost.
 
         Raises:
             InvalidRequest: the run needs what only a pod has; every fault is named.
@@ -104,8 +103,6 @@ class WorkerNotebookOperator(PapermillOperator):
         earlier = record.read()
         request = request.model_copy(update={"image": None, "attempt": 1 if earlier is None else earlier.attempt + 1})
         request = staged(request, entry, record.store)
-        if earlier is not None and not earlier.sealed:
-            settle(record, earlier.attempt, WORKER_GONE)
         record.write(queued(request, source_key(entry)))
         self._attempt = request.attempt
         self._child = Child.of(

@@ -139,6 +139,8 @@ class RunnerProcess:
                 self._last.append(text or (self._last[0] if self._last else ""))
                 say(text)
             code = self._process.wait()
+        if code < 0:
+            self._kill()  # it could not end what it had started
         return self._ending(code)
 
     def ask_to_end(self) -> None:
