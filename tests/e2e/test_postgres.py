@@ -15,8 +15,8 @@ from runner.moto import s3_server
 
 WORKSPACES = """\
 workspaces:
-  - {{name: local, bucket: "{root}/.daybook/bucket"}}
-  - {{name: trusted, bucket: "{root}/.daybook/trusted", runs_in: worker}}
+  - {{name: local, bucket: "{root}/.daybook/bucket", members: ["*"]}}
+  - {{name: trusted, bucket: "{root}/.daybook/trusted", members: ["*"], runs_in: worker}}
   - {{name: theirs, bucket: "{root}/.daybook/theirs", runs_in: worker, members: [bob]}}
 """
 OPTIONS = """\

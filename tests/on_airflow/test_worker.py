@@ -31,7 +31,10 @@ ASLEEP = "print('asleep', flush=True)\nimport time\ntime.sleep(600)"
 WORKSPACES = """
 workspaces:
   - {{name: trusted, bucket: "{bucket}", runs_in: worker, members: [ada], environment: {{SAID: "{bucket}"}}}}
-  - {{name: pods, bucket: "{bucket}"}}
+  - {{name: pods, bucket: "{bucket}-pods", members: [ada]}}
+  - {{name: roles, bucket: "{bucket}-roles", members: [ada], runs_in: worker,
+      credentials: {{kind: sts, role_arn: "arn:aws:iam::123456789012:role/r"}}}}
+  - {{name: connected, bucket: "{bucket}-connected", members: [ada], runs_in: worker, store: {{connection: c}}}}
 """
 
 
@@ -180,6 +183,8 @@ def test_a_failing_notebook_fails_the_task_for_good_and_keeps_the_record(world):
         ({}, {"user": "bob"}, "'bob' is not a member"),
         ({}, {"user": None}, "nobody is named"),
         ({}, {"workspace": "pods"}, "runs_in: worker"),
+        ({}, {"workspace": "roles"}, "worker's own credentials"),
+        ({}, {"workspace": "connected"}, "worker's own credentials"),
         ({}, {"workspace": "trustd"}, "did you mean 'trusted'"),
         ({"workspaces": ["pods"]}, {"workspace": "trusted"}, "run only in: pods"),
         ({"run": {"image": "other:1"}}, {}, "wants other:1"),
@@ -191,6 +196,7 @@ def test_what_is_refused_starts_nothing(world, spec, arguments, told):
     with pytest.raises(AirflowFailException, match=told):
         executed(world, notebook, **arguments)
     assert world.record() is None
+    assert not list(world.root.rglob("manifest.json"))
 
 
 def test_a_cancelled_run_is_sealed_as_interrupted_and_leaves_no_process(world, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.exceptions import TaskDeferred
 from kubernetes.client import models as k8s
 
@@ -18,12 +20,12 @@ from daybook.contract.errors import DaybookError, Fault, InvalidRequest
 from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
+from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
 from daybook.on_airflow.errors import as_airflow, describe, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.plan import UNATTENDED, TaskInstance, choose_resources, plan_run
 from daybook.on_airflow.pod_api import PodApi, attempt_of, refusal, said
-from daybook.on_airflow.report import emit, outlet_of, pointer_to
 from daybook.on_airflow.sealing import note_image, queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
@@ -40,6 +42,9 @@ STARTUP_TIMEOUT_SECONDS = 600
 
 POLL_SECONDS = 1.0
 """How often the triggerer looks at the pod."""
+
+MAX_RESULTS_BYTES = 16 * 1024
+"""Results larger than this stay in the manifest only; XCom lives in Airflow's database."""
 
 ParametersFrom = Literal["arguments", "form", "request"]
 
@@ -83,7 +88,7 @@ class NotebookOperator(KubernetesPodOperator):
         **kubernetes: Any,
     ) -> None:
         refuse_unknown(kubernetes)
-        outlets = [*kubernetes.pop("outlets", ()), outlet_of(notebook)]
+        outlets = [*kubernetes.pop("outlets", ()), _outlet(notebook)]
         super().__init__(
             base_container_name=CONTAINER,
             deferrable=deferrable,
@@ -330,10 +335,24 @@ class NotebookOperator(KubernetesPodOperator):
         return PodApi(lambda: self.client)
 
     def _pointer(self, manifest: Manifest) -> dict[str, Any]:
-        return pointer_to(manifest, self._record.store)
+        results = manifest.model_dump(mode="json", include={"results"})["results"]
+        fits = len(json.dumps(results).encode()) <= MAX_RESULTS_BYTES
+        return {
+            "run_id": manifest.run_id,
+            "workspace": manifest.workspace,
+            "manifest": self._record.store.url_of(keys.MANIFEST),
+            "state": str(manifest.state),
+            "results": results if fits else {},
+            **({} if fits else {"results_in_manifest_only": True}),
+        }
 
     def _emit(self, context: Any, pointer: dict[str, Any]) -> None:
-        emit(context, self.outlets, self.notebook, pointer)
+        events = context["outlet_events"]
+        for outlet in self.outlets:
+            if isinstance(outlet, AssetAlias) and outlet.name == RUNS_ALIAS:
+                events[outlet].add(notebook_asset(self.notebook), extra=pointer)
+            elif isinstance(outlet, Asset) and outlet == notebook_asset(self.notebook):
+                events[outlet].extra.update(pointer)
 
 
 @dataclass(frozen=True)
@@ -361,3 +380,12 @@ def refuse_unknown_keys(params: Mapping[str, Any]) -> None:
 def _for_pod(workspace: Workspace, entry: Notebook) -> Workspace:
     """The workspace as this notebook's pod may see it."""
     return workspace if entry.run.spark else workspace.model_copy(update={"spark": None})
+
+
+def _outlet(notebook: Any) -> Asset | AssetAlias:
+    """The notebook's asset; where the id is known only when the task runs, an alias that gets it then."""
+    if isinstance(notebook, Notebook):
+        return notebook_asset(notebook.id)
+    if not isinstance(notebook, str) or "{{" in notebook or "{%" in notebook:
+        return AssetAlias(RUNS_ALIAS)
+    return notebook_asset(notebook)

@@ -18,10 +18,11 @@ from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
+from daybook.on_airflow.assets import outlet_of
 from daybook.on_airflow.errors import as_airflow, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
-from daybook.on_airflow.report import emit, outlet_of, pointer_to
+from daybook.on_airflow.pointer import emit, pointer_to
 from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
@@ -135,7 +136,7 @@ class WorkerNotebookOperator(PapermillOperator):
         context["ti"].xcom_push(key="return_value", value=pointer)
         if not manifest.succeeded:
             raise failure_of(manifest)
-        emit(context, outlets, manifest.notebook.id, pointer)
+        emit(context["outlet_events"], outlets, manifest.notebook.id, pointer)
         self.log.info("Run %s succeeded: %s", manifest.run_id, self.run_page)
         return pointer
 
@@ -163,12 +164,17 @@ def require_no_pod(entry: Notebook, workspace: Workspace, request: RunRequest) -
     """Lets pass what can be executed without a pod, in a workspace whose operator allows it.
 
     Raises:
-        InvalidSettings: the workspace does not allow it.
+        InvalidSettings: the workspace does not allow it, or its credentials are such as only a pod gets.
         InvalidRequest: an image is named, or secrets, which are Kubernetes' own; every fault is named.
     """
     if workspace.runs_in != "worker":
         told = "executes notebooks in pods; its operator may allow the worker by `runs_in: worker`"
         raise InvalidSettings("not in this worker", [Fault(f"workspace {workspace.name}", told)])
+    if workspace.credentials.kind != "none" or workspace.store.connection is not None:
+        # The runner would take the worker's own credentials in silence.
+        told = "a runner in the worker reaches the bucket by the worker's own credentials; take `credentials` and "
+        told += "`store.connection` out, or `runs_in: worker`"
+        raise InvalidSettings("cannot reach the workspace's bucket", [Fault(f"workspace {workspace.name}", told)])
     faults = [
         Fault(name, "is a key of a Kubernetes Secret, which only a pod is given; choose another workspace")
         for name in request.secrets

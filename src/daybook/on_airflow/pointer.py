@@ -1,14 +1,13 @@
-"""What a task tells Airflow of its run, wherever that was executed: the pointer in its XCom, the event of its asset."""
+"""What a task leaves for the tasks after it: a small pointer to the run, as XCom and as the asset event's content."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias
 
-from daybook.catalogue import Notebook
 from daybook.contract import keys
 from daybook.contract.manifest import Manifest
 from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
@@ -19,10 +18,10 @@ MAX_RESULTS_BYTES = 16 * 1024
 
 
 def pointer_to(manifest: Manifest, store: Store) -> dict[str, Any]:
-    """The task's XCom.
+    """The pointer to a run.
 
     Args:
-        manifest: sealed.
+        manifest: the run's.
         store: rooted at the run's prefix.
     """
     results = manifest.model_dump(mode="json", include={"results"})["results"]
@@ -37,20 +36,17 @@ def pointer_to(manifest: Manifest, store: Store) -> dict[str, Any]:
     }
 
 
-def outlet_of(notebook: Any) -> Asset | AssetAlias:
-    """The notebook's asset; where the id is known only when the task runs, an alias that gets it then."""
-    if isinstance(notebook, Notebook):
-        return notebook_asset(notebook.id)
-    if not isinstance(notebook, str) or "{{" in notebook or "{%" in notebook:
-        return AssetAlias(RUNS_ALIAS)
-    return notebook_asset(notebook)
+def emit(events: Any, outlets: Iterable[Any], notebook: str, pointer: dict[str, Any]) -> None:
+    """Gives the notebook's asset event the pointer as its content.
 
-
-def emit(context: Mapping[str, Any], outlets: Sequence[Any], notebook: str, pointer: Mapping[str, Any]) -> None:
-    """Has Airflow note an event of the notebook's asset, with the pointer, once the task has succeeded."""
-    events = context["outlet_events"]
+    Args:
+        events: Airflow's `outlet_events`.
+        outlets: the task's.
+        notebook: the notebook's id.
+        pointer: what the event tells.
+    """
     for outlet in outlets:
         if isinstance(outlet, AssetAlias) and outlet.name == RUNS_ALIAS:
-            events[outlet].add(notebook_asset(notebook), extra=dict(pointer))
+            events[outlet].add(notebook_asset(notebook), extra=pointer)
         elif isinstance(outlet, Asset) and outlet == notebook_asset(notebook):
             events[outlet].extra.update(pointer)
