@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from daybook.contract.manifest import Manifest
 from daybook.on_airflow.assets import notebook_asset
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.worker import WorkerNotebookOperator
-from daybook.on_airflow.worker_process import MARK_VARIABLE, RunnerProcess
+from daybook.on_airflow.worker_process import RunnerProcess
 from daybook.storage import record_of
 from daybook.workspaces import load_workspaces
 
@@ -29,8 +30,11 @@ ECHO = 'from daybook.notebook import outputs, record\nrecord("given", word)\nout
 ASLEEP = "print('asleep', flush=True)\nimport time\ntime.sleep(600)"
 WORKSPACES = """
 workspaces:
-  - {{name: trusted, bucket: "{bucket}", runs_in: worker, members: [ada], environment: {{SAID: by-the-workspace}}}}
-  - {{name: pods, bucket: "{bucket}-of-pods", members: ["*"]}}
+  - {{name: trusted, bucket: "{bucket}", runs_in: worker, members: [ada], environment: {{SAID: "{bucket}"}}}}
+  - {{name: pods, bucket: "{bucket}-pods", members: [ada]}}
+  - {{name: roles, bucket: "{bucket}-roles", members: [ada], runs_in: worker,
+      credentials: {{kind: sts, role_arn: "arn:aws:iam::123456789012:role/r"}}}}
+  - {{name: connected, bucket: "{bucket}-connected", members: [ada], runs_in: worker, store: {{connection: c}}}}
 """
 
 
@@ -109,15 +113,14 @@ def at_once(monkeypatch, text, act):
     monkeypatch.setattr(RunnerProcess, "follow", noticed)
 
 
-def nothing_is_left():
-    marked = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK_VARIABLE, "").startswith("20261123T010203Z-"):
-                marked.append(process.cmdline())
-        except psutil.Error:
-            continue
-    return marked == []
+def nothing_is_left(world):
+    """Whether all that a run has started has ended."""
+
+    def is_of_a_run(process):
+        with suppress(psutil.Error):
+            return process.environ().get("SAID") == str(world.root / "bucket")
+
+    return not any(map(is_of_a_run, psutil.process_iter()))
 
 
 def test_it_is_a_papermill_operator():
@@ -136,7 +139,7 @@ def test_success_leaves_the_record_that_a_pod_would(world):
     assert pointer["manifest"].endswith(f"{manifest.run_id}/manifest.json")
     assert world.pushed == [("return_value", pointer)]
     assert world.events[notebook_asset("echo")].extra == pointer
-    assert nothing_is_left()
+    assert nothing_is_left(world)
 
 
 def test_the_operator_of_pods_hands_over_and_asks_no_kubernetes(world):
@@ -160,7 +163,7 @@ def test_nothing_of_the_workers_secrets_reaches_the_notebook(world, monkeypatch)
     results = executed(world, world.notebook("looks", source))["results"]
     assert results["leaked"] == []
     assert [name for name in results["names"] if name.startswith("AIRFLOW")] == []
-    assert results["said"] == "by-the-workspace"
+    assert results["said"] == str(world.root / "bucket")
     assert results["open"][0] == "/dev/null"
 
 
@@ -180,6 +183,8 @@ def test_a_failing_notebook_fails_the_task_for_good_and_keeps_the_record(world):
         ({}, {"user": "bob"}, "'bob' is not a member"),
         ({}, {"user": None}, "nobody is named"),
         ({}, {"workspace": "pods"}, "runs_in: worker"),
+        ({}, {"workspace": "roles"}, "worker's own credentials"),
+        ({}, {"workspace": "connected"}, "worker's own credentials"),
         ({}, {"workspace": "trustd"}, "did you mean 'trusted'"),
         ({"workspaces": ["pods"]}, {"workspace": "trusted"}, "run only in: pods"),
         ({"run": {"image": "other:1"}}, {}, "wants other:1"),
@@ -191,6 +196,7 @@ def test_what_is_refused_starts_nothing(world, spec, arguments, told):
     with pytest.raises(AirflowFailException, match=told):
         executed(world, notebook, **arguments)
     assert world.record() is None
+    assert not list(world.root.rglob("manifest.json"))
 
 
 def test_a_cancelled_run_is_sealed_as_interrupted_and_leaves_no_process(world, monkeypatch):
@@ -201,7 +207,7 @@ def test_a_cancelled_run_is_sealed_as_interrupted_and_leaves_no_process(world, m
     manifest = world.record().read()
     assert (manifest.state, manifest.sealed_by) == ("interrupted", "runner")
     assert manifest.cells.interrupted == 1
-    assert nothing_is_left()
+    assert nothing_is_left(world)
 
 
 def test_a_run_that_was_cancelled_before_it_started_never_starts(world):
@@ -211,7 +217,7 @@ def test_a_run_that_was_cancelled_before_it_started_never_starts(world):
     with pytest.raises(AirflowFailException, match="interrupted"):
         operator._worker.through(world.context(), ())
     assert world.record().read().state == "interrupted"
-    assert nothing_is_left()
+    assert nothing_is_left(world)
 
 
 def test_a_task_that_takes_too_long_ends_its_runner_and_is_sealed(world, monkeypatch):
@@ -222,16 +228,17 @@ def test_a_task_that_takes_too_long_ends_its_runner_and_is_sealed(world, monkeyp
     with pytest.raises(AirflowTaskTimeout):
         executed(world, world.notebook("sleeper", ASLEEP))
     assert (world.record().read().state, world.record().read().sealed) == ("interrupted", True)
-    assert nothing_is_left()
+    assert nothing_is_left(world)
 
 
-def test_a_runner_that_is_killed_is_sealed_as_lost_and_tried_again(world, monkeypatch):
+def test_a_runner_that_is_killed_is_sealed_as_lost_with_all_it_started_ended_and_tried_again(world, monkeypatch):
     at_once(monkeypatch, "asleep", lambda runner: os.kill(runner._process.pid, signal.SIGKILL))
     with pytest.raises(AirflowException, match="killed by signal 9") as raised:
         executed(world, world.notebook("sleeper", ASLEEP))
     assert not isinstance(raised.value, AirflowFailException)
     manifest = world.record().read()
     assert (manifest.state, manifest.reason, manifest.sealed_by) == ("lost", "never_sealed", "operator")
+    assert nothing_is_left(world)
 
 
 def test_a_runner_that_hangs_is_killed_with_all_it_started_when_its_time_is_over(world, monkeypatch):
@@ -242,7 +249,7 @@ def test_a_runner_that_hangs_is_killed_with_all_it_started_when_its_time_is_over
     with pytest.raises(AirflowFailException, match="deadline_exceeded"):
         executed(world, notebook)
     assert world.record().read().reason == "deadline_exceeded"
-    assert nothing_is_left()
+    assert nothing_is_left(world)
 
 
 def test_the_next_try_is_a_new_attempt_and_what_an_earlier_one_left_open_is_sealed(world):

@@ -31,6 +31,8 @@ WORKSPACES_VARIABLE = "DAYBOOK_WORKSPACES"
 """On Airflow's side: the path of `workspaces.yaml`."""
 PUBLIC_URL_VARIABLE = "DAYBOOK_PUBLIC_URL"
 """On Airflow's side: how a browser reaches Airflow."""
+ATTEMPT_VARIABLE = "DAYBOOK_ATTEMPT"
+"""In the worker: marks the runner of an attempt and all that it starts, so that they are found."""
 NOTEBOOK_ENVIRONMENT_VARIABLE = "DAYBOOK_NOTEBOOK_ENV"
 """Outside of pods: the notebooks' virtual environment."""
 STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")

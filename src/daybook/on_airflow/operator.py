@@ -14,12 +14,13 @@ from daybook.contract.manifest import Manifest, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.asking import ParametersFrom, PodPlan, asked_for, enough_memory, for_pod, with_memory
+from daybook.on_airflow.assets import outlet_of
 from daybook.on_airflow.errors import RunFailedForGood, also_retried, as_airflow, failure_of
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, choose_resources, plan_run
 from daybook.on_airflow.pod_task import GIVING_UP_SECONDS, PodTask
-from daybook.on_airflow.pointer import emit, outlet_of, pointer_to
+from daybook.on_airflow.pointer import emit, pointer_to
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import queued
 from daybook.on_airflow.settings import Settings
@@ -157,11 +158,13 @@ class NotebookOperator(PodTask):
         Raises:
             DaybookError: nobody can tell where the run is, or bucket or Kubernetes do not answer: the sweeper's work.
         """
-        if self._manifest is not None:
+        if self._manifest is not None or self._worker is not None:
             return
         task = TaskInstance.from_context(context)
         if self._reference is None:
             settings, entry, _, workspace = self._asked(context)
+            if workspace.runs_in == "worker":
+                return  # its runner ends with its worker and seals; where it could not, the sweeper does
             self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
         manifest = self._record.read()
         if manifest is None or (manifest.airflow and manifest.airflow.try_number > task.coordinates.try_number):
@@ -269,6 +272,13 @@ class NotebookOperator(PodTask):
         """Lets the provider look at the pod, where it is there; a pod of the same name is none."""
         if self._own_pod() is not None:
             super().trigger_reentry(context, event)
+
+    def on_kill(self) -> None:
+        """Ends what runs for this task, the pod or the runner here, and seals what that could not."""
+        if self._worker is not None:
+            self._worker.on_kill()
+            return
+        super().on_kill()
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:  # noqa: ARG002
         """The pod, from the request alone, with the labels by which people find it."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias
 
-from daybook.catalogue import Notebook
 from daybook.contract import keys
 from daybook.contract.manifest import Manifest
 from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
@@ -51,12 +50,3 @@ def emit(events: Any, outlets: Iterable[Any], notebook: str, pointer: dict[str, 
             events[outlet].add(notebook_asset(notebook), extra=pointer)
         elif isinstance(outlet, Asset) and outlet == notebook_asset(notebook):
             events[outlet].extra.update(pointer)
-
-
-def outlet_of(notebook: Any) -> Asset | AssetAlias:
-    """The notebook's asset; where the id is known only when the task runs, an alias that gets it then."""
-    if isinstance(notebook, Notebook):
-        return notebook_asset(notebook.id)
-    if not isinstance(notebook, str) or "{{" in notebook or "{%" in notebook:
-        return AssetAlias(RUNS_ALIAS)
-    return notebook_asset(notebook)

@@ -18,10 +18,11 @@ from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
+from daybook.on_airflow.assets import outlet_of
 from daybook.on_airflow.errors import as_airflow, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
-from daybook.on_airflow.pointer import emit, outlet_of, pointer_to
+from daybook.on_airflow.pointer import emit, pointer_to
 from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
@@ -31,7 +32,6 @@ from daybook.pods import Ending
 from daybook.storage import record_of
 from daybook.workspaces import Workspace
 
-WORKER_GONE = Ending(State.LOST, Reason.NEVER_SEALED, "what executed it is gone, and its runner sealed no manifest")
 NOT_STARTED = Ending(State.FAILED, Reason.INTERNAL_ERROR, "the runner could not be started in the worker")
 
 
@@ -92,7 +92,7 @@ class WorkerNotebookOperator(PapermillOperator):
         return self.through(context, self.outlets)
 
     def begin(self, settings: Settings, workspace: Workspace, entry: Notebook, request: RunRequest) -> None:
-        """Queues the next attempt of a run that was decided about; the last one's record is sealed if it is not yet.
+        """Queues the next attempt of a run that was decided about; one that never sealed its record is sealed as lost.
 
         Raises:
             InvalidRequest: the run needs what only a pod has; every fault is named.
@@ -104,8 +104,6 @@ class WorkerNotebookOperator(PapermillOperator):
         earlier = record.read()
         request = request.model_copy(update={"image": None, "attempt": 1 if earlier is None else earlier.attempt + 1})
         request = staged(request, entry, record.store)
-        if earlier is not None and not earlier.sealed:
-            settle(record, earlier.attempt, WORKER_GONE)
         record.write(queued(request, source_key(entry)))
         self._attempt = request.attempt
         self._child = Child.of(
@@ -166,12 +164,17 @@ def require_no_pod(entry: Notebook, workspace: Workspace, request: RunRequest) -
     """Lets pass what can be executed without a pod, in a workspace whose operator allows it.
 
     Raises:
-        InvalidSettings: the workspace does not allow it.
+        InvalidSettings: the workspace does not allow it, or its credentials are such as only a pod gets.
         InvalidRequest: an image is named, or secrets, which are Kubernetes' own; every fault is named.
     """
     if workspace.runs_in != "worker":
         told = "executes notebooks in pods; its operator may allow the worker by `runs_in: worker`"
         raise InvalidSettings("not in this worker", [Fault(f"workspace {workspace.name}", told)])
+    if workspace.credentials.kind != "none" or workspace.store.connection is not None:
+        # The runner would take the worker's own credentials in silence.
+        told = "a runner in the worker reaches the bucket by the worker's own credentials; take `credentials` and "
+        told += "`store.connection` out, or `runs_in: worker`"
+        raise InvalidSettings("cannot reach the workspace's bucket", [Fault(f"workspace {workspace.name}", told)])
     faults = [
         Fault(name, "is a key of a Kubernetes Secret, which only a pod is given; choose another workspace")
         for name in request.secrets

@@ -21,7 +21,7 @@ import psutil
 from daybook.contract.errors import ExitCode, InfrastructureFailed
 from daybook.contract.manifest import Reason, State
 from daybook.contract.request import RunRequest
-from daybook.contract.variables import SPARK_REMOTE_VARIABLE
+from daybook.contract.variables import ATTEMPT_VARIABLE, SPARK_REMOTE_VARIABLE
 from daybook.pods import GRACE_SECONDS, Ending
 from daybook.runner.child import Told
 from daybook.workspaces import Workspace
@@ -29,9 +29,6 @@ from daybook.workspaces import Workspace
 PASSED_ON = ("HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "JUPYTER_PATH", "DAYBOOK_STACK")
 """What the runner and its kernel get of the worker's environment, beside PATH and LC_…; all else may hold a secret of
 Airflow's. `DAYBOOK_STACK` is the mark by which `daybook down` finds what it has to end."""
-
-MARK_VARIABLE = "DAYBOOK_ATTEMPT"
-"""In the runner and in all that it starts; by it they are found where they must be killed."""
 
 DEADLINE_MARGIN_SECONDS = 300.0
 """How much longer than its run a runner may live, as a pod may: kernel start, upload and seal fit into it."""
@@ -85,7 +82,7 @@ class Child:
                 **workspace.store_environment,
                 **workspace.environment,
                 **_spark(workspace),
-                MARK_VARIABLE: f"{request.run_id}.{request.attempt}",
+                ATTEMPT_VARIABLE: f"{request.run_id}.{request.attempt}",
             },
             told=Told(request.to_json(), store),
             deadline_seconds=None if limit is None else limit + DEADLINE_MARGIN_SECONDS,
@@ -139,6 +136,8 @@ class RunnerProcess:
                 self._last.append(text or (self._last[0] if self._last else ""))
                 say(text)
             code = self._process.wait()
+        if code < 0:
+            self._kill()  # it could not end what it had started
         return self._ending(code)
 
     def ask_to_end(self) -> None:
@@ -185,7 +184,7 @@ class RunnerProcess:
 
     def _kill(self) -> None:
         """Kills it and all that it started, which may have left its session."""
-        mark = self._child.environment[MARK_VARIABLE]
+        mark = self._child.environment[ATTEMPT_VARIABLE]
         for process in _marked(mark):
             with suppress(psutil.Error):
                 process.kill()
@@ -210,5 +209,5 @@ class RunnerProcess:
 def _marked(mark: str) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get(MARK_VARIABLE) == mark:
+            if process.environ().get(ATTEMPT_VARIABLE) == mark:
                 yield process

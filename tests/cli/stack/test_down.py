@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import httpx
@@ -19,12 +20,35 @@ from daybook.cli.stack.down import down
 from daybook.cli.stack.files import minted
 from daybook.cli.stack.pod_processes import pod_processes
 from daybook.cli.stack.ports import Ports
-from daybook.cli.stack.processes import ProcessRecord, marked, process_of, read_record, write_record
+from daybook.cli.stack.processes import STACK_VARIABLE, ProcessRecord, marked, process_of, read_record, write_record
 from daybook.cli.stack.readiness import Readiness, asked
 from daybook.cli.stack.status import ComponentState, status
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 SEAL = 'trap \'echo sealed > "$0"; exit 143\' TERM; echo started > "$0.started"; while :; do sleep 0.1; done'
+
+
+SCHEDULER_WITH_A_RUN = """
+import os, subprocess, sys, time
+run = {**os.environ, "DAYBOOK_ATTEMPT": "run.1"}
+subprocess.Popen([sys.executable, "-c", sys.argv[1], sys.argv[2]], env=run, start_new_session=True)
+time.sleep(600)
+"""
+RUNNER = """
+import signal, subprocess, sys, time
+def asked(*_):
+    note.write("kernel ended" if kernel.poll() is not None else "sealed")
+    note.close()
+    kernel.kill()
+    kernel.wait()
+    sys.exit(143)
+kernel = subprocess.Popen(["sleep", "600"], start_new_session=True)
+note = open(sys.argv[1] + "/note", "w")
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), asked()))
+open(sys.argv[1] + "/started", "w").close()
+time.sleep(600)
+"""
+"""It sees after a while how its kernel is, as one that is busy does."""
 
 
 @pytest.fixture
@@ -117,6 +141,28 @@ def test_pods_are_ended_even_when_localpods_cannot_be_had(project, ports, starte
     down(project, ENVIRONMENT, said.append)
     assert any("cannot be ended in order" in line for line in said)
     assert pod_processes(project) == []
+
+
+def test_a_run_in_the_worker_seals_before_its_kernel_ends_and_nothing_is_left(project, ports, tmp_path):
+    scheduler = subprocess.Popen(
+        [sys.executable, "-c", SCHEDULER_WITH_A_RUN, RUNNER, str(tmp_path)],
+        env={**ENVIRONMENT, STACK_VARIABLE: str(project.state)},
+        start_new_session=True,
+    )
+    try:
+        created = psutil.Process(scheduler.pid).create_time()
+        record = ProcessRecord(
+            component=SCHEDULER, pid=scheduler.pid, created=created, started_at="x", command=("x",), log="x"
+        )
+        write_record(project.records, record)
+        until((tmp_path / "started").exists)
+        assert down(project, ENVIRONMENT, pytest.fail).ended == (SCHEDULER,)
+        assert (tmp_path / "note").read_text() == "sealed"
+        assert marked(project.state) == []
+    finally:
+        for process in marked(project.state):
+            process.kill()
+        scheduler.wait()
 
 
 def test_down_twice_and_never_up_are_fine(project, tmp_path):

@@ -31,6 +31,7 @@ from daybook.cli.stack.processes import (
 )
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.readiness import Readiness, asked
+from daybook.cli.stack.worker_runs import runners, worker_run_processes
 from daybook.contract.errors import InfrastructureFailed
 from daybook.localpods.client import end_all, unfinished_pods
 
@@ -38,7 +39,7 @@ _GRACE_SECONDS = 10.0
 """Airflow's API server would wait two minutes for browsers that keep their connections open."""
 _ADOPT_SECONDS = 30.0
 _PODS_SECONDS = 90.0
-"""Longer than the grace that pods of notebooks are given to save what they have."""
+"""Longer than the grace that pods of notebooks are given to save what they have; runs in the worker get as much."""
 _POLL_SECONDS = 0.1
 
 _FIRST = (SCHEDULER, TRIGGERER, DAG_PROCESSOR)
@@ -74,6 +75,7 @@ def down(project: Project, environment: Mapping[str, str], say: Callable[[str], 
     with exclusive(project.lock, say):
         running = tuple(state.alive(project))
         killed = _end_components(project, _FIRST)
+        killed += len(end(runners(worker_run_processes(project)), _PODS_SECONDS))
         with ExitStack() as helpers:
             interrupted = _interrupt_pods(project, environment, say, helpers)
             killed += _end_components(project, _LAST)
@@ -85,8 +87,10 @@ def down(project: Project, environment: Mapping[str, str], say: Callable[[str], 
 
 def _end_components(project: Project, names: Sequence[str]) -> int:
     found = state.alive(project)
+    # A kernel that ends with the runner above it would make a failure of what is an interruption.
+    spared = worker_run_processes(project)
     processes = [each for name in names if name in found for each in family(found[name][1])]
-    return len(end(processes, _GRACE_SECONDS))
+    return len(end([each for each in processes if each.pid not in spared], _GRACE_SECONDS))
 
 
 def _interrupt_pods(
