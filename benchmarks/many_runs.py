@@ -1,8 +1,8 @@
-"""Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator (deferrable), in one stack.
+"""Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator, both deferrable.
 
-The pods of both wait until a file appears, so that all of them wait at the same time: then running tasks (worker slots) are
-counted and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are trivial, but each is a
-runner and a kernel, and the plain pods are a shell: both drains are told, and Daybook's beside its own runners' CPU time.
+The pods wait until a file appears, so that all of them wait at the same time: then the worker slots that are taken are
+counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are trivial, but each
+is a runner and a kernel, while a plain pod is a shell: what the drain of runs costs more is mostly theirs.
 
 `many_runs.py 50` takes fewer runs.
 """

@@ -88,7 +88,7 @@ def test_a_pod_that_somebody_else_made_is_not_taken_for_ours():
 
 
 def test_no_room_in_the_quota_is_told_apart_from_a_refusal():
-    with pytest.raises(QuotaExceeded, match="limited: requests.memory=8Gi"):
+    with pytest.raises(QuotaExceeded, match=r"limited: requests\.memory=8Gi"):
         api(Cluster(answer(403, QUOTA, "Forbidden"))).create(a_pod())
     with pytest.raises(ApiException) as caught:
         api(Cluster(answer(403, POD_SECURITY, "Forbidden"))).create(a_pod())
