@@ -1,9 +1,9 @@
 """Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator, both deferrable.
 
 The pods wait in a shell until a file appears, so that all of them wait at the same time: then the worker slots that are
-taken are counted, and the triggerer is weighed. Then they are let go, a few at a time (two hundred kernels at once do not
-fit into one machine), and the drain is timed. The notebooks are trivial, but each is a runner and a kernel, while a plain
-pod is a shell: what the drain of runs costs more is mostly theirs.
+taken are counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are trivial,
+but each is a runner and a kernel, while a plain pod is a shell that ends: what the drain of runs costs more is mostly
+theirs. Two hundred kernels do not fit into one machine at once, so a few work at a time.
 
 `many_runs.py 50` takes fewer runs.
 """
@@ -34,15 +34,16 @@ from airflow.sdk import DAG
 with DAG("plain", schedule=None, is_paused_upon_creation=False, max_active_runs=1000, max_active_tasks=1000):
     KubernetesPodOperator(
         task_id="run", name="plain", image="daybook/gated:latest", cmds=["/bin/sh", "-c"],
-        arguments=["{wait} /bin/true"],
+        arguments=["{wait}"],
         deferrable=True, poll_interval=1.0, logging_interval=None, do_xcom_push=False, log_events_on_startup=False,
         startup_timeout_seconds=3600, schedule_timeout_seconds=3600,
     )
 '''
 AT_ONCE = 4
-"""How many pods work at once when they are let go."""
+"""How many notebooks work at once when they are let go."""
 
-WAIT = f"while [ ! -e {{gate}} ]; do sleep 1; done; exec flock {{gate}}-$(($$ % {AT_ONCE}))"
+WAIT = "while [ ! -e {gate} ]; do sleep 1; done"
+IN_TURN = f"; exec flock {{gate}}-$(($$ % {AT_ONCE})) \"$0\" \"$@\""
 
 
 class Gated:
@@ -147,7 +148,7 @@ def gated_image(root: Path, gate: Path) -> None:
     path = root / ".daybook" / "images.json"
     images = json.loads(path.read_text())
     (usual,) = images.values()
-    entrypoint = ["/bin/sh", "-c", WAIT.format(gate=gate) + ' "$0" "$@"', *usual["entrypoint"]]
+    entrypoint = ["/bin/sh", "-c", (WAIT + IN_TURN).format(gate=gate), *usual["entrypoint"]]
     path.write_text(json.dumps({**images, "daybook/gated": {**usual, "entrypoint": entrypoint}}))
 
 
