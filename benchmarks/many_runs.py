@@ -1,14 +1,16 @@
-"""Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator (deferrable), in one stack.
+"""Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator, both deferrable.
 
-The pods of both wait until a file appears, so that all of them wait at the same time: then running tasks (worker slots) are
-counted and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are trivial, but each is a
-runner and a kernel, and the plain pods are a shell: both drains are told, and Daybook's beside its own runners' CPU time.
+The pods wait in a shell until a file appears, so that all of them wait at the same time: then the worker slots that are
+taken are counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are trivial,
+but each is a runner and a kernel, while a plain pod is a shell that ends: what the drain of runs costs more is mostly
+theirs. Two hundred kernels do not fit into one machine at once, so a few work at a time.
 
 `many_runs.py 50` takes fewer runs.
 """
 
 import contextlib
 import json
+import shutil
 import statistics
 import sys
 import time
@@ -22,6 +24,7 @@ from measure import keep
 
 RUNS = 200
 LOOK_SECONDS = 0.5
+OK = 200
 SETTLE_SECONDS = 10
 PLAIN = '''
 """As many plain pods, which wait for the same file."""
@@ -30,12 +33,17 @@ from airflow.sdk import DAG
 
 with DAG("plain", schedule=None, is_paused_upon_creation=False, max_active_runs=1000, max_active_tasks=1000):
     KubernetesPodOperator(
-        task_id="run", name="plain", image="daybook/notebook:latest", cmds=["/bin/sh", "-c"], arguments=["{wait}"],
+        task_id="run", name="plain", image="daybook/gated:latest", cmds=["/bin/sh", "-c"],
+        arguments=["{wait}"],
         deferrable=True, poll_interval=1.0, logging_interval=None, do_xcom_push=False, log_events_on_startup=False,
         startup_timeout_seconds=3600, schedule_timeout_seconds=3600,
     )
 '''
+AT_ONCE = 4
+"""How many notebooks work at once when they are let go."""
+
 WAIT = "while [ ! -e {gate} ]; do sleep 1; done"
+IN_TURN = f'; exec flock {{gate}}-$(($$ % {AT_ONCE})) "$0" "$@"'
 
 
 class Gated:
@@ -57,6 +65,7 @@ class Gated:
     def measure(self, count: int) -> dict[str, float]:
         """Triggers, waits until all wait, weighs, lets go, waits until all have ended."""
         self.gate.unlink(missing_ok=True)
+        self.until(lambda: self.client.get(f"/api/v2/dags/{self.dag}").status_code == OK)
         triggerer = psutil.Process(pid_of(self.root, "airflow-triggerer"))
         before = weight(triggerer)
         began = time.monotonic()
@@ -126,15 +135,21 @@ def weight(process: psutil.Process) -> int:
     return total
 
 
-def gated_notebook(folder: Path, gate: Path) -> None:
-    """A trivial notebook that waits for the gate."""
-    source = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists():\n    time.sleep(1)"
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": None, "outputs": [], "source": source}
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    folder.mkdir(parents=True)
-    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
-    (folder / "notebook.ipynb").write_text(json.dumps(content))
-    (folder / "spec.yaml").write_text(json.dumps({"max_active_runs": 1000, "run": {"spark": False}}))
+def gated_notebook(root: Path) -> None:
+    """The trivial notebook again, in an image that waits."""
+    notebooks = root / "include" / "notebooks"
+    shutil.copytree(notebooks / "one_cell", notebooks / "gated")
+    run = {"spark": False, "image": "daybook/gated:latest"}
+    (notebooks / "gated" / "spec.yaml").write_text(json.dumps({"max_active_runs": 1000, "run": run}))
+
+
+def gated_image(root: Path, gate: Path) -> None:
+    """An image whose entrypoint waits for the gate; localpods reads the file at each look."""
+    path = root / ".daybook" / "images.json"
+    images = json.loads(path.read_text())
+    (usual,) = images.values()
+    entrypoint = ["/bin/sh", "-c", (WAIT + IN_TURN).format(gate=gate), *usual["entrypoint"]]
+    path.write_text(json.dumps({**images, "daybook/gated": {**usual, "entrypoint": entrypoint}}))
 
 
 def main() -> None:
@@ -144,10 +159,11 @@ def main() -> None:
 
     def prepare(root: Path) -> None:
         gates.update({name: root / f"gate-{name}" for name in ("gated", "plain")})
-        gated_notebook(root / "include" / "notebooks" / "gated", gates["gated"])
+        gated_notebook(root)
         (root / "dags" / "plain.py").write_text(PLAIN.format(wait=WAIT.format(gate=gates["plain"])))
 
     with a_stack(prepare) as (root, client):
+        gated_image(root, gates["gated"])
         found = {name: Gated(root, client, name, gates[name]).measure(count) for name in ("plain", "gated")}
     print(f"\n{count} runs at once: plain KubernetesPodOperator, Daybook, ratio")
     for what, plain in found["plain"].items():

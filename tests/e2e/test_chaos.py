@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import time
 from collections import Counter
 from contextlib import suppress
@@ -25,11 +26,12 @@ KINDS = {"quick": 20, "sleeps": 14, "prints": 6, "fails": 6, "once": 4}
 BETWEEN_KILLS = (2.0, 7.0)
 END_SECONDS = 300
 SOURCE = """
-import json, os, time
-request = json.loads(os.environ["DAYBOOK_REQUEST"])
+import os, time
+from daybook.notebook import workspace
 with open(tokens, "a") as file:
-    file.write(f"{request['run_id']} {request['attempt']}\\n")
+    file.write(f"{workspace().run_id} {os.environ['HOME']}\\n")
 """
+"""Leaves a line for each execution; HOME lies in the folder of the pod."""
 CELLS = {
     "quick": "print('done')",
     "once": "print('done')",
@@ -47,13 +49,10 @@ log = logging.getLogger(__name__)
 def chaos(tmp_path_factory):
     """A stack of its own: what is killed here must not disturb the other tests."""
     root = make_project(tmp_path_factory.mktemp("chaos"))
-    for path in (root / "include" / "notebooks").glob("*/spec.yaml"):
-        spec = json.loads(path.read_text()) if path.read_text().startswith("{") else {}
-        if "schedule" in spec:
-            path.write_text(json.dumps({name: value for name, value in spec.items() if name != "schedule"}))
+    shutil.rmtree(root / "include" / "notebooks")  # some have schedules
     for kind, source in CELLS.items():
         folder = root / "include" / "notebooks" / f"chaos_{kind}"
-        folder.mkdir()
+        folder.mkdir(parents=True)
         (folder / "notebook.ipynb").write_text(notebook(['tokens = ""', SOURCE, source], parameters=True))
         run = {"retries": 0 if kind == "once" else 5, "spark": False}
         spec = {"inputs": {"tokens": "string"}, "run": run, "max_active_runs": RUNS}
@@ -151,14 +150,15 @@ def test_whatever_is_killed_each_run_ends_once_and_truly(chaos, tmp_path, caplog
     finally:
         log.info("not ended: %s", {run: dag for run, dag in runs.items() if run not in ENDED})
     until(lambda: not chaos.pods(), 60, "the end of all pods")
-    problems = [problem for run, dag in runs.items() for problem in problems_of(chaos, dag, run)]
-    counts = Counter(tokens.read_text().splitlines())
-    problems += [f"executed {count} times: {attempt}" for attempt, count in counts.items() if count > 1]
+    pods_of = Counter(line.split()[0] for line in tokens.read_text().splitlines())
+    problems = [problem for run, dag in runs.items() for problem in problems_of(chaos, dag, run, pods_of)]
+    executions = Counter(tokens.read_text().splitlines())
+    problems += [f"executed {count} times: {pod}" for pod, count in executions.items() if count > 1]
     assert problems == []
     assert [one for one in mine(chaos.root) if is_of(one, "runner") or is_of(one, "shim")] == []
 
 
-def problems_of(stack, dag, dag_run):
+def problems_of(stack, dag, dag_run, pods_of):
     """What is wrong with a run that has ended."""
     state, tries = ENDED[dag_run], stack.client.get(f"/api/v2/dags/{dag}/dagRuns/{dag_run}/taskInstances/run").json()
     found = f"{dag} {dag_run} {state} after {tries['try_number']} tries"
@@ -170,6 +170,8 @@ def problems_of(stack, dag, dag_run):
     succeeded = manifest["state"] == "succeeded"
     if succeeded != (state == "success") and not (succeeded and dag == "chaos_once"):
         problems.append("Airflow says otherwise")
+    if pods_of[manifest["run_id"]] > manifest["attempt"]:
+        problems.append(f"{pods_of[manifest['run_id']]} pods executed it")
     if succeeded and dag == "chaos_fails":
         problems.append("cannot have succeeded")
     if not succeeded and dag not in ("chaos_fails", "chaos_once"):

@@ -48,6 +48,21 @@ def test_run_survives_triggerer_scheduler_and_localpods(stack):
     until(lambda: stack.pods_of(daybook_id) == [], 30, "the end of the pod")
 
 
+def test_run_that_is_failed_while_nobody_watches_it_is_ended_by_airflows_callback(stack):
+    run_id, daybook_id = start_sleeper(stack, 600)
+    kill(stack.component("airflow-triggerer")["pid"])
+    try:
+        where = f"/api/v2/dags/sleeper/dagRuns/{run_id}/taskInstances/run"
+        stack.client.patch(where, json={"new_state": "failed"}).raise_for_status()
+        sealed = until(lambda: m if (m := stack.manifest(daybook_id))["sealed"] else None)
+    finally:
+        up = stack.daybook("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert sealed["state"] == "interrupted"
+    assert stack.ended("sleeper", run_id)["state"] == "failed"
+    until(lambda: stack.pods_of(daybook_id) == [], 30, "the end of the pod")
+
+
 def test_killed_runner_is_sealed_as_lost_by_the_operator(stack):
     run_id, daybook_id = start_sleeper(stack, 600)
     folder = stack.run_folder(daybook_id)

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 from kubernetes_asyncio.client import models as k8s
+from kubernetes_asyncio.client.exceptions import ApiException
 
 from builders import RUN_ID, a_manifest
 from daybook.contract.manifest import State
-from daybook.on_airflow.trigger import NotebookTrigger
+from daybook.on_airflow.reference import RunReference
+from daybook.on_airflow.trigger import NotebookTrigger, PodReplaced, RoomTrigger
 from daybook.pods import CONTAINER
 from daybook.storage import open_store, record_of
 
@@ -73,3 +75,72 @@ async def test_waiting_goes_on_where_it_cannot_be_noted_and_that_is_told_once(re
         await look(trigger, DIGEST, DIGEST)
     assert caplog.text.count(DIGEST) == 1
     assert record.read().image_digest is None
+
+
+async def killed(trigger, hook):
+    trigger.hook = hook
+    await trigger.on_kill()
+
+
+class Deleting:
+    """A pod that goes when it is deleted; the first tries may fail."""
+
+    def __init__(self, uid="u", failures=0):
+        self.pod = k8s.V1Pod(metadata=k8s.V1ObjectMeta(name="p", uid=uid), status=k8s.V1PodStatus(phase="Running"))
+        self.failures = failures
+        self.deleted = 0
+
+    async def get_pod(self, **_):
+        if self.pod is None:
+            raise ApiException(status=404)
+        return self.pod
+
+    async def delete_pod(self, *_):
+        if self.failures:
+            self.failures -= 1
+            raise ApiException(status=503)
+        self.deleted += 1
+        self.pod = None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("failures", [0, 2])
+async def test_a_cancelled_run_is_sealed_and_its_pod_deleted_also_when_that_fails_at_first(record, trigger, failures):
+    hook = Deleting(failures=failures)
+    await killed(trigger, hook)
+    sealed = record.read()
+    assert (sealed.state, sealed.reason, sealed.sealed, hook.deleted) == ("interrupted", "cancelled", True, 1)
+
+
+@pytest.mark.anyio
+async def test_cancelling_deletes_no_pod_that_is_not_the_runs_own(record, trigger):
+    trigger.run_reference["pod_uid"] = "ours"
+    hook = Deleting(uid="another's")
+    await killed(trigger, hook)
+    assert (hook.deleted, record.read().reason) == (0, "cancelled")
+
+
+@pytest.mark.anyio
+async def test_a_pod_of_the_same_name_is_not_watched(trigger):
+    trigger.run_reference["pod_uid"] = "ours"
+    trigger.hook = Deleting(uid="another's")
+    with pytest.raises(PodReplaced):
+        await trigger._get_pod()
+
+
+@pytest.mark.anyio
+async def test_why_kubernetes_takes_a_pod_away_goes_with_the_event(trigger):
+    trigger.hook = Deleting()
+    condition = k8s.V1PodCondition(type="DisruptionTarget", status="True", reason="DeletionByPodGC")
+    trigger.hook.pod.status.conditions = [condition]
+    await trigger._get_pod()
+    ending = RunReference.from_json(trigger.trigger_kwargs["daybook"]).ending_when_gone
+    assert ending.reason == "node_lost"
+
+
+@pytest.mark.anyio
+async def test_a_run_that_waits_for_room_can_be_cancelled(record):
+    trigger = RoomTrigger({"workspace": "local", "run_id": RUN_ID, "attempt": 1}, 0.0)
+    assert [event.payload["daybook"]["attempt"] async for event in trigger.run()] == [1]
+    await trigger.on_kill()
+    assert record.read().reason == "cancelled"

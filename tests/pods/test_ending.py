@@ -1,22 +1,31 @@
 """Why a pod ended: the reason that an unsealed manifest is sealed with."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from kubernetes.client import models as k8s
 
 from daybook.contract.errors import ExitCode
 from daybook.contract.manifest import FINAL_STATES, Reason, State, exit_code_for
-from daybook.pods import CONTAINER, GONE, ending_of, image_digest_of
+from daybook.pods import CONTAINER, GONE, Ending, ending_of, image_digest_of, is_stuck, stuck_ending
 
 DIGEST = "sha256:" + "a" * 64
 INFRASTRUCTURE = ExitCode.INFRASTRUCTURE_FAILED
 
 
-def a_pod(phase, *, state=None, container=CONTAINER, condition=None, image_id="", **status):
-    """A pod as last seen; `state` is its container's, `condition` says why it is not scheduled."""
+def a_pod(phase, *, state=None, container=CONTAINER, condition=None, image_id="", init=None, disruption=None, **status):
+    """A pod as last seen; `state` is its container's, `init` its init container's, `condition` says why it is not
+    scheduled, `disruption` why Kubernetes takes it away."""
     containers = [
         k8s.V1ContainerStatus(name=container, image="i", image_id=image_id, ready=False, restart_count=0, state=state)
     ]
-    conditions = [k8s.V1PodCondition(type="PodScheduled", status="False", **condition)] if condition else None
+    conditions = [k8s.V1PodCondition(type="PodScheduled", status="False", **condition)] if condition else []
+    if disruption is not None:
+        conditions.append(k8s.V1PodCondition(type="DisruptionTarget", status="True", reason=disruption, message="so"))
+    if init is not None:
+        status["init_container_statuses"] = [
+            k8s.V1ContainerStatus(name="init", image="i", image_id="", ready=False, restart_count=0, state=init)
+        ]
     return k8s.V1Pod(
         status=k8s.V1PodStatus(phase=phase, container_statuses=containers, conditions=conditions, **status)
     )
@@ -135,6 +144,56 @@ TABLE = {
         INFRASTRUCTURE,
         "Insufficient memory",
     ),
+    **{
+        f"disrupted by {word}": (
+            a_pod("Failed", state=ended(143), disruption=word),
+            State.LOST,
+            reason,
+            INFRASTRUCTURE,
+            "the pod was taken away, for",
+        )
+        for word, reason in {
+            "PreemptionByScheduler": Reason.EVICTED,
+            "EvictionByEvictionAPI": Reason.EVICTED,
+            "TerminationByKubelet": Reason.EVICTED,
+            "DeletionByTaintManager": Reason.NODE_LOST,
+            "DeletionByPodGC": Reason.NODE_LOST,
+            "SomethingNew": Reason.EVICTED,
+        }.items()
+    },
+    **{
+        f"pod {word}": (a_pod("Failed", reason=word, message="why"), state, reason, INFRASTRUCTURE, "why")
+        for word, state, reason in (
+            ("NodeLost", State.LOST, Reason.NODE_LOST),
+            ("Terminated", State.LOST, Reason.EVICTED),  # graceful node shutdown
+            ("Preempting", State.LOST, Reason.EVICTED),  # the kubelet makes room for a critical pod
+            ("OutOfmemory", State.FAILED, Reason.UNSCHEDULABLE),
+            ("NodeAffinity", State.FAILED, Reason.UNSCHEDULABLE),
+            ("UnexpectedAdmissionError", State.FAILED, Reason.UNSCHEDULABLE),
+            ("SomethingNew", State.LOST, Reason.NEVER_SEALED),
+        )
+    },
+    "the node restarted": (
+        a_pod("Failed", state=ended(137, "ContainerStatusUnknown", "could not be located")),
+        State.LOST,
+        Reason.NODE_LOST,
+        INFRASTRUCTURE,
+        "could not be located",
+    ),
+    "no container can be created": (
+        a_pod("Pending", state=waiting("CreateContainerError", "no space left")),
+        State.FAILED,
+        Reason.CANNOT_START,
+        INFRASTRUCTURE,
+        "no space left",
+    ),
+    "an init container's image": (
+        a_pod("Pending", state=waiting("PodInitializing"), init=waiting("ErrImagePull", "not found")),
+        State.FAILED,
+        Reason.IMAGE_UNAVAILABLE,
+        INFRASTRUCTURE,
+        "not found",
+    ),
     "pending": (a_pod("Pending"), State.FAILED, Reason.POD_FAILED, INFRASTRUCTURE, "did not start in time"),
     "creating": (
         a_pod("Pending", state=waiting("ContainerCreating")),
@@ -175,6 +234,17 @@ def test_no_pod_makes_an_unsealed_run_a_success(case):
     """Whatever Kubernetes says, even exit code 0: the run is what its manifest says."""
     ending = ending_of(TABLE[case][0], CONTAINER)
     assert ending.state in FINAL_STATES - {State.SUCCEEDED}
+
+
+@pytest.mark.parametrize(("late", "stuck"), [(None, False), (-30, False), (30, False), (90, True)])
+def test_a_pod_long_past_its_end_is_stuck_on_a_node_that_does_not_answer(late, stuck):
+    """`late` seconds after its grace period, which is when Kubernetes dates the deletion."""
+    pod = a_pod("Running", state=RUNNING)
+    now = datetime.now(UTC)
+    pod.metadata = k8s.V1ObjectMeta(deletion_timestamp=None if late is None else now - timedelta(seconds=late))
+    pod.spec = k8s.V1PodSpec(containers=[], node_name="node-7")
+    assert is_stuck(pod, now) == stuck
+    assert stuck_ending(pod) == Ending(State.LOST, Reason.NODE_LOST, "the pod cannot be ended: node-7 does not answer")
 
 
 def test_a_pod_that_is_gone_is_lost():

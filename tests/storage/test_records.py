@@ -131,6 +131,19 @@ def test_what_is_no_manifest_is_named_in_one_line_and_left_alone(content, told):
     assert record.store.read(keys.MANIFEST) == content
 
 
+def test_the_pod_that_was_noted_stays_whatever_the_runner_writes():
+    record = record_of(open_store("memory:///"), RUN_ID)
+    record.write(running(1))
+    record.note_pod(1, "uid-1")
+    record.note_pod(1, "forged later")
+    record.write(running(1))
+    assert record.read().pod_uid == "uid-1"
+    record.write(a_manifest())
+    assert record.read().pod_uid == "uid-1"
+    record.write(running(2))
+    assert (record.read().pod_uid, record.earlier(1).pod_uid, record.earlier(2)) == (None, "uid-1", None)
+
+
 def test_run_ids_come_newest_first_over_days_months_and_years(store):
     moments = [ASKED_AT + timedelta(days=days, seconds=days) for days in (0, -1, -30, -400, 1, 9, 40)]
     moments += [ASKED_AT + timedelta(seconds=1), ASKED_AT - timedelta(seconds=1)]

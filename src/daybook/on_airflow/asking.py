@@ -11,7 +11,7 @@ from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
-from daybook.on_airflow.plan import UNATTENDED
+from daybook.on_airflow.plan import UNATTENDED, choose_resources
 from daybook.pods import Resources
 from daybook.storage import RunRecord
 from daybook.workspaces import Workspace
@@ -73,16 +73,22 @@ def for_pod(workspace: Workspace, entry: Notebook) -> Workspace:
 
 
 def enough_memory(
-    resources: Resources, entry: Notebook, workspace: Workspace, record: RunRecord, earlier: Manifest | None
-) -> Resources:
-    """The attempt's resources: more memory for each earlier attempt that ran out of it, where the entry says so."""
+    entry: Notebook, workspace: Workspace, record: RunRecord, earlier: Manifest | None
+) -> tuple[Resources, bool]:
+    """The next attempt's resources, and whether it has more memory than the last one had.
+
+    Where the entry says so, each earlier attempt that ran out of memory doubles it.
+    """
+    resources, more = choose_resources(entry, workspace), False
     if earlier is None or not entry.run.retry_with_more_memory:
-        return resources
+        return resources, more
     kept = (record.earlier(number) for number in range(1, earlier.attempt))
     for attempt in (*kept, earlier):
+        had = resources
         if attempt is not None and attempt.reason is Reason.OUT_OF_MEMORY:
-            resources = resources.more_memory(workspace.maximum.memory)
-    return resources
+            resources = had.more_memory(workspace.maximum.memory)
+        more = resources != had
+    return resources, more
 
 
 def with_memory(request: RunRequest, resources: Resources) -> RunRequest:

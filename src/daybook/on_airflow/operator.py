@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kubernetes.client import models as k8s
@@ -18,7 +18,7 @@ from daybook.on_airflow.assets import outlet_of
 from daybook.on_airflow.errors import RunFailedForGood, also_retried, as_airflow, failure_of
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
-from daybook.on_airflow.plan import TaskInstance, choose_resources, plan_run
+from daybook.on_airflow.plan import TaskInstance, plan_run
 from daybook.on_airflow.pod_task import GIVING_UP_SECONDS, PodTask
 from daybook.on_airflow.pointer import emit, pointer_to
 from daybook.on_airflow.reference import RunReference
@@ -184,10 +184,11 @@ class NotebookOperator(PodTask):
             self._hand_over(settings, workspace, entry, request)
             return
         earlier = self._record.read()
-        resources = enough_memory(choose_resources(entry, workspace), entry, workspace, self._record, earlier)
-        more = resources.more_memory(workspace.maximum.memory) != resources
-        self._refer(also_retried=tuple(also_retried(entry, more_memory=more)))
-        if earlier is not None and self._is_unseen_end(earlier, context["ti"]):
+        resources, more = enough_memory(entry, workspace, self._record, earlier)
+        still_more = resources.more_memory(workspace.maximum.memory) != resources
+        self._refer(also_retried=tuple(also_retried(entry, more_memory=still_more)))
+        retried = also_retried(entry, more_memory=more)
+        if earlier is not None and self._is_unseen_end(earlier, context["ti"], retried):
             self.log.info("An earlier try ended before it could say so; attempt %d stands", earlier.attempt)
             self._manifest = earlier
         request = self._queue(with_memory(request, resources), entry, earlier)
@@ -216,7 +217,7 @@ class NotebookOperator(PodTask):
         self._record.write(queued(request, source_key(entry)))
         return request
 
-    def _is_unseen_end(self, earlier: Manifest, ti: Any) -> bool:
+    def _is_unseen_end(self, earlier: Manifest, ti: Any, retried: Collection[str]) -> bool:
         """Whether this try only repeats one that was killed after its attempt had ended for good.
 
         Clearing a task raises `max_tries` by what it has tried: whoever clears wants a new attempt, and gets one.
@@ -224,7 +225,7 @@ class NotebookOperator(PodTask):
         cleared_after = (getattr(ti, "max_tries", None) or 0) - (self.retries or 0)
         if not earlier.sealed or earlier.airflow is None or earlier.airflow.try_number <= cleared_after:
             return False
-        return earlier.succeeded or isinstance(failure_of(earlier, self._this.also_retried), RunFailedForGood)
+        return earlier.succeeded or isinstance(failure_of(earlier, retried), RunFailedForGood)
 
     def _asked(self, context: Any) -> tuple[Settings, Notebook, dict[str, Any], Workspace]:
         """Which notebook is asked for, with which values, and where."""

@@ -1,0 +1,311 @@
+"""The pod's side of the operator: which pod is an attempt's own, what an earlier try left, and that none stays."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
+
+from builders import a_notebook_json
+from daybook.catalogue import Notebook
+from daybook.contract.errors import InfrastructureFailed
+from daybook.contract.keys import AttemptKeys
+from daybook.contract.manifest import Manifest, Reason, State
+from daybook.on_airflow.errors import RunFailed, RunFailedForGood
+from daybook.on_airflow.operator import NotebookOperator
+from daybook.on_airflow.pod_api import QuotaExceeded
+from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
+from daybook.pods import CONTAINER
+
+OOM = k8s.V1ContainerState(terminated=k8s.V1ContainerStateTerminated(exit_code=137, reason="OOMKilled"))
+
+
+def a_context(try_number=1, max_tries=0):
+    ti = SimpleNamespace(
+        dag_id="nb",
+        task_id="run",
+        map_index=-1,
+        try_number=try_number,
+        max_tries=max_tries,
+        start_date=datetime.now(UTC),
+        xcom_push=lambda **_: None,
+    )
+    dag_run = SimpleNamespace(
+        run_id="manual__1",
+        run_type="manual",
+        run_after=datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC),
+        logical_date=None,
+        data_interval_start=None,
+        data_interval_end=None,
+        triggering_user_name="ada",
+    )
+    return {"ti": ti, "dag_run": dag_run, "run_id": "manual__1", "dag": SimpleNamespace(), "outlet_events": {}}
+
+
+class Pods:
+    """The pods of a namespace, as `PodApi` gives them."""
+
+    def __init__(self):
+        self.here = {}
+        self.made = []
+        self.deleted = []
+        self.refusal = None
+
+    def create(self, pod):
+        if self.refusal is not None:
+            raise self.refusal
+        pod.metadata.uid = f"uid-{len(self.made) + 1}"
+        pod.status = k8s.V1PodStatus(phase="Running")
+        self.made.append(pod)
+        self.here[pod.metadata.name] = pod
+        return pod
+
+    def read(self, name, namespace):
+        return self.here.get(name)
+
+    def delete(self, pod):
+        found = self.here.get(pod.metadata.name)
+        if found is not None and found.metadata.uid == pod.metadata.uid:
+            self.deleted.append(self.here.pop(pod.metadata.name).metadata.uid)
+
+    def wait_until_gone(self, pod, seconds=0):
+        return True
+
+    def log_lines(self, pod, container):
+        return iter(())
+
+    def end(self, phase="Failed", state=None, **status):
+        """The newest pod ends."""
+        containers = [
+            k8s.V1ContainerStatus(name=CONTAINER, image="i", image_id="", ready=False, restart_count=0, state=state)
+        ]
+        self.made[-1].status = k8s.V1PodStatus(phase=phase, container_statuses=containers, **status)
+
+
+class House:
+    """One task instance's tries in one workspace."""
+
+    def __init__(self, folder, pods, workspace=""):
+        self.path = folder / "nb.ipynb"
+        self.path.write_text(a_notebook_json())
+        self.pods = pods
+        text = f"workspaces:\n  - {{name: local, bucket: {folder / 'bucket'}{workspace}}}\n"
+        (folder / "workspaces.yaml").write_text(text)
+
+    def operator(self, run=None, **options):
+        notebook = Notebook(id="nb", source=str(self.path), run=run or {})
+        return NotebookOperator(task_id="run", notebook=notebook, **options)
+
+    def deferred(self, context, run=None, **options):
+        """A try that has made its pod and waits in the triggerer: its operator, and what it deferred to."""
+        operator = self.operator(run, **options)
+        with pytest.raises(TaskDeferred) as caught:
+            operator.execute(context)
+        return operator, caught.value.trigger
+
+    def back(self, trigger, context, status="failed", **options):
+        """The task after the triggerer: what it raises."""
+        operator = self.operator(**options)
+        _, arguments = trigger.serialize()
+        event = {
+            "status": status,
+            "name": arguments["pod_name"],
+            "namespace": arguments["pod_namespace"],
+            "message": "",
+            **trigger.trigger_kwargs,
+        }
+        with pytest.raises(RunFailed) as caught:
+            operator.trigger_reentry(context, event)
+        return caught.value
+
+
+@pytest.fixture
+def pods():
+    return Pods()
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch, pods):
+    monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
+    monkeypatch.setenv("DAYBOOK_WORKSPACES", str(tmp_path / "workspaces.yaml"))
+    monkeypatch.setattr(NotebookOperator, "_pods", pods)
+    monkeypatch.setattr(NotebookOperator, "client", None)
+    hook = SimpleNamespace(get_pod=lambda name, namespace: pods.here[name])
+    monkeypatch.setattr(NotebookOperator, "hook", hook)
+    monkeypatch.setattr(
+        "airflow.providers.cncf.kubernetes.operators.pod.BaseHook.get_connection",
+        lambda _: SimpleNamespace(extra_dejson={}),
+    )
+    return House(tmp_path, pods)
+
+
+def test_the_pods_uid_is_noted_and_travels_to_the_triggerer(house):
+    operator, trigger = house.deferred(a_context())
+    assert isinstance(trigger, NotebookTrigger)
+    assert trigger.run_reference["pod_uid"] == operator._record.read().pod_uid == "uid-1"
+
+
+def test_a_task_that_died_goes_on_with_its_pod(house, pods):
+    house.deferred(a_context())
+    operator, trigger = house.deferred(a_context(try_number=2, max_tries=1), retries=1)
+    assert len(pods.made) == 1
+    assert trigger.run_reference["pod_uid"] == "uid-1"
+    assert operator._record.read().attempt == 1
+
+
+@pytest.mark.parametrize("noted", ["another", None])
+def test_a_pod_that_is_not_known_by_its_uid_is_ended_and_never_taken_up(house, pods, noted):
+    operator, _ = house.deferred(a_context())
+    manifest = operator._record.read().model_copy(update={"pod_uid": noted})
+    operator._record.store.write("manifest.json", manifest.to_json().encode(), "application/json")
+    operator, _ = house.deferred(a_context(try_number=2, max_tries=1), retries=1)
+    assert (pods.deleted, operator._record.read().attempt) == (["uid-1"], 2)
+    first = Manifest.from_json(operator._record.store.read(AttemptKeys(1).manifest))
+    assert (first.state, first.sealed) == (State.INTERRUPTED, True)
+
+
+def test_a_pod_that_is_being_deleted_is_waited_for_and_not_taken_up(house, pods):
+    house.deferred(a_context())
+    pods.made[0].metadata.deletion_timestamp = datetime.now(UTC)
+    operator, _ = house.deferred(a_context(try_number=2, max_tries=1), retries=1)
+    assert operator._record.read().attempt == 2
+
+
+def test_another_pod_of_the_same_name_is_not_believed_when_the_task_comes_back(house, pods):
+    _, trigger = house.deferred(a_context())
+    pods.made[0].metadata.uid = "forged"
+    pods.end(state=OOM)
+    error = house.back(trigger, a_context())
+    assert (error.reason, pods.deleted) == (Reason.POD_GONE, [])
+
+
+def test_what_kubernetes_said_before_the_pod_was_gone_is_not_forgotten(house, pods):
+    _, trigger = house.deferred(a_context())
+    pods.here.clear()
+    trigger.trigger_kwargs["daybook"]["disruption"] = ["lost", "node_lost", "the node is gone"]
+    error = house.back(trigger, a_context(), "error")
+    assert error.reason is Reason.NODE_LOST
+    assert "the node is gone" in str(error)
+
+
+def test_a_pod_that_ended_badly_is_sealed_typed_and_deleted(house, pods):
+    _, trigger = house.deferred(a_context())
+    pods.end(state=OOM)
+    error = house.back(trigger, a_context())
+    assert isinstance(error, RunFailedForGood)
+    assert (error.reason, pods.deleted) == (Reason.OUT_OF_MEMORY, ["uid-1"])
+
+
+def test_a_pod_that_still_runs_when_its_task_is_out_of_time_is_ended(house, pods):
+    _, trigger = house.deferred(a_context())
+    error = house.back(trigger, a_context(), "timeout")
+    assert (error.manifest.state, error.reason, pods.deleted) == (State.INTERRUPTED, Reason.TERMINATED, ["uid-1"])
+
+
+def test_a_pod_on_a_node_that_does_not_answer_is_not_waited_for(house, pods):
+    _, trigger = house.deferred(a_context())
+    pods.made[0].metadata.deletion_timestamp = datetime.now(UTC) - timedelta(hours=1)
+    error = house.back(trigger, a_context())
+    assert error.reason is Reason.NODE_LOST
+
+
+def test_a_success_is_not_undone_by_a_pod_that_cannot_be_deleted(house, pods, monkeypatch):
+    operator, trigger = house.deferred(a_context())
+    sealed = {"state": State.FAILED, "reason": Reason.CELL_ERROR, "sealed": True, "sealed_by": "runner"}
+    operator._record.write(operator._record.read().model_copy(update=sealed))
+    pods.end(state=k8s.V1ContainerState(terminated=k8s.V1ContainerStateTerminated(exit_code=1)))
+
+    def refuses(pod):
+        raise InfrastructureFailed("forbidden")
+
+    monkeypatch.setattr(pods, "delete", refuses)
+    assert house.back(trigger, a_context()).reason is Reason.CELL_ERROR
+
+
+def test_a_try_that_repeats_a_killed_one_believes_what_that_one_could_not_say(house, pods):
+    operator, _ = house.deferred(a_context())
+    sealed = {"state": State.SUCCEEDED, "sealed": True, "sealed_by": "runner"}
+    operator._record.write(operator._record.read().model_copy(update=sealed))
+    pointer = house.operator(retries=1, outlets=[]).execute(
+        {**a_context(try_number=2, max_tries=1), "outlet_events": Events()}
+    )
+    assert (pointer["state"], len(pods.made), pods.here) == ("succeeded", 1, {})
+
+
+def test_a_cleared_task_is_a_new_attempt(house, pods):
+    operator, _ = house.deferred(a_context())
+    sealed = {"state": State.SUCCEEDED, "sealed": True, "sealed_by": "runner"}
+    operator._record.write(operator._record.read().model_copy(update=sealed))
+    house.deferred(a_context(try_number=2, max_tries=2), retries=1)
+    assert len(pods.made) == 2
+
+
+def test_without_room_the_run_stays_queued_and_the_same_attempt_is_tried_again(house, pods):
+    pods.refusal = QuotaExceeded("exceeded quota: team")
+    operator, trigger = house.deferred(a_context())
+    waiting = operator._record.read()
+    assert isinstance(trigger, RoomTrigger)
+    assert (waiting.state, waiting.sealed, waiting.attempt) == (State.QUEUED, False, 1)
+    assert "exceeded quota: team" in waiting.message
+    pods.refusal = None
+    again = house.operator()
+    with pytest.raises(TaskDeferred):
+        again.try_again(a_context(), {"daybook": trigger.run_reference})
+    assert (len(pods.made), again._record.read().attempt) == (1, 1)
+
+
+def test_a_refused_pod_fails_the_run_with_what_kubernetes_says(house, pods):
+    pods.refusal = ApiException(status=403, reason="Forbidden")
+    pods.refusal.body = '{"message": "violates PodSecurity"}'
+    with pytest.raises(RunFailedForGood, match="violates PodSecurity") as caught:
+        house.operator().execute(a_context())
+    assert caught.value.reason is Reason.POD_REFUSED
+
+
+def test_memory_is_doubled_up_to_the_workspaces_maximum(house, pods, tmp_path):
+    House(tmp_path, pods, ", memory: 1Gi, maximum: {memory: 3Gi}")
+    run = {"retry_with_more_memory": True}
+    asked = []
+    for number in (1, 2, 3):
+        context = a_context(try_number=number, max_tries=3)
+        _, trigger = house.deferred(context, run, retries=3)
+        asked.append(pods.made[-1].spec.containers[0].resources.limits["memory"])
+        pods.end(state=OOM)
+        error = house.back(trigger, context)
+        assert isinstance(error, RunFailedForGood) == (number == 3)
+    assert asked == ["1Gi", str(2 * 2**30), str(3 * 2**30)]
+
+
+def test_what_airflow_gives_up_is_ended_and_sealed(house, pods):
+    operator, _ = house.deferred(a_context())
+    house.operator().give_up(a_context())
+    manifest = operator._record.read()
+    assert (manifest.state, manifest.reason, manifest.sealed) == (State.INTERRUPTED, Reason.TERMINATED, True)
+    assert pods.deleted == ["uid-1"]
+    house.operator().give_up(a_context())
+    assert operator._record.read() == manifest
+
+
+def test_a_late_call_of_an_earlier_try_does_not_touch_a_newer_one(house, pods):
+    operator, trigger = house.deferred(a_context())
+    pods.end(state=OOM)
+    house.back(trigger, a_context())
+    house.deferred(a_context(try_number=2, max_tries=2))
+    house.operator().give_up(a_context(try_number=1))
+    assert (pods.deleted, operator._record.read().sealed) == (["uid-1"], False)
+
+
+def test_somebodys_own_callback_is_called_too(house):
+    def mine(context):
+        return None
+
+    assert house.operator(on_failure_callback=mine).on_failure_callback[1:] == [mine]
+
+
+class Events(dict):
+    """Airflow's `outlet_events`."""
+
+    def __missing__(self, outlet):
+        return SimpleNamespace(extra={}, add=lambda *_, **__: None)
