@@ -1,4 +1,4 @@
-"""Airflow's people come from the OpenID provider; their groups there are their roles here (Flask-AppBuilder's settings).
+"""Airflow's people come from the OpenID provider; their groups there are their roles here (for Flask-AppBuilder).
 
 The provider is called `keycloak` because Flask-AppBuilder reads Keycloak's answer, groups and all, for that name.
 """

@@ -1,7 +1,7 @@
 """Prints what of a hashed lock the base image does not have, as a lock of its own.
 
-An official Airflow image has most of it already, in versions that its makers tested together: those stay, and `pip check`
-then says whether all fits. A bare Python image has none, and gets the whole lock.
+An official Airflow image has most of it already, in versions that its makers tested together: those stay, and `pip
+check` then says whether all fits. A bare Python image has none, and gets the whole lock.
 """
 
 import re
@@ -21,7 +21,9 @@ def main(locks: list[str]) -> None:
         for name, pinned, block in blocks(Path(lock).read_text()):
             have = installed(name)
             if name == AIRFLOW and have not in (None, pinned):
-                sys.exit(f"the base image has {AIRFLOW} {have}, and Daybook's locks are for {pinned}; take another base")
+                sys.exit(
+                    f"the base image has {AIRFLOW} {have}, and Daybook's locks are for {pinned}; take another base"
+                )
             if have is None and name not in seen:
                 sys.stdout.write(block)
             seen.add(name)

@@ -1,7 +1,7 @@
 """Makes a thin Spark client of the full package: the jars and the Java runtime go, the Python code stays.
 
-`pyspark-client` would be that from the start, but its newest version lags one minor version behind `pyspark`, and client
-and server must share one.
+`pyspark-client` would be that from the start, but its newest version lags one minor version behind `pyspark`, and
+client and server must share one.
 """
 
 import shutil
