@@ -1,4 +1,4 @@
-"""Sets the stack up, in the container `airflow-init`: database, roles, buckets, Secrets, Airflow's own way to Kubernetes.
+"""Sets the stack up, in the container `airflow-init`: database, roles, buckets, Secrets, Airflow's way to Kubernetes.
 
 Each step can be done again. What fails ends the container with its error, and nothing that waits for it starts.
 """
@@ -18,7 +18,7 @@ from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
 
 ADMIN_KUBECONFIG = Path("/kube-admin/config")
-AIRFLOW_KUBECONFIG = Path("/kube/config")
+AIRFLOW_KUBECONFIG = Path("/opt/airflow/kube/config")
 IDENTITIES = Path("/run/secrets/s3_identities")
 WORKSPACES = Path("/opt/compose/workspaces.yaml")
 KUBERNETES = "https://kubernetes:6443"

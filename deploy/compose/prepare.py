@@ -11,7 +11,9 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 AIRFLOW_UID = 50000
@@ -26,19 +28,19 @@ def main(project: Path = PROJECT) -> None:
     folder = project / ".compose" / "secrets"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (project / ".compose" / "images").mkdir(exist_ok=True)
-    mint(folder)
     owner = os.getuid() or AIRFLOW_UID
-    if os.getuid() == 0:
-        for path in (folder, *folder.iterdir()):
-            os.chown(path, owner, 0)
     environment = project / ".env"
     if not environment.exists():
         example = (project / ".env.example").read_text()
         environment.write_text(f"{example}\n# Who may read the secrets.\nDAYBOOK_UID={owner}\n")
+    mint(folder, airflow_port(environment.read_text()))
+    if os.getuid() == 0:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, owner, 0)
     sys.stdout.write(f"secrets are in {folder}; people: {', '.join(USERS)}, passwords in people.json there\n")
 
 
-def mint(folder: Path) -> None:
+def mint(folder: Path, airflow_port: str) -> None:
     """Every secret that is not there yet."""
     database = keep(folder / "postgres_password", token)
     keep(folder / "airflow_database", lambda: f"postgresql+psycopg2://airflow:{database}@postgres/airflow")
@@ -47,13 +49,19 @@ def mint(folder: Path) -> None:
         keep(folder / name, token)
     client = keep(folder / "oidc_client_secret", token)
     people = json.loads(keep(folder / "people.json", lambda: json.dumps({name: token() for name in USERS})))
-    keep(folder / "oidc_realm.json", lambda: json.dumps(realm(client, people)))
+    keep(folder / "oidc_realm.json", lambda: json.dumps(realm(client, people, airflow_port)))
     identities = json.loads(keep(folder / "s3_identities.json", lambda: json.dumps(s3_identities())))
     airflow = identities["identities"][0]["credentials"][0]
     keep(folder / "airflow_connections.json", lambda: json.dumps(connections(airflow)))
 
 
-def keep(path: Path, make) -> str:  # type: ignore[no-untyped-def]
+def airflow_port(environment: str) -> str:
+    """The port that `.env` gives Airflow, for the address to which the OpenID provider sends people back."""
+    lines = [line.partition("=") for line in environment.splitlines()]
+    return next((value for name, _, value in lines if name == "AIRFLOW_PORT"), "8080")
+
+
+def keep(path: Path, make: Callable[[], str]) -> str:
     """The content of a file, which is made, for its owner only, when it is not there."""
     if not path.exists():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -66,7 +74,7 @@ def token() -> str:
     return secrets.token_hex(24)
 
 
-def s3_identities() -> dict:  # type: ignore[type-arg]
+def s3_identities() -> dict[str, Any]:
     """SeaweedFS's own form: Airflow reaches every bucket, a workspace's key its own only."""
     actions = ("Read", "Write", "List", "Tagging")
     everything = ["Admin", *actions]
@@ -79,24 +87,32 @@ def s3_identities() -> dict:  # type: ignore[type-arg]
     }
 
 
-def connections(key: dict[str, str]) -> dict:  # type: ignore[type-arg]
+def connections(key: dict[str, str]) -> dict[str, Any]:
     """Airflow's connections, as its local file back end reads them."""
     endpoint = {"endpoint_url": "http://s3:8333", "region_name": "us-east-1"}
     return {
-        "daybook_s3": {"conn_type": "aws", "login": key["accessKey"], "password": key["secretKey"], "extra": endpoint},
-        "kubernetes_default": {"conn_type": "kubernetes", "extra": {"kube_config_path": "/kube/config"}},
+        "daybook_s3": {
+            "conn_type": "aws",
+            "login": key["accessKey"],
+            "password": key["secretKey"],
+            "extra_dejson": endpoint,
+        },
+        "kubernetes_default": {
+            "conn_type": "kubernetes",
+            "extra_dejson": {"kube_config_path": "/opt/airflow/kube/config"},
+        },
     }
 
 
-def realm(client_secret: str, passwords: dict[str, str]) -> dict:  # type: ignore[type-arg]
-    """Keycloak's realm: the groups, people in them, and Airflow as client, told of the groups under the claim `groups`."""
-    groups = {
+def realm(client_secret: str, passwords: dict[str, str], airflow_port: str) -> dict[str, Any]:
+    """Keycloak's realm: groups, people in them, and Airflow as client, told of the groups under the claim `groups`."""
+    groups: dict[str, Any] = {
         "name": "groups",
         "protocol": "openid-connect",
         "protocolMapper": "oidc-group-membership-mapper",
         "config": {"claim.name": "groups", "full.path": "false", "userinfo.token.claim": "true"},
     }
-    groups["config"].update({"id.token.claim": "true", "access.token.claim": "true"})  # type: ignore[attr-defined]
+    groups["config"].update({"id.token.claim": "true", "access.token.claim": "true"})
     return {
         "realm": "daybook",
         "enabled": True,
@@ -122,7 +138,7 @@ def realm(client_secret: str, passwords: dict[str, str]) -> dict:  # type: ignor
                 "publicClient": False,
                 "standardFlowEnabled": True,
                 "directAccessGrantsEnabled": False,
-                "redirectUris": ["http://localhost:8080/*"],
+                "redirectUris": [f"http://localhost:{airflow_port}/*"],
                 "protocolMappers": [groups],
             }
         ],

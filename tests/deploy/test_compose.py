@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from airflow.secrets.local_filesystem import LocalFilesystemBackend
 
 from daybook.workspaces import load_workspaces
 
@@ -101,6 +103,41 @@ def test_a_workspaces_key_reaches_its_own_bucket_only(prepared: Path) -> None:
     assert {name: buckets for name, buckets in own.items() if name != "airflow"} == {
         each.name: {each.bucket.removeprefix("s3://").strip("/")} for each in workspaces
     }
+
+
+def test_airflow_reads_its_connections(prepared: Path) -> None:
+    backend = LocalFilesystemBackend(
+        connections_file_path=str(prepared / ".compose" / "secrets" / "airflow_connections.json")
+    )
+    s3, kubernetes = backend.get_connection("daybook_s3"), backend.get_connection("kubernetes_default")
+    assert s3 is not None
+    assert s3.conn_type == "aws"
+    assert s3.password
+    assert kubernetes is not None
+    assert kubernetes.extra_dejson == {"kube_config_path": "/opt/airflow/kube/config"}
+
+
+def test_people_are_in_the_groups_that_workspaces_ask_for(prepared: Path) -> None:
+    realm = json.loads((prepared / ".compose" / "secrets" / "oidc_realm.json").read_text())
+    asked = {
+        group
+        for each in load_workspaces(PROJECT / "deploy" / "compose" / "workspaces.yaml")
+        for group in each.members.groups
+    }
+    assert asked <= {group["name"] for group in realm["groups"]}
+    assert asked <= {group for user in realm["users"] for group in user["groups"]}
+
+
+def test_kubernetes_gets_a_restricted_namespace_for_each_workspace() -> None:
+    made = list(yaml.safe_load_all((PROJECT / "deploy" / "compose" / "kubernetes.yaml").read_text()))
+    namespaces = {
+        each["metadata"]["name"]: each["metadata"].get("labels", {}) for each in made if each["kind"] == "Namespace"
+    }
+    for workspace in load_workspaces(PROJECT / "deploy" / "compose" / "workspaces.yaml"):
+        assert namespaces[workspace.namespace]["pod-security.kubernetes.io/enforce"] == "restricted"
+        assert [
+            each for each in made if each["kind"] == "Role" and each["metadata"]["namespace"] == workspace.namespace
+        ]
 
 
 def test_without_preparation_compose_says_what_to_run(tmp_path: Path) -> None:
