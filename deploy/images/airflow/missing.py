@@ -16,7 +16,7 @@ AIRFLOW = "apache-airflow-core"
 
 def main(locks: list[str]) -> None:
     """Prints the blocks (name, version, hashes) that are missing here."""
-    seen = set()
+    seen = set()  # whole blocks: one lock may want for Windows only what the other wants everywhere
     for lock in locks:
         for name, pinned, block in blocks(Path(lock).read_text()):
             have = installed(name)
@@ -24,9 +24,9 @@ def main(locks: list[str]) -> None:
                 sys.exit(
                     f"the base image has {AIRFLOW} {have}, and Daybook's locks are for {pinned}; take another base"
                 )
-            if have is None and name not in seen:
+            if have is None and block not in seen:
                 sys.stdout.write(block)
-            seen.add(name)
+            seen.add(block)
 
 
 def blocks(lock: str) -> Iterator[tuple[str, str, str]]:
