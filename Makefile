@@ -1,6 +1,6 @@
 # Thin names over scripts/. `make demo` and `make test` are all a newcomer needs.
 PYTHON ?= python3
-.PHONY: setup setup-dev demo test check bench up down clean
+.PHONY: setup setup-dev demo test check bench up down clean compose-up compose-down
 
 setup:
 	@$(PYTHON) scripts/setup.py
@@ -29,3 +29,12 @@ down:
 
 clean: down
 	rm -rf .venv .venv-notebook .venv-bench .daybook
+
+compose-up:
+	@$(PYTHON) deploy/compose/prepare.py
+	@deploy/images/build.sh
+	@docker save --output .compose/images/notebook.tar "$$(sed -n 's/^NOTEBOOK_IMAGE=//p' .env)"
+	@docker compose up --wait --wait-timeout 900
+
+compose-down:
+	@docker compose down

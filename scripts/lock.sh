@@ -9,6 +9,8 @@ lock requirements/build.in -o requirements/build.txt
 lock pyproject.toml --extra airflow --extra postgres -c requirements/build.txt -o requirements/airflow.txt
 lock pyproject.toml requirements/notebook.in --extra runner --extra spark -c requirements/build.txt -o requirements/notebook.txt
 lock requirements/dev.in -o requirements/dev.txt
+lock requirements/lab.in -o requirements/lab.txt
+lock requirements/deploy.in -o requirements/deploy.txt
 lock requirements/notebook-dev.in -o requirements/notebook-dev.txt
 lock pyproject.toml requirements/bench.in --extra runner -c requirements/build.txt -o requirements/bench.txt
 if grep -nE '^--|https?://' requirements/*.txt; then

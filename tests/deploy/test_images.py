@@ -1,0 +1,100 @@
+"""What the Dockerfiles promise, read with a real parser. `deploy/images/try.sh` runs the images, by hand."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from dockerfile_parse import DockerfileParser
+
+PROJECT = Path(__file__).parents[2]
+IMAGES = ["notebook", "airflow"]
+USERS = {"notebook": "1000:1000", "airflow": "50000:0"}
+LABELS = {"title", "description", "licenses", "version", "revision", "base.name"}
+
+
+def parsed(name: str) -> DockerfileParser:
+    text = (PROJECT / "deploy" / "images" / name / "Dockerfile").read_bytes()
+    return DockerfileParser(fileobj=io.BytesIO(text))
+
+
+def last_stage(name: str) -> list[dict]:
+    steps = parsed(name).structure
+    return steps[max(index for index, step in enumerate(steps) if step["instruction"] == "FROM") :]
+
+
+def values(steps: list[dict], instruction: str) -> list[str]:
+    return [step["value"] for step in steps if step["instruction"] == instruction]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_user_is_a_number_that_is_not_root(name: str) -> None:
+    assert values(last_stage(name), "USER")[-1] == USERS[name]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_base_is_an_argument_with_a_tag_that_does_not_move(name: str) -> None:
+    steps = parsed(name).structure
+    assert values(steps, "FROM") == ["${BASE} AS build", "${BASE}"]
+    base = values(steps, "ARG")[0].removeprefix("BASE=")
+    assert ":" in base
+    assert not base.endswith(":latest")
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_whatever_pip_fetches_has_a_hash(name: str) -> None:
+    runs = " && ".join(values(parsed(name).structure, "RUN"))
+    installs = [each for each in re.split(r"&&|;", runs) if re.search(r"\bpip\b.*\b(install|wheel)\b", each)]
+    assert installs
+    for each in installs:
+        assert "--no-deps" in each, each
+        local = each.rstrip().endswith(" .") or "--no-index" in each
+        assert local or "--require-hashes" in each, each
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_nothing_names_an_index_or_a_secret(name: str) -> None:
+    text = parsed(name).content
+    assert not re.search(r"https?://|--(extra-)?index-url|--trusted-host", text)
+    assert not re.search(r"(?i)(password|secret|token)\s*=", text)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_pips_settings_and_tools_stay_in_the_build_stage(name: str) -> None:
+    final = last_stage(name)
+    assert not [each for each in values(final, "COPY") if "images/pip" in each or "requirements" in each]
+    assert [each for each in values(final, "COPY") if each.startswith("--from=build")]
+    assert not re.search(r"apt-get|gcc|pip (install|wheel)", " ".join(values(final, "RUN")))
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_labels_and_health_check_are_there(name: str) -> None:
+    final = last_stage(name)
+    labels = " ".join(values(final, "LABEL"))
+    assert {each for each in LABELS if f"org.opencontainers.image.{each}=" in labels} == LABELS
+    assert values(final, "HEALTHCHECK")
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_it_builds_without_buildkit(name: str) -> None:
+    text = parsed(name).content
+    assert not re.search(r"--mount=|<<|^# *syntax=", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_file_that_is_copied_is_there_and_sent_to_the_build(name: str) -> None:
+    ignore = (PROJECT / ".dockerignore").read_text().splitlines()
+    sent = [path for line in ignore if line.startswith("!") for path in PROJECT.glob(line[1:])]
+    copies = [each.split()[:-1] for each in values(parsed(name).structure, "COPY") if "--from=build" not in each]
+    sources = [PROJECT / word for words in copies for word in words if not word.startswith("--")]
+    assert sources
+    for source in sources:
+        assert source.exists(), source
+        assert any(source == path or path in source.parents for path in sent), source
+
+
+def test_the_notebook_image_keeps_nothing_where_a_pod_mounts_empty_folders() -> None:
+    final = last_stage("notebook")
+    targets = [each.split()[-1] for each in values(final, "COPY")]
+    assert not [each for each in targets if each.startswith(("/home/daybook", "/tmp"))]
+    assert values(final, "ENTRYPOINT") == ['["daybook"]']
