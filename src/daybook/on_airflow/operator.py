@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.log import mask_secret
 from kubernetes.client import models as k8s
 
 from daybook.catalogue import Notebook
@@ -19,6 +20,7 @@ from daybook.contract import keys
 from daybook.contract.errors import DaybookError, Fault, InvalidRequest
 from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
+from daybook.on_airflow.admission import VOUCHER
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
 from daybook.on_airflow.errors import as_airflow, describe, failure_of
@@ -151,8 +153,10 @@ class NotebookOperator(KubernetesPodOperator):
         given, workspace_name = self._given(context, entry)
         workspace = settings.load_workspaces().get(workspace_name or entry.default_workspace)
         task = TaskInstance.from_context(context)
+        if isinstance(task.voucher, str):
+            mask_secret(task.voucher)
         record = record_of(settings.open_bucket(workspace), task.run_id(entry.id))
-        request = plan_run(entry, given, workspace, task, record.store.url)
+        request = plan_run(entry, given, workspace, task, record.store.url, settings.voucher_key())
         earlier = record.read()
         self._pod_to_reattach = self._unseen_pod(workspace, request, earlier)
         if self._pod_to_reattach is not None:
@@ -170,7 +174,7 @@ class NotebookOperator(KubernetesPodOperator):
         """The values asked for, and the workspace if one was named."""
         if self.parameters_from == "arguments":
             return dict(self.parameters), self.workspace
-        asked = dict(context["params"])
+        asked = {name: value for name, value in context["params"].items() if name != VOUCHER}
         if self.parameters_from == "request":
             refuse_unknown_keys(asked)
             return asked["parameters"], asked.get(WORKSPACE)
@@ -180,6 +184,7 @@ class NotebookOperator(KubernetesPodOperator):
             environment = self.get_template_env()
             scheduled = entry.scheduled_parameters(lambda text: self.render_template(text, context, environment))
             asked = {**scheduled, **(context["dag_run"].conf or {})}
+            asked.pop(VOUCHER, None)
         workspace = asked.pop(WORKSPACE, None)
         return asked, workspace
 

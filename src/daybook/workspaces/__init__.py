@@ -8,11 +8,13 @@ from daybook.workspaces.credentials import (
     StsCredentials,
 )
 from daybook.workspaces.file import load_workspaces
+from daybook.workspaces.in_force import InForce, WorkspacesFile
 from daybook.workspaces.members import Identity, Members
 from daybook.workspaces.workspace import SecretReference, SparkSettings, Workspace, Workspaces
 
 __all__ = [
     "Identity",
+    "InForce",
     "Members",
     "NoCredentials",
     "SecretCredentials",
@@ -22,6 +24,7 @@ __all__ = [
     "StsCredentials",
     "Workspace",
     "Workspaces",
+    "WorkspacesFile",
     "load_workspaces",
     "may_see",
     "require_access",
