@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from daybook.contract.keys import AIRFLOW_TASK, RUN_NOTEBOOK_DAG
 from daybook.on_airflow.assets import notebook_asset
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.params import params_of, request_params
+from daybook.on_airflow.policy import is_in_force
 from daybook.on_airflow.settings import Settings
 from daybook.workspaces import Workspaces
 
@@ -22,6 +24,8 @@ ONCE = "@once"
 
 RETRY_DELAY = timedelta(seconds=30)
 """Between two attempts: long enough for a node or a store to come back."""
+
+_LOG = logging.getLogger(__name__)
 
 _LAST_GOOD = "the last good workspaces stay in force until the file is mended"
 
@@ -52,6 +56,8 @@ def refuse_broken_entries() -> None:
     Raises:
         InvalidSettings: there are broken entries, or the workspaces are; file, line and reason of each are named.
     """
+    if not is_in_force():
+        _LOG.warning("no workspace's runs are counted: airflow_local_settings.py does not import Daybook's hook")
     settings = Settings.from_environment(os.environ)
     catalogue = settings.load_catalogue()
     broken = [Fault(entry.place, f"{entry.id}: {entry.reason}") for entry in catalogue.broken]
@@ -59,7 +65,10 @@ def refuse_broken_entries() -> None:
     _, refused = _notebook_dags(catalogue, in_force.workspaces)
     stale = [Fault(str(fault), _LAST_GOOD) for fault in in_force.fault.faults] if in_force.fault else []
     if broken or refused or stale:
-        raise InvalidSettings("broken entries (everything else can be run)", [*stale, *broken, *refused])
+        raise InvalidSettings(
+            "broken catalogue entries (the others can be run)",
+            [*stale, *broken, *refused],
+        )
 
 
 def _notebook_dags(catalogue: Catalogue, workspaces: Workspaces) -> tuple[dict[str, DAG], list[Fault]]:

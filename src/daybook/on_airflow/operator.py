@@ -69,7 +69,8 @@ class NotebookOperator(KubernetesPodOperator):
             `cluster_context`, `config_file`) and the arguments every operator takes.
     """
 
-    template_fields: Sequence[str] = ("notebook", "parameters", "workspace")
+    # The last one is here because Airflow hands these fields, and no others, on to the scheduler; see `policy`.
+    template_fields: Sequence[str] = ("notebook", "parameters", "workspace", "parameters_from")
     template_fields_renderers = {"parameters": "json"}  # noqa: RUF012 - Airflow's class attribute
     operator_extra_links = (RunLink(), NotebookLink(), LogLink())
     ui_color = "#e8f0ea"

@@ -15,7 +15,13 @@ from daybook.cli.stack.files import minted, write_if_changed, write_private
 from daybook.cli.stack.ports import LOOPBACK, Ports
 from daybook.cli.stack.project import Project
 from daybook.contract.errors import Fault, InvalidSettings
-from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, WORKSPACES_VARIABLE
+from daybook.contract.variables import (
+    CATALOGUE_VARIABLE,
+    PUBLIC_URL_VARIABLE,
+    STATE_VARIABLE,
+    VOUCHER_KEY_VARIABLE,
+    WORKSPACES_VARIABLE,
+)
 
 ADMIN = "admin"
 
@@ -57,6 +63,13 @@ def base_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name in _PASSED_ON or name.startswith("LC_")}
 
 
+_LOCAL_SETTINGS = '''\
+"""Written by `daybook up`: each run is counted in the pool of its workspace (Airflow reads this at its start)."""
+
+from daybook.on_airflow.policy import task_instance_mutation_hook  # noqa: F401
+'''
+
+
 def airflow_environment(project: Project, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of Airflow's processes; secrets are in the configuration file, not here."""
     own = {
@@ -65,6 +78,8 @@ def airflow_environment(project: Project, ports: Ports, environment: Mapping[str
         CATALOGUE_VARIABLE: ":".join(map(str, project.catalogue)),
         WORKSPACES_VARIABLE: str(project.workspaces),
         PUBLIC_URL_VARIABLE: api_url(ports),
+        STATE_VARIABLE: str(project.airflow_home / "daybook"),
+        VOUCHER_KEY_VARIABLE: str(project.voucher_key),
         # Process titles would overwrite the environment that the stack's processes are recognised by.
         "SPT_NOENV": "1",
     }
@@ -87,6 +102,8 @@ def write_configuration(project: Project, ports: Ports) -> None:
     text.seek(0, io.SEEK_END)
     parser.write(text)
     write_if_changed(project.airflow_home / "airflow.cfg", text.getvalue())
+    write_if_changed(project.airflow_home / "config" / "airflow_local_settings.py", _LOCAL_SETTINGS)
+    minted(project.voucher_key)
 
 
 def _configuration(project: Project, ports: Ports) -> dict[str, dict[str, str]]:

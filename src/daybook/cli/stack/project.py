@@ -59,6 +59,11 @@ class Project:
         return self.secrets / "localpods-token"
 
     @property
+    def voucher_key(self) -> Path:
+        """The key that vouchers for groups are signed with."""
+        return self.secrets / "voucher-key"
+
+    @property
     def airflow_home(self) -> Path:
         """AIRFLOW_HOME: configuration, database, task logs."""
         return self.state / "airflow"
