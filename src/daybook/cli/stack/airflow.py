@@ -78,7 +78,7 @@ def airflow_environment(project: Project, ports: Ports, environment: Mapping[str
         CATALOGUE_VARIABLE: ":".join(map(str, project.catalogue)),
         WORKSPACES_VARIABLE: str(project.workspaces),
         PUBLIC_URL_VARIABLE: api_url(ports),
-        STATE_VARIABLE: str(project.airflow_home / "daybook"),
+        STATE_VARIABLE: str(project.airflow_state),
         VOUCHER_KEY_VARIABLE: str(project.voucher_key),
         # Process titles would overwrite the environment that the stack's processes are recognised by.
         "SPT_NOENV": "1",

@@ -69,6 +69,11 @@ class Project:
         return self.state / "airflow"
 
     @property
+    def airflow_state(self) -> Path:
+        """What Daybook keeps on Airflow's side: the last good workspaces."""
+        return self.airflow_home / "daybook"
+
+    @property
     def kubeconfig(self) -> Path:
         """For `kubectl --kubeconfig` and for Airflow's connection."""
         return self.state / "kubeconfig"
