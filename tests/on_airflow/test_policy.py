@@ -41,6 +41,7 @@ with DAG("own") as own:
     NotebookOperator(task_id="here", notebook="nb", workspace="b")
     NotebookOperator(task_id="template", notebook="nb", workspace="{{ params.x }}")
     NotebookOperator(task_id="gone", notebook="nb", workspace="nowhere")
+    NotebookOperator.partial(task_id="many", notebook="nb", workspace="b").expand(parameters=[{}, {}])
     NotebookOperator(task_id="ours", notebook="nb", pool="default_pool")
 dags = {**catalogue_dags(), "own": own}
 with create_session() as session:
@@ -167,6 +168,7 @@ def test_a_run_is_counted_where_it_is_to_run(told, run, pool):
 
 def test_a_dag_of_ones_own_is_counted_too_whatever_its_conf_and_pool_say(told):
     assert (told["own"]["here"], told["own"]["ours"]) == ("daybook_b", "daybook_a")
+    assert told["own"]["many"] == "daybook_b"
 
 
 def test_where_the_workspace_cannot_be_told_the_task_keeps_its_pool_and_starts(told):

@@ -63,17 +63,21 @@ def _workspace_of(task: Any, dag_run: Any) -> Any:
 
 def _named(task: Any, conf: dict[str, Any]) -> str | None:
     """The workspace that the DAG run or the task names."""
-    if task.parameters_from == "arguments":
-        return str(task.workspace) if task.workspace else None
-    named = conf.get("workspace")
+    by_task = _field(task, "parameters_from") in (None, "arguments")
+    named = _field(task, "workspace") if by_task else conf.get("workspace")
     return str(named) if named else None
 
 
 def _default(task: Any, conf: dict[str, Any], settings: Any) -> str | None:
     """The workspace of the notebook where nobody names one."""
-    notebook = conf.get("notebook") if task.parameters_from == "request" else task.notebook
+    notebook = conf.get("notebook") if _field(task, "parameters_from") == "request" else _field(task, "notebook")
     found = settings.load_catalogue().notebooks.get(notebook)
     return found.default_workspace if found else None
+
+
+def _field(task: Any, name: str) -> Any:
+    """An argument of the operator; of a mapped one, as it is the same for all of its instances."""
+    return getattr(task, name, None) or getattr(task, "partial_kwargs", {}).get(name)
 
 
 def _keep_pool(dag_run: Any, name: str, slots: int) -> None:
