@@ -152,6 +152,10 @@ WAYS = {
         {"user": "eve", "run_type": "backfill", "entry": {**SCHEDULED, "owner": "ada"}},
         NOT_A_MEMBER,
     ),
+    "an empty name does not borrow the owner": (
+        {"user": "", "run_type": "backfill", "entry": {**SCHEDULED, "owner": "ada"}},
+        NOBODY,
+    ),
     "a backfill whose conf leads to another workspace": (
         {"user": "bob", "run_type": "backfill", "entry": {"schedule": "@daily"}, "conf": RESEARCH},
         NOT_A_MEMBER,

@@ -85,7 +85,7 @@ def plan_run(
         InvalidRequest: values are unknown, missing or of the wrong type; every fault is named.
         NotAllowed: the user may not run this notebook in this workspace.
     """
-    user = task.user or _owner(notebook, task)
+    user = _owner(notebook, task) if task.user is None else task.user
     _decide(user, workspace, notebook, task, voucher_key)
     values = notebook.resolve(given)
     secret = notebook.secret_inputs
