@@ -94,3 +94,14 @@ def test_what_cannot_run_says_why(catalogue, workspaces, daybook, notebook, word
     code, _, err = daybook("validate", notebook)
     assert code == 2
     assert words in err
+
+
+def test_faulty_workspaces_are_told_and_the_last_good_ones_serve(catalogue, workspaces, daybook, project):
+    assert daybook("validate", "echo")[0] == 0
+    assert json.loads(daybook("notebooks", "--json")[1])["workspaces_fault"] is None
+    project.workspaces.write_text("workspaces:\n- {name: local}\n")
+    code, out, _ = daybook("notebooks")
+    assert code == 0
+    assert f"{project.workspaces}, line 2" in out
+    assert "line 2" in json.loads(daybook("notebooks", "--json")[1])["workspaces_fault"]
+    assert daybook("validate", "echo")[0] == 0

@@ -41,7 +41,27 @@ AWKWARD = [
     "$(HOME)",
     *("x" * length for length in (62, 63, 64, 253, 254)),
     "x" * 63 + "y",
+    "ada@example.org",
+    "Ada@example.org",
+    "ada@example_org",
+    "ada.example.org",
+    "ada+x@example.org",
+    "A_B",
+    "a_B",
+    "a-b-",
+    "ａ-ｂ",  # noqa: RUF001 - full-width letters
+    "daybook_a",
+    "default_pool",
     "-" * 63,
+]
+
+MINTS = [
+    keys.label_value,
+    keys.dns_label,
+    keys.pool_name,
+    keys.digest,
+    lambda text: keys.run_id(text, ASKED_AT),
+    lambda text: keys.pod_name(keys.run_id(text, ASKED_AT), 1),
 ]
 
 texts = st.one_of(st.text(), st.sampled_from(AWKWARD), st.text(alphabet="aA-_.b", max_size=70))
@@ -75,7 +95,7 @@ def test_awkward_texts_make_valid_names(text):
     assert 1 <= len(value) <= keys.LABEL_VALUE_LENGTH
 
 
-@pytest.mark.parametrize("mint", [keys.label_value, lambda text: keys.run_id(text, ASKED_AT), keys.digest])
+@pytest.mark.parametrize("mint", MINTS)
 def test_awkward_texts_never_share_a_name(mint):
     names = {text: mint(text) for text in AWKWARD}
     met = [(one, two) for one, two in combinations(AWKWARD, 2) if names[one] == names[two]]
@@ -167,7 +187,31 @@ def test_a_label_value_is_always_one(text):
     value = keys.label_value(text)
     assert LABEL_VALUE.fullmatch(value)
     assert 1 <= len(value) <= keys.LABEL_VALUE_LENGTH
-    assert keys.label_value(value) == value
+
+
+@given(texts)
+def test_a_dns_label_is_always_one_and_a_pool_is_named_after_it(text):
+    label = keys.dns_label(text)
+    assert DNS_LABEL.fullmatch(label)
+    assert keys.pool_name(text) == f"daybook_{label}"
+    assert keys.pool_name(text) != "default_pool"
+
+
+@pytest.mark.parametrize("mint", [keys.label_value, keys.dns_label])
+@given(texts)
+def test_no_name_can_be_chosen_that_becomes_the_one_of_another(mint, text):
+    minted = mint(text)
+    assert minted == text or mint(minted) != minted
+
+
+@given(st.lists(texts, min_size=2, max_size=8, unique=True))
+def test_distinct_texts_never_share_a_name(names):
+    for mint in MINTS:
+        assert len({mint(name) for name in names}) == len(names)
+
+
+def test_a_run_id_is_its_own_label_though_it_ends_in_a_digest():
+    assert keys.label_value(RUN_ID) == RUN_ID
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ print(json.dumps({"dags": dags, "errors": bag.import_errors, "heavy": heavy}))
 def settings(tmp_path):
     """Airflow's and Daybook's environment, with the examples as the catalogue."""
     workspaces = tmp_path / "workspaces.yaml"
-    workspaces.write_text(json.dumps({"workspaces": [{"name": "local", "bucket": (tmp_path / "bucket").as_uri()}]}))
+    local = {"name": "local", "bucket": (tmp_path / "bucket").as_uri(), "members": ["*"]}
+    workspaces.write_text(json.dumps({"workspaces": [local]}))
     include = CHECKOUT / "include"
     return {
         "PATH": os.environ["PATH"],
@@ -105,3 +106,15 @@ def test_settings_that_are_missing_are_named(settings):
     found = parsed(settings)
     assert set(found["dags"]) == {"clean_up"}, "it needs no settings before it runs"
     assert any("DAYBOOK_WORKSPACES" in message for message in found["errors"].values())
+
+
+def test_faulty_workspaces_are_an_import_error_while_the_last_good_ones_stay_in_force(settings):
+    assert "broken_entries.py" not in str(parsed(settings)["errors"])
+    path = Path(settings["DAYBOOK_WORKSPACES"])
+    path.write_text("\nworkspaces: [{name: local}]")
+    found = parsed(settings)
+    assert "run_notebook" in found["dags"]
+    ((file, error),) = found["errors"].items()
+    assert file.endswith("broken_entries.py")
+    assert f"{path}, line 2" in error
+    assert "last good workspaces stay in force" in error

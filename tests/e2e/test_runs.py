@@ -69,6 +69,15 @@ def test_run_notebook_runs_any_notebook_by_id(stack):
     assert events[0]["uri"] == "x-daybook://notebooks/echo"
 
 
+def test_a_run_is_counted_in_its_workspaces_pool(stack):
+    run_id = stack.trigger("echo", {"word": "counted"}).json()["dag_run_id"]
+    assert stack.ended("echo", run_id)["state"] == "success"
+    task = stack.client.get(f"/api/v2/dags/echo/dagRuns/{run_id}/taskInstances/run").json()
+    assert task["pool"] == "daybook_local"
+    pool = stack.client.get("/api/v2/pools/daybook_local").json()
+    assert (pool["slots"], pool["include_deferred"]) == (16, True)
+
+
 def test_failing_cell_fails_the_run_and_keeps_everything(stack):
     run_id = stack.trigger("failing").json()["dag_run_id"]
     assert stack.ended("failing", run_id)["state"] == "failed"

@@ -11,7 +11,7 @@ from daybook.contract.manifest import Manifest
 from daybook.storage import Store, open_store, record_of
 from daybook.web.app import create_app
 from daybook.web.world import NotLoggedIn, World
-from daybook.workspaces import Workspaces
+from daybook.workspaces import Identity, Workspaces
 
 HERE = "http://daybook.test"
 
@@ -35,11 +35,11 @@ def world(bucket: Store) -> World:
     )
 
 
-async def _named_user(request: Request) -> str:
+async def _named_user(request: Request) -> Identity:
     scheme, _, name = request.headers.get("authorization", "").partition(" ")
     if scheme != "Bearer" or not name:
         raise NotLoggedIn("no token")
-    return name
+    return Identity(name)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from daybook.contract.errors import Fault, InvalidRequest
 MAX_NAME_CHARACTERS = 64
 """Characters in an input's name: what a form, a table and a file name still show whole."""
 
-RESERVED_NAMES = frozenset({"workspace", "notebook", "parameters"})
+RESERVED_NAMES = frozenset({"workspace", "notebook", "parameters", "daybook_voucher"})
 """Names that a request already has a meaning for."""
 
 Source = Literal["json", "query", "form"]

@@ -12,9 +12,15 @@ from daybook.cli.stack import state
 from daybook.cli.stack.airflow import ADMIN
 from daybook.cli.stack.project import Project, find_project
 from daybook.contract.errors import Fault, InfrastructureFailed, InvalidSettings
-from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, STORE_VARIABLES, WORKSPACES_VARIABLE
+from daybook.contract.variables import (
+    CATALOGUE_VARIABLE,
+    PUBLIC_URL_VARIABLE,
+    STATE_VARIABLE,
+    STORE_VARIABLES,
+    WORKSPACES_VARIABLE,
+)
 from daybook.storage import Store
-from daybook.workspaces import Workspace, Workspaces, load_workspaces
+from daybook.workspaces import Workspace, Workspaces, WorkspacesFile
 
 API_URL_VARIABLE = "DAYBOOK_API_URL"
 API_USER_VARIABLE = "DAYBOOK_API_USER"
@@ -70,17 +76,35 @@ class Settings:
         return load_catalogue(self.project.catalogue if self.project else ())
 
     def load_workspaces(self) -> Workspaces:
-        """The workspaces as they are on disk now.
+        """The workspaces in force: as they are on disk now or, while that is faulty, the last good ones.
 
         Raises:
-            InvalidSettings: there is no such file, or it is not as it must be.
+            InvalidSettings: there is no such file, or it is not as it must be and no good one is known.
         """
-        named = self.environment.get(WORKSPACES_VARIABLE)
-        path = Path(named) if named else self.project.workspaces if self.project else None
+        path, named = self._workspaces_path()
         if path is None or not (named or path.exists()):
             fault = Fault("workspaces", f"there is no workspaces.yaml yet: {_START}, or set {WORKSPACES_VARIABLE}")
             raise InvalidSettings("no workspaces", [fault])
-        return load_workspaces(path)
+        return WorkspacesFile(path, self._kept_in()).read().workspaces
+
+    def workspaces_fault(self) -> InvalidSettings | None:
+        """What is wrong with the workspaces, if anything; a file that is not there yet is not wrong."""
+        path, named = self._workspaces_path()
+        if path is None or not (named or path.exists()):
+            return None
+        try:
+            return WorkspacesFile(path, self._kept_in()).read().fault
+        except InvalidSettings as fault:
+            return fault
+
+    def _workspaces_path(self) -> tuple[Path | None, bool]:
+        """The file, and whether the environment names it."""
+        named = self.environment.get(WORKSPACES_VARIABLE)
+        return (Path(named), True) if named else (self.project.workspaces if self.project else None, False)
+
+    def _kept_in(self) -> Path | None:
+        named = self.environment.get(STATE_VARIABLE)
+        return Path(named) if named else self.project.airflow_state if self.project else None
 
     def open_bucket(self, workspace: Workspace) -> Store:
         """A workspace's bucket, with the caller's own credentials.

@@ -167,10 +167,34 @@ def session_name(run: str, attempt: int) -> str:
     return pod_name(run, attempt)
 
 
-def label_value(text: str) -> str:
-    """A Kubernetes label value for any text: the text itself where it is one, else a slug with a digest."""
-    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", text):
+def pool_name(workspace: str) -> str:
+    """The Airflow pool that a workspace's runs are counted in: `daybook_<workspace>`."""
+    return f"daybook_{dns_label(workspace)}"
+
+
+def dns_label(text: str) -> str:
+    """A DNS label for any text: the text itself where it is one, else a slug with a digest; never another text's."""
+    if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text) and not _looks_minted(text):
         return text
+    return _slug_with_digest(text)
+
+
+def label_value(text: str) -> str:
+    """A Kubernetes label value for any text: the text itself where it is one, else a slug with a digest.
+
+    A text that is itself a label value and ends as ours with a digest do gets a digest too, but for run ids, whose form
+    is ours alone: so nobody can choose a name that becomes the label of another.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", text):
+        return _slug_with_digest(text)
+    return _slug_with_digest(text) if _looks_minted(text) and not is_run_id(text) else text
+
+
+def _looks_minted(text: str) -> bool:
+    return re.fullmatch(rf".+-[0-9a-f]{{{_DIGEST_LENGTH}}}", text) is not None
+
+
+def _slug_with_digest(text: str) -> str:
     return f"{slug(text, LABEL_VALUE_LENGTH - _DIGEST_LENGTH - 1)}-{digest(text)}"
 
 

@@ -1,4 +1,5 @@
-"""Refuses a trigger of a Daybook DAG over REST before a DAG run exists, with every fault at once.
+"""Refuses a trigger of a Daybook DAG over REST before a DAG run exists, with every fault at once; to one that it lets
+pass it gives the voucher by which the task knows the user's groups.
 
 Core checks a conf against the Params, one fault at a time; it lets unknown names pass and cannot know what
 `run_notebook`'s notebook takes. The operator checks again: triggers that come another way never pass here.
@@ -11,6 +12,9 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
+
+VOUCHER = "daybook_voucher"
+"""The one name in a conf that is ours alone: what a client sends under it is thrown away, whatever the DAG."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -31,6 +35,20 @@ class Refusal:
     detail: str
 
 
+@dataclass(frozen=True)
+class Passed:
+    """A trigger of a Daybook DAG that may go on to core.
+
+    Attributes:
+        voucher: what the conf gets under `daybook_voucher`; None for nothing.
+    """
+
+    voucher: str | None = None
+
+
+Decision = Refusal | Passed | None
+"""None leaves the request to core, as it is."""
+
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Larger bodies go to core unread: no request of that size can travel to a pod, and the operator says so."""
 
@@ -42,12 +60,12 @@ class Admission:
 
     Args:
         app: what it stands before.
-        refusal_of: why a conf is refused for a DAG, or None; gets the dag id, the conf and the scope.
+        decide: what becomes of a trigger; gets the dag id, the conf (without a voucher) and the scope.
     """
 
-    def __init__(self, app: App, refusal_of: Callable[[str, Any, Scope], Awaitable[Refusal | None]]) -> None:
+    def __init__(self, app: App, decide: Callable[[str, dict[str, Any], Scope], Awaitable[Decision]]) -> None:
         self._app = app
-        self._refusal_of = refusal_of
+        self._decide = decide
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on that is no trigger of a Daybook DAG with a bad conf."""
@@ -57,12 +75,28 @@ class Admission:
             await self._app(scope, receive, send)
             return
         messages, body = await read_body(receive)
-        conf = _conf(body)
-        refusal = None if conf is None else await self._refusal_of(found["dag"], conf, scope)
-        if refusal is None:
+        document = _trigger(body)
+        conf = None if document is None else document.get("conf") or {}
+        if document is None or not isinstance(conf, dict):
+            await self._app(scope, replay(messages, receive), send)
+            return
+        bare = {name: value for name, value in conf.items() if name != VOUCHER}
+        decision = await self._decide(found["dag"], bare, scope)
+        if isinstance(decision, Refusal):
+            await _refuse(send, decision)
+            return
+        voucher = decision.voucher if isinstance(decision, Passed) else None
+        vouched = bare if voucher is None else {**bare, VOUCHER: voucher}
+        if vouched == conf:
             await self._app(scope, replay(messages, receive), send)
         else:
-            await _refuse(send, refusal)
+            await self._pass_on(scope, receive, send, {**document, "conf": vouched})
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, document: dict[str, Any]) -> None:
+        """Passes the request on with another body."""
+        body = json.dumps(document).encode()
+        message = {"type": "http.request", "body": body, "more_body": False}
+        await self._app(_with_length(scope, len(body)), replay([message], receive), send)
 
 
 def route_path(scope: Scope) -> str:
@@ -92,18 +126,23 @@ def replay(messages: list[MutableMapping[str, Any]], receive: Receive) -> Receiv
     return again
 
 
-def _conf(body: bytes) -> dict[str, Any] | None:
-    """The conf of a trigger's body; None where core will refuse the body anyway."""
+def _trigger(body: bytes) -> dict[str, Any] | None:
+    """The body of a trigger; None where core will refuse it anyway."""
     if len(body) > MAX_BODY_BYTES:
         return None
     try:
         document = json.loads(body)
     except ValueError:
         return None
-    conf = document.get("conf") if isinstance(document, dict) else None
-    if isinstance(document, dict) and conf is None:
-        return {}
-    return conf if isinstance(conf, dict) else None
+    return document if isinstance(document, dict) else None
+
+
+def _with_length(scope: Scope, length: int) -> Scope:
+    """The scope of a request whose body has another length; one that came in chunks names none."""
+    headers = [
+        (name, str(length).encode() if name.lower() == b"content-length" else value) for name, value in scope["headers"]
+    ]
+    return {**scope, "headers": headers}
 
 
 async def _refuse(send: Send, refusal: Refusal) -> None:

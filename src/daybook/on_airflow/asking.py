@@ -10,6 +10,7 @@ from daybook.catalogue import Notebook
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
+from daybook.on_airflow.admission import VOUCHER
 from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.plan import UNATTENDED, choose_resources
 from daybook.pods import Resources
@@ -42,7 +43,7 @@ def asked_for(
     Raises:
         InvalidRequest: a request has names that mean nothing.
     """
-    asked = dict(context["params"])
+    asked = {name: value for name, value in context["params"].items() if name != VOUCHER}
     if source == "request":
         refuse_unknown_keys(asked)
         return asked["parameters"], asked.get(WORKSPACE)
@@ -50,6 +51,7 @@ def asked_for(
     if entry.schedule and str(getattr(run_type, "value", run_type)) in UNATTENDED:
         # The form's defaults must not win over what the schedule says; what a backfill's conf says does.
         asked = {**entry.scheduled_parameters(render), **(context["dag_run"].conf or {})}
+        asked.pop(VOUCHER, None)
     workspace = asked.pop(WORKSPACE, None)
     return asked, workspace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from daybook.on_airflow.assets import notebook_asset
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.params import params_of, request_params
+from daybook.on_airflow.policy import is_in_force
 from daybook.on_airflow.settings import Settings
 from daybook.workspaces import Workspaces
 
@@ -23,6 +25,10 @@ ONCE = "@once"
 
 RETRY_DELAY = timedelta(seconds=30)
 """Between two attempts: long enough for a node or a store to come back."""
+
+_LOG = logging.getLogger(__name__)
+
+_LAST_GOOD = "the last good workspaces stay in force until the file is mended"
 
 _ANY_RUNS = 64
 """How many runs of `run_notebook` may be active at once."""
@@ -45,17 +51,25 @@ def catalogue_dags() -> dict[str, DAG]:
 def refuse_broken_entries() -> None:
     """Names every catalogue entry that cannot be run, as an import error of the file that calls this.
 
-    The other entries' DAGs come from another file and stay usable.
+    So is what is wrong with `workspaces.yaml` while its last good content stays in force. The other entries' DAGs come
+    from another file and stay usable.
 
     Raises:
-        InvalidSettings: there are broken entries; file, line and reason of each are named.
+        InvalidSettings: there are broken entries, or the workspaces are; file, line and reason of each are named.
     """
+    if not is_in_force():
+        _LOG.warning("no workspace's runs are counted: airflow_local_settings.py does not import Daybook's hook")
     settings = Settings.from_environment(os.environ)
     catalogue = settings.load_catalogue()
     broken = [Fault(entry.place, f"{entry.id}: {entry.reason}") for entry in catalogue.broken]
-    _, refused = _notebook_dags(catalogue, settings.load_workspaces())
-    if broken or refused:
-        raise InvalidSettings("broken catalogue entries (the others can be run)", [*broken, *refused])
+    in_force = settings.workspaces_in_force()
+    _, refused = _notebook_dags(catalogue, in_force.workspaces)
+    stale = [Fault(str(fault), _LAST_GOOD) for fault in in_force.fault.faults] if in_force.fault else []
+    if broken or refused or stale:
+        raise InvalidSettings(
+            "broken catalogue entries (the others can be run)",
+            [*stale, *broken, *refused],
+        )
 
 
 def _notebook_dags(catalogue: Catalogue, workspaces: Workspaces) -> tuple[dict[str, DAG], list[Fault]]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.log import mask_secret
 from kubernetes.client import models as k8s
 
 from daybook.catalogue import Notebook
@@ -57,7 +58,8 @@ class NotebookOperator(PodTask):
             `cluster_context`, `config_file`) and the arguments every operator takes.
     """
 
-    template_fields: Sequence[str] = ("notebook", "parameters", "workspace")
+    # The last one is here because Airflow hands these fields, and no others, on to the scheduler; see `policy`.
+    template_fields: Sequence[str] = ("notebook", "parameters", "workspace", "parameters_from")
     template_fields_renderers = {"parameters": "json"}  # noqa: RUF012 - Airflow's class attribute
     operator_extra_links = (RunLink(), NotebookLink(), LogLink())
     ui_color = "#e8f0ea"
@@ -178,8 +180,10 @@ class NotebookOperator(PodTask):
         """Decides about the run, and queues its attempt; or takes up what an earlier try left."""
         settings, entry, given, workspace = self._asked(context)
         task = TaskInstance.from_context(context)
+        if isinstance(task.voucher, str):
+            mask_secret(task.voucher)
         self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
-        request = plan_run(entry, given, workspace, task, self._record.store.url)
+        request = plan_run(entry, given, workspace, task, self._record.store.url, settings.voucher_key())
         if workspace.runs_in == "worker":
             self._hand_over(settings, workspace, entry, request)
             return

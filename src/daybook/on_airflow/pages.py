@@ -18,9 +18,11 @@ from daybook.catalogue import Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.contract.keys import RUN_NOTEBOOK_DAG
 from daybook.contract.manifest import Manifest
-from daybook.on_airflow.admission import Refusal
+from daybook.on_airflow.admission import Decision, Passed, Refusal
+from daybook.on_airflow.identity import identity_of
 from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
 from daybook.on_airflow.settings import Settings
+from daybook.on_airflow.vouchers import Errand, issue
 from daybook.web.app import create_app
 from daybook.web.world import NotLoggedIn, World
 from daybook.workspaces import Identity, require_access, require_within
@@ -34,7 +36,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
     """
     settings = Settings.from_environment(environment)
     world = World(
-        user=_user_name,
+        user=_identity,
         workspaces=settings.load_workspaces,
         bucket=settings.open_bucket,
         login_url=lambda url: get_auth_manager().get_url_login(next_url=url),
@@ -43,10 +45,8 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
     return create_app(world)
 
 
-async def refusal_of_trigger(
-    dag_id: str, conf: dict[str, Any], scope: Any, environment: Mapping[str, str]
-) -> Refusal | None:
-    """Why a conf is refused for a Daybook DAG, for a user who may trigger it; None leaves the answer to core."""
+async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, environment: Mapping[str, str]) -> Decision:
+    """Whether a conf may pass for a Daybook DAG, for a user who may trigger it; None leaves the answer to core."""
     try:
         settings = Settings.from_environment(environment)
     except InvalidSettings:
@@ -54,21 +54,20 @@ async def refusal_of_trigger(
     catalogue = await asyncio.to_thread(settings.load_catalogue)
     if dag_id != RUN_NOTEBOOK_DAG and dag_id not in catalogue.notebooks:
         return None
-    user = await _authorised(Request(scope), dag_id)
-    if user is None:
+    identity = await _authorised(Request(scope), dag_id)
+    if identity is None:
         return None
     try:
-        _check(catalogue, settings, dag_id, conf, user)
+        return await asyncio.to_thread(_decided, catalogue, settings, dag_id, conf, identity)
     except NotAllowed as error:
         return Refusal(403, str(error))
     except InvalidRequest as error:
         return Refusal(400, str(error))
     except InvalidSettings as error:
         return Refusal(500, str(error))
-    return None
 
 
-def _check(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], user: str) -> None:
+def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
     given, notebook_id = dict(conf), dag_id
     workspace_name = given.pop(WORKSPACE, None)
     if dag_id == RUN_NOTEBOOK_DAG:
@@ -76,10 +75,15 @@ def _check(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str
     notebook = catalogue.get(notebook_id)
     if workspace_name is not None and not isinstance(workspace_name, str):
         raise InvalidRequest("unknown workspace", [Fault(WORKSPACE, "must be a name")])
-    workspace = settings.load_workspaces().get(workspace_name or notebook.default_workspace)
-    require_access(Identity(user), workspace, notebook.id, notebook.workspaces)
+    workspaces = settings.load_workspaces()
+    workspace = workspaces.get(workspace_name or notebook.default_workspace)
+    require_access(identity, workspace, notebook)
     require_within(workspace, notebook.run)
     notebook.resolve(given)
+    key = settings.voucher_key()
+    if key is None or identity.user is None:
+        return Passed()
+    return Passed(issue(Errand(identity.user, dag_id, workspace.name), identity, workspaces, key))
 
 
 def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -96,16 +100,16 @@ def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return str(notebook), parameters
 
 
-async def _user_name(request: Request) -> str:
+async def _identity(request: Request) -> Identity:
     try:
         user = await resolve_user_from_token(_token(request))
     except HTTPException as error:
         raise NotLoggedIn(str(error.detail)) from error
-    return user.get_name()
+    return identity_of(user)
 
 
-async def _authorised(request: Request, dag_id: str) -> str | None:
-    """The name of a user who may trigger the DAG; anybody else gets core's own answer, and learns nothing of ours."""
+async def _authorised(request: Request, dag_id: str) -> Identity | None:
+    """A user who may trigger the DAG; anybody else gets core's own answer, and learns nothing of ours."""
     try:
         user = await resolve_user_from_token(_token(request))
     except HTTPException:
@@ -113,7 +117,7 @@ async def _authorised(request: Request, dag_id: str) -> str | None:
     allowed = get_auth_manager().is_authorized_dag(
         method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
     )
-    return user.get_name() if allowed else None
+    return identity_of(user) if allowed else None
 
 
 def _token(request: Request) -> str | None:

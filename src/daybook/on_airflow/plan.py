@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from daybook.catalogue import Notebook
 from daybook.contract import keys
+from daybook.contract.errors import Fault, NotAllowed
 from daybook.contract.request import AirflowCoordinates, NotebookSource, RunRequest
+from daybook.on_airflow.admission import VOUCHER
+from daybook.on_airflow.vouchers import Errand, NotVouched, redeem
 from daybook.pods import Resources
-from daybook.workspaces import Identity, Workspace, require_access, require_within, timeout_of
+from daybook.workspaces import Identity, Workspace, may_see, require_access, require_within, timeout_of
 
 DIGEST_PREFIX = "sha256:"
 """How the catalogue writes a digest; the contract's fields are called `sha256` and hold the hex digits alone."""
@@ -28,11 +31,13 @@ class TaskInstance:
         coordinates: where it stands in Airflow.
         run_after: the DAG run's, which does not change when it is cleared or retried.
         user: whom Airflow vouches for; None for a run that nobody triggered.
+        voucher: what the conf brought as a voucher for the user's groups; proves nothing by itself.
     """
 
     coordinates: AirflowCoordinates
     run_after: datetime
     user: str | None
+    voucher: object = field(default=None, repr=False)
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> TaskInstance:
@@ -49,7 +54,8 @@ class TaskInstance:
             data_interval_start=_iso(dag_run.data_interval_start),
             data_interval_end=_iso(dag_run.data_interval_end),
         )
-        return cls(coordinates, dag_run.run_after, dag_run.triggering_user_name)
+        conf = getattr(dag_run, "conf", None) or {}
+        return cls(coordinates, dag_run.run_after, dag_run.triggering_user_name, conf.get(VOUCHER))
 
     def run_id(self, notebook: str) -> str:
         """The run that this task instance stands for, the same at every try."""
@@ -58,7 +64,12 @@ class TaskInstance:
 
 
 def plan_run(
-    notebook: Notebook, given: Mapping[str, Any], workspace: Workspace, task: TaskInstance, output: str
+    notebook: Notebook,
+    given: Mapping[str, Any],
+    workspace: Workspace,
+    task: TaskInstance,
+    output: str,
+    voucher_key: str | None = None,
 ) -> RunRequest:
     """The first attempt's request.
 
@@ -68,14 +79,15 @@ def plan_run(
         workspace: where.
         task: on whose behalf, and when.
         output: URL of the run's prefix.
+        voucher_key: by which vouchers are known to be ours; without one, groups and claims do not count.
 
     Raises:
         InvalidRequest: values are unknown, missing or of the wrong type; every fault is named.
         InvalidRequest: the notebook wants an image or more than the workspace allows.
         NotAllowed: the user may not run this notebook in this workspace.
     """
-    user = task.user or _owner(notebook, task)
-    require_access(Identity(user), workspace, notebook.id, notebook.workspaces)
+    user = _owner(notebook, task) if task.user is None else task.user
+    _decide(user, workspace, notebook, task, voucher_key)
     require_within(workspace, notebook.run)
     values = notebook.resolve(given)
     secret = notebook.secret_inputs
@@ -106,6 +118,39 @@ def plan_run(
 def choose_resources(notebook: Notebook, workspace: Workspace) -> Resources:
     """What its pod gets: the notebook's wish where it has one, else the workspace's default."""
     return Resources.choose(workspace, notebook.run)
+
+
+def _decide(
+    user: str | None, workspace: Workspace, notebook: Notebook, task: TaskInstance, voucher_key: str | None
+) -> None:
+    """Asks the one decision; a refusal of somebody who may be a member by group says why no group counted."""
+    identity, note = Identity(user), None
+    try:
+        identity = _vouched(task, workspace, voucher_key)
+    except NotVouched as reason:
+        note = str(reason)
+    try:
+        require_access(identity, workspace, notebook)
+    except NotAllowed as error:
+        by_group = workspace.members.groups or workspace.members.claims
+        if note is None or not by_group or may_see(identity, workspace):
+            raise
+        raise NotAllowed(error.summary, [*error.faults, Fault("workspace", note)]) from error
+
+
+def _vouched(task: TaskInstance, workspace: Workspace, key: str | None) -> Identity:
+    """Whoever asked for the run, with the groups and claims that a voucher states.
+
+    Raises:
+        NotVouched: no groups are known of them.
+    """
+    if not task.user:
+        raise NotVouched("the groups of a run that nobody asked for are not known; name its owner among the users")
+    if key is None:
+        raise NotVouched("membership through groups does not count here, since Daybook has no key for vouchers")
+    if task.voucher is None:
+        raise NotVouched("the user's groups are known only of runs that Airflow's form or REST API triggered")
+    return redeem(task.voucher, Errand(task.user, task.coordinates.dag_id, workspace.name), key)
 
 
 def _owner(notebook: Notebook, task: TaskInstance) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from daybook.on_airflow.admission import Admission, App, Receive, Refusal, Scope, Send
+from daybook.on_airflow.admission import Admission, App, Decision, Receive, Scope, Send
 from daybook.on_airflow.one_writer import OneWriter, records_in_sqlite
 
 URL_PREFIX = "/notebooks"
@@ -36,11 +36,11 @@ def fastapi_root_middlewares() -> list[dict[str, Any]]:
     # The last one stands outermost: what admission refuses never waits for its turn to write.
     return [
         {"middleware": OneWriter, "kwargs": {"is_needed": records_in_sqlite}, "name": "Daybook: one writer"},
-        {"middleware": Admission, "kwargs": {"refusal_of": _refusal_of}, "name": "Daybook admission"},
+        {"middleware": Admission, "kwargs": {"decide": _decide}, "name": "Daybook admission"},
     ]
 
 
-async def _refusal_of(dag_id: str, conf: Any, scope: Scope) -> Refusal | None:
-    from daybook.on_airflow.pages import refusal_of_trigger
+async def _decide(dag_id: str, conf: dict[str, Any], scope: Scope) -> Decision:
+    from daybook.on_airflow.pages import decide_on_trigger
 
-    return await refusal_of_trigger(dag_id, conf, scope, os.environ)
+    return await decide_on_trigger(dag_id, conf, scope, os.environ)

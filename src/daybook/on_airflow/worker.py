@@ -85,7 +85,8 @@ class WorkerNotebookOperator(PapermillOperator):
             workspace = settings.load_workspaces().get(self.workspace or entry.default_workspace)
             task = TaskInstance.from_context(context)
             record = record_of(settings.open_bucket(workspace), task.run_id(entry.id))
-            request = plan_run(entry, dict(self.parameters), workspace, task, record.store.url)
+            key = settings.voucher_key()
+            request = plan_run(entry, dict(self.parameters), workspace, task, record.store.url, key)
             self.begin(settings, workspace, entry, request)
         except DaybookError as error:
             raise as_airflow(error) from error

@@ -39,11 +39,11 @@ def create_app(world: World) -> FastAPI:
     pages = _templates()
     _handle_errors(app, world)
 
-    async def user_of(request: Request) -> str:
+    async def user_of(request: Request) -> Identity:
         return await world.user(request)
 
     # Not `async`: it reads from the bucket, and must not hold up the event loop that all of Airflow's API runs on.
-    def run_of(user: Annotated[str, Depends(user_of)], workspace: str, run_id: str) -> "Run":
+    def run_of(user: Annotated[Identity, Depends(user_of)], workspace: str, run_id: str) -> "Run":
         return _open_run(world, user, workspace, run_id)
 
     OpenRun = Annotated[Run, Depends(run_of)]
@@ -130,13 +130,13 @@ class Run:
         return self._record.store.stream(key)
 
 
-def _open_run(world: World, user: str, workspace_name: str, run_id: str) -> Run:
+def _open_run(world: World, user: Identity, workspace_name: str, run_id: str) -> Run:
     try:
         workspace = world.workspaces().get(workspace_name)
     except InvalidRequest as error:
         # Not the error's own text: it names the workspaces there are, which is nobody's business here.
         raise HTTPException(404, f"there is no workspace {workspace_name!r}") from error
-    if not may_see(Identity(user), workspace):
+    if not may_see(user, workspace):
         raise HTTPException(403, f"you are not a member of workspace {workspace_name!r}; ask its owner")
     if not keys.is_run_id(run_id):
         raise HTTPException(404, f"{run_id!r} is not a run id")

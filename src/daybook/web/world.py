@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from daybook.contract.manifest import Manifest
 from daybook.storage import Store
-from daybook.workspaces import Workspace, Workspaces
+from daybook.workspaces import Identity, Workspace, Workspaces
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class World:
         airflow_url: the page of a run in Airflow, if it has one.
     """
 
-    user: Callable[[Request], Awaitable[str]]
+    user: Callable[[Request], Awaitable[Identity]]
     workspaces: Callable[[], Workspaces]
     bucket: Callable[[Workspace], Store]
     login_url: Callable[[str], str]

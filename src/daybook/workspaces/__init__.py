@@ -8,6 +8,7 @@ from daybook.workspaces.credentials import (
     StsCredentials,
 )
 from daybook.workspaces.file import load_workspaces
+from daybook.workspaces.in_force import InForce, WorkspacesFile
 from daybook.workspaces.limits import DEFAULT_EPHEMERAL_STORAGE, Allowed, Maximum, Retention
 from daybook.workspaces.members import Identity, Members
 from daybook.workspaces.pod_settings import PodSettings, Toleration, Volume
@@ -18,6 +19,7 @@ __all__ = [
     "DEFAULT_EPHEMERAL_STORAGE",
     "Allowed",
     "Identity",
+    "InForce",
     "Maximum",
     "Members",
     "NoCredentials",
@@ -33,6 +35,7 @@ __all__ = [
     "Wish",
     "Workspace",
     "Workspaces",
+    "WorkspacesFile",
     "load_workspaces",
     "may_see",
     "require_access",

@@ -22,13 +22,21 @@ def load_workspaces(path: Path) -> Workspaces:
     Raises:
         InvalidSettings: the file is not there or not as it must be; every fault is named.
     """
+    return parse_workspaces(read_file(path), path)
+
+
+def read_file(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        InvalidSettings: it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidSettings("cannot read the workspaces", [Fault(str(path), str(error.strerror))]) from error
     except UnicodeDecodeError as error:
         raise InvalidSettings("cannot read the workspaces", [Fault(str(path), "is not UTF-8 text")]) from error
-    return parse_workspaces(text, path)
 
 
 def parse_workspaces(text: str, path: Path) -> Workspaces:

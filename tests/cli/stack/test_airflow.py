@@ -1,6 +1,7 @@
 import configparser
 import json
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,15 @@ def test_paths_arrive_as_they_are_whatever_is_in_them(project, written):
 def test_the_configuration_holds_secrets_so_only_its_owner_reads_it(project, written):
     assert stat.S_IMODE((project.airflow_home / "airflow.cfg").stat().st_mode) == 0o600
     assert len(written["api_auth"]["jwt_secret"]) >= 40
+
+
+def test_runs_are_counted_and_vouchers_signed(project, written):
+    served = airflow.airflow_environment(project, Ports(), {})
+    key = Path(served["DAYBOOK_VOUCHER_KEY_FILE"])
+    assert (len(key.read_text().strip()), stat.S_IMODE(key.stat().st_mode)) == (64, 0o600)
+    local_settings = project.airflow_home / "config" / "airflow_local_settings.py"  # where Airflow looks for it
+    assert "import task_instance_mutation_hook" in local_settings.read_text()
+    assert Path(served["DAYBOOK_STATE"]) == project.airflow_state
 
 
 def test_keys_stay_the_same_over_restarts(project, written):

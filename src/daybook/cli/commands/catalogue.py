@@ -28,11 +28,15 @@ def notebooks(project: ProjectOption = None, json: JsonOption = False) -> None:
     from daybook.cli.terminal import Terminal
 
     terminal = Terminal(json)
-    catalogue = Settings.find(project).load_catalogue()
+    settings = Settings.find(project)
+    catalogue, fault = settings.load_catalogue(), settings.workspaces_fault()
     if json:
-        terminal.document(_document(catalogue))
-    else:
-        _show(terminal, catalogue)
+        terminal.document({**_document(catalogue), "workspaces_fault": str(fault) if fault else None})
+        return
+    _show(terminal, catalogue)
+    if fault:
+        terminal.line("\nWorkspaces:", style="bold red")
+        terminal.line(f"  {fault}")
 
 
 def validate(

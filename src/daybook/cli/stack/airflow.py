@@ -20,6 +20,8 @@ from daybook.contract.variables import (
     CATALOGUE_VARIABLE,
     NOTEBOOK_ENVIRONMENT_VARIABLE,
     PUBLIC_URL_VARIABLE,
+    STATE_VARIABLE,
+    VOUCHER_KEY_VARIABLE,
     WORKSPACES_VARIABLE,
 )
 
@@ -70,6 +72,13 @@ def base_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name in _PASSED_ON or name.startswith("LC_")}
 
 
+_LOCAL_SETTINGS = '''\
+"""Written by `daybook up`: each run is counted in the pool of its workspace (Airflow reads this at its start)."""
+
+from daybook.on_airflow.policy import task_instance_mutation_hook  # noqa: F401
+'''
+
+
 def airflow_environment(project: Project, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of Airflow's processes; secrets are in the configuration file, not here."""
     own = {
@@ -79,6 +88,8 @@ def airflow_environment(project: Project, ports: Ports, environment: Mapping[str
         WORKSPACES_VARIABLE: str(project.workspaces),
         PUBLIC_URL_VARIABLE: api_url(ports),
         NOTEBOOK_ENVIRONMENT_VARIABLE: str(project.notebook_environment),
+        STATE_VARIABLE: str(project.airflow_state),
+        VOUCHER_KEY_VARIABLE: str(project.voucher_key),
         # Process titles would overwrite the environment that the stack's processes are recognised by.
         "SPT_NOENV": "1",
     }
@@ -106,6 +117,8 @@ def write_configuration(project: Project, ports: Ports) -> None:
     text.seek(0, io.SEEK_END)
     parser.write(text)
     write_if_changed(project.airflow_home / "airflow.cfg", text.getvalue())
+    write_if_changed(project.airflow_home / "config" / "airflow_local_settings.py", _LOCAL_SETTINGS)
+    minted(project.voucher_key)
 
 
 def _configuration(project: Project, ports: Ports) -> dict[str, dict[str, str]]:

@@ -59,6 +59,11 @@ class Project:
         return self.secrets / "localpods-token"
 
     @property
+    def voucher_key(self) -> Path:
+        """The key that vouchers for groups are signed with."""
+        return self.secrets / "voucher-key"
+
+    @property
     def airflow_home(self) -> Path:
         """AIRFLOW_HOME: configuration, database, task logs."""
         return self.state / "airflow"
@@ -67,6 +72,11 @@ class Project:
     def airflow_overrides(self) -> Path:
         """Options of `airflow.cfg` that win over those which `up` writes; the copy of what it was given."""
         return self.state / "airflow-overrides.cfg"
+
+    @property
+    def airflow_state(self) -> Path:
+        """What Daybook keeps on Airflow's side: the last good workspaces."""
+        return self.airflow_home / "daybook"
 
     @property
     def kubeconfig(self) -> Path:

@@ -1,0 +1,110 @@
+"""The workspaces in force: those of the file as it is now or, while it is not as it must be, the last good ones."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from daybook.contract import keys
+from daybook.contract.errors import InvalidSettings
+from daybook.workspaces.file import parse_workspaces, read_file
+from daybook.workspaces.workspace import Workspaces
+
+_PRIVATE_FILE, _PRIVATE_FOLDER = 0o600, 0o700
+_REMEMBERED = 16  # readings of files, in one process
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What counts now.
+
+    Attributes:
+        workspaces: of the file, or the last good ones.
+        fault: what is wrong with the file as it is now; None when these are its workspaces.
+    """
+
+    workspaces: Workspaces
+    fault: InvalidSettings | None = None
+
+
+class WorkspacesFile:
+    """`workspaces.yaml`, read again whenever it has changed.
+
+    Args:
+        path: the file.
+        kept_in: a folder that survives this process, for the last good content; None keeps none.
+    """
+
+    def __init__(self, path: Path, kept_in: Path | None) -> None:
+        self._path = path
+        self._kept_in = kept_in
+
+    def read(self) -> InForce:
+        """What counts now.
+
+        Raises:
+            InvalidSettings: the file is not as it must be, and no good one is known.
+        """
+        found = _reading(self._path, self._kept_in, _signature(self._path))
+        if isinstance(found, InvalidSettings):
+            raise InvalidSettings(found.summary, found.faults)
+        return found
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    """Changes when the file does, or what lies beside it: a template, the links that a ConfigMap is mounted by."""
+    try:
+        file, folder = path.stat(), path.parent.stat()
+    except OSError:
+        return ()
+    return file.st_mtime_ns, file.st_ctime_ns, file.st_size, file.st_ino, file.st_dev, folder.st_mtime_ns
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _reading(path: Path, kept_in: Path | None, _: tuple[int, ...]) -> InForce | InvalidSettings:
+    """What the file says; looked for once for each change of it, and a fault is told once."""
+    try:
+        text = read_file(path)
+        workspaces = parse_workspaces(text, path)
+    except InvalidSettings as fault:
+        return _last_good(path, kept_in, fault)
+    if kept_in is not None:
+        _keep(_copy(path, kept_in), text)
+    return InForce(workspaces)
+
+
+def _last_good(path: Path, kept_in: Path | None, fault: InvalidSettings) -> InForce | InvalidSettings:
+    copy = _copy(path, kept_in) if kept_in is not None else None
+    if copy is None or not copy.is_file():
+        return fault
+    try:
+        # Named as the file itself: what lies beside that is looked for there.
+        workspaces = parse_workspaces(read_file(copy), path)
+    except InvalidSettings as older:
+        _LOG.warning("the last good workspaces, %s, are none any more: %s", copy, older)
+        return fault
+    _LOG.warning("%s\nThe last good workspaces stay in force until the file is mended.", fault)
+    return InForce(workspaces, fault)
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    return folder / f"workspaces-{keys.digest(str(path.absolute()))}.yaml"
+
+
+def _keep(copy: Path, text: str) -> None:
+    """Keeps good content, whole or not at all; a folder that cannot be written costs the last good one only."""
+    try:
+        if copy.is_file() and copy.read_bytes() == text.encode():
+            return
+        copy.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        draft = copy.with_name(f".{copy.name}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE_FILE), "wb") as file:
+            file.write(text.encode())
+        draft.replace(copy)
+    except OSError as error:
+        _LOG.warning("cannot keep the good workspaces in %s: %s", copy, error.strerror)

@@ -1,0 +1,139 @@
+"""A trigger's way through Airflow's own API server with Daybook's middleware, to the conf that the task will find."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jwt
+import pytest
+
+from builders import a_notebook_json
+
+SCENE = """
+import json, sys
+from pathlib import Path
+
+from airflow.utils.db import initdb
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+initdb()
+
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.definitions.dag import SerializedDAG
+from airflow.serialization.serialized_objects import LazyDeserializedDAG
+from starlette.testclient import TestClient
+
+from daybook.on_airflow.dags import catalogue_dags
+
+with create_session() as session:
+    session.add(DagBundleModel(name="b"))
+    session.commit()
+    lazy = [LazyDeserializedDAG.from_dag(dag) for dag in catalogue_dags().values()]
+    SerializedDAG.bulk_write_to_db("b", None, lazy, session=session)
+    for dag in lazy:
+        SerializedDagModel.write_dag(dag, bundle_name="b", session=session)
+
+app = create_app()
+told = {}
+with TestClient(app) as client:
+    def trigger(name, role, dag_id, conf):
+        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
+        return client.post(
+            f"/api/v2/dags/{dag_id}/dagRuns",
+            json={"logical_date": None, "conf": conf},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+
+    for case, (name, role, dag_id, conf) in json.loads(sys.argv[1]).items():
+        answer = trigger(name, role, dag_id, conf)
+        told[case] = {"status": answer.status_code, "body": answer.json()}
+        if answer.status_code == 200:
+            with create_session() as session:
+                run = session.scalar(select(DagRun).where(DagRun.run_id == answer.json()["dag_run_id"]))
+                told[case] |= {"conf": run.conf, "user": run.triggering_user_name}
+print(json.dumps(told))
+"""
+
+RESEARCH = {"workspace": "research"}
+CASES = {
+    "member by group": ("ada", "op", "nb", RESEARCH),
+    "the same by the request's way": ("ada", "op", "run_notebook", {"notebook": "nb", "parameters": {}, **RESEARCH}),
+    "member by name": ("bob", "user", "nb", RESEARCH),
+    "stranger": ("eve", "user", "nb", RESEARCH),
+    "stranger with a forged voucher": ("eve", "user", "nb", {**RESEARCH, "daybook_voucher": "forged"}),
+    "member with a forged voucher": ("ada", "op", "nb", {**RESEARCH, "daybook_voucher": "forged"}),
+    "viewer": ("vic", "viewer", "nb", RESEARCH),
+    "unknown workspace": ("ada", "op", "run_notebook", {"notebook": "nb", "workspace": "Research"}),
+    "several faults": ("ada", "op", "nb", {**RESEARCH, "a": 1, "b": 2}),
+}
+KEY = "k" * 64
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What an API server of its own answers, and what it stores."""
+    folder = tmp_path_factory.mktemp("airflow")
+    (folder / "notebooks" / "nb").mkdir(parents=True)
+    (folder / "notebooks" / "nb" / "notebook.ipynb").write_text(a_notebook_json())
+    (folder / "key").write_text(KEY)
+    (folder / "workspaces.yaml").write_text(
+        "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
+        "- {name: research, bucket: /data/b, members: {users: [bob], groups: [op]}}\n"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "AIRFLOW_HOME": str(folder / "home"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).parents[2] / "plugins"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "j" * 64,
+        "DAYBOOK_CATALOGUE": str(folder / "notebooks"),
+        "DAYBOOK_WORKSPACES": str(folder / "workspaces.yaml"),
+        "DAYBOOK_VOUCHER_KEY_FILE": str(folder / "key"),
+    }
+    scene = folder / "scene.py"
+    scene.write_text(SCENE)
+    command = [sys.executable, str(scene), json.dumps(CASES)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("case", ["member by group", "the same by the request's way", "member with a forged voucher"])
+def test_a_member_by_group_gets_a_voucher_of_the_servers_making(told, case):
+    found = told[case]
+    assert (found["status"], found["user"]) == (200, "ada")
+    voucher = jwt.decode(found["conf"]["daybook_voucher"], KEY, ["HS256"], audience="daybook-operator")
+    assert (voucher["sub"], voucher["dag"], voucher["workspace"]) == ("ada", CASES[case][2], "research")
+    assert voucher["groups"] == ["op"]
+
+
+def test_a_member_by_name_needs_none(told):
+    assert told["member by name"]["conf"] == RESEARCH
+    assert told["member by name"]["user"] == "bob"
+
+
+@pytest.mark.parametrize("case", ["stranger", "stranger with a forged voucher"])
+def test_a_stranger_is_refused_before_there_is_a_run(told, case):
+    assert told[case]["status"] == 403
+    assert "user 'eve' is not a member of 'research'" in told[case]["body"]["detail"]
+
+
+def test_whoever_may_not_trigger_learns_nothing_of_ours(told):
+    assert told["viewer"]["status"] == 403
+    assert "research" not in str(told["viewer"]["body"])
+
+
+def test_what_is_wrong_with_a_request_is_a_400_with_every_fault(told):
+    assert told["unknown workspace"]["status"] == 400
+    assert "there is no workspace 'Research'; did you mean 'research'?" in told["unknown workspace"]["body"]["detail"]
+    assert told["several faults"]["status"] == 400
+    assert "a:" in told["several faults"]["body"]["detail"]
+    assert "b:" in told["several faults"]["body"]["detail"]
