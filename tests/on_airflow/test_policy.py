@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from builders import a_notebook_json
+from daybook.on_airflow import policy
 
 SCENE = """
 import json, sys
@@ -188,3 +190,13 @@ def test_a_run_too_many_waits_until_the_one_before_has_ended_and_waiting_in_the_
     (first,) = told["queued"]
     assert told["while_deferred"] == []
     assert told["afterwards"] == [{"1": "5", "5": "1"}[first]]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "words"),
+    [(postgresql, "ON CONFLICT DO NOTHING"), (sqlite, "ON CONFLICT DO NOTHING"), (mysql, "IGNORE")],
+)
+def test_two_schedulers_that_make_a_pool_at_once_do_not_fail_one_another(dialect, words):
+    spoken = dialect.dialect()
+    statement = policy._insert(spoken.name, {"pool": "daybook_a", "slots": 1, "include_deferred": True})
+    assert words in str(statement.compile(dialect=spoken))
