@@ -1,9 +1,9 @@
 """Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator, both deferrable.
 
-The pods wait in a shell until a file appears, so that all of them wait at the same time: then the worker slots that are
-taken are counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are trivial,
-but each is a runner and a kernel, while a plain pod is a shell that ends: what the drain of runs costs more is mostly
-theirs. Two hundred kernels do not fit into one machine at once, so a few work at a time.
+The pods wait in a shell until a file appears, so that all of them wait at the same time: then the worker slots that
+are taken are counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are
+trivial, but each is a runner and a kernel, while a plain pod is a shell that ends: what the drain of runs costs more is
+mostly theirs. Two hundred kernels do not fit into one machine at once, so a few work at a time.
 
 `many_runs.py 50` takes fewer runs.
 """
@@ -43,7 +43,7 @@ AT_ONCE = 4
 """How many notebooks work at once when they are let go."""
 
 WAIT = "while [ ! -e {gate} ]; do sleep 1; done"
-IN_TURN = f"; exec flock {{gate}}-$(($$ % {AT_ONCE})) \"$0\" \"$@\""
+IN_TURN = f'; exec flock {{gate}}-$(($$ % {AT_ONCE})) "$0" "$@"'
 
 
 class Gated:
