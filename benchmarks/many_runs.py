@@ -1,7 +1,7 @@
 """Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator, both deferrable.
 
-The pods wait in a shell until a file appears, so that all of them wait at the same time: then the worker slots that are
-taken are counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are
+The pods wait in a shell until a file appears, so that all of them wait at the same time: then the worker slots that
+are taken are counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are
 trivial, but each is a runner and a kernel, while a plain pod is a shell that ends: what the drain of runs costs more is
 mostly theirs. Two hundred kernels do not fit into one machine at once, so a few work at a time.
 

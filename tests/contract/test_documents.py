@@ -182,6 +182,8 @@ WORLD_FAILED = {
     Reason.INTERNAL_ERROR,
     Reason.IMAGE_UNAVAILABLE,
     Reason.UNSCHEDULABLE,
+    Reason.CANNOT_START,
+    Reason.POD_REFUSED,
     Reason.POD_FAILED,
     Reason.CANNOT_START,
     Reason.POD_REFUSED,

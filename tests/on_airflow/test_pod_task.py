@@ -14,6 +14,7 @@ from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.on_airflow.errors import RunFailed, RunFailedForGood
+from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.pod_api import QuotaExceeded
 from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
@@ -286,6 +287,24 @@ def test_what_airflow_gives_up_is_ended_and_sealed(house, pods):
     assert pods.deleted == ["uid-1"]
     house.operator().give_up(a_context())
     assert operator._record.read() == manifest
+
+
+def test_airflows_callback_knows_the_run_from_the_operator_as_the_dag_file_has_it(house, pods, tmp_path):
+    """The DAG processor renders no templates, and an operator of `run_notebook` is nothing but templates."""
+    entry = tmp_path / "nb"
+    entry.mkdir()
+    (entry / "notebook.ipynb").write_text(a_notebook_json())
+    context = {**a_context(), "params": {"notebook": "nb", "parameters": {}}}
+    first = NotebookOperator(task_id="run", notebook="nb")
+    with pytest.raises(TaskDeferred):
+        first.execute(context)
+    later = NotebookOperator(task_id="run", notebook="{{ params.notebook }}", parameters_from="request")
+    end_given_up({**context, "task": later})
+    assert (first._record.read().reason, pods.deleted) == (Reason.TERMINATED, ["uid-1"])
+
+
+def test_a_callback_without_a_task_leaves_it_to_the_sweeper():
+    end_given_up({"run_id": "manual__1"})
 
 
 def test_a_late_call_of_an_earlier_try_does_not_touch_a_newer_one(house, pods):
