@@ -21,6 +21,8 @@ from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
+from daybook.on_airflow.credentials.handover import Handover
+from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import as_airflow, describe, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
@@ -116,6 +118,7 @@ class NotebookOperator(KubernetesPodOperator):
         self._plan: PodPlan | None = None
         self._pod_to_reattach: k8s.V1Pod | None = None
         self._manifest: Manifest | None = None
+        self._credentials = PodCredentials()
 
     # -- the way of a run ----------------------------------------------------------------------------------------
 
@@ -164,6 +167,8 @@ class NotebookOperator(KubernetesPodOperator):
                 settle(record, earlier.attempt, GONE)
             record.write(queued(request, source_key(entry)))
         self._begin(settings, workspace, request)
+        handover = Handover.of(workspace, request.run_id, request.attempt, settings.store_environment)
+        self._credentials = PodCredentials(handover, lambda: self.client)
         self._plan = PodPlan(request, _for_pod(workspace, entry), choose_resources(entry, workspace))
 
     def _given(self, context: Any, entry: Notebook) -> tuple[dict[str, Any], str | None]:
@@ -233,6 +238,8 @@ class NotebookOperator(KubernetesPodOperator):
         except Exception as error:  # noqa: BLE001 - whatever the provider raises, the manifest decides
             failure = error
             self.log.info("The pod's own account: %s", said(error))
+        finally:
+            self._credentials.close()
         if self._manifest is not None:
             return
         # The provider came back without having cleaned up: ask Kubernetes what there is.
@@ -254,10 +261,12 @@ class NotebookOperator(KubernetesPodOperator):
 
     def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Any) -> k8s.V1Pod:  # noqa: ARG002
         """The pod of this very run that still waits to be seen, else a new one; never another run's."""
+        self._credentials.obtain()  # before there is a pod: where the role is refused, nothing starts
         if self._pod_to_reattach is not None:
             self.log.info("Reattaching to pod %s", self._pod_to_reattach.metadata.name)
-            return self._pod_to_reattach
-        return self.pod_manager.create_pod(pod=pod_request_obj)
+        pod = self._pod_to_reattach or self.pod_manager.create_pod(pod=pod_request_obj)
+        (self.trigger_kwargs or {})["daybook"].update(self._credentials.give(pod, renewing=not self.deferrable))
+        return pod
 
     def defer(
         self, *, trigger: Any, method_name: str, kwargs: Any = None, timeout: timedelta | float | None = None

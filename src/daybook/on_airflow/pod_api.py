@@ -17,6 +17,7 @@ from daybook.contract import keys
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.manifest import Reason, State
 from daybook.pods import GRACE_SECONDS, Ending
+from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
 PATIENCE_SECONDS = 300.0
 """How long an API server may be away: a restart of a control plane takes minutes."""
@@ -108,7 +109,9 @@ def is_refusal(error: Exception) -> bool:
 
 
 def refusal(error: Exception | None) -> Ending | None:
-    """What to seal a run with whose pod Kubernetes refused to make; None for other errors."""
+    """What to seal a run with whose pod Kubernetes refused to make, or that has no credentials; None for others."""
+    if isinstance(error, CredentialsRefused | CredentialsUnavailable):
+        return Ending(State.FAILED, Reason.POD_FAILED, f"the pod can have no credentials: {error}")
     if error is None or not is_refusal(error):
         return None
     return Ending(State.FAILED, Reason.POD_FAILED, f"Kubernetes refused to make the pod: {said(error)}")

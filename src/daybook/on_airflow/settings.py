@@ -10,6 +10,7 @@ from pathlib import Path
 from daybook.catalogue import Catalogue, load_catalogue
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.variables import CATALOGUE_VARIABLE, PUBLIC_URL_VARIABLE, STORE_VARIABLES, WORKSPACES_VARIABLE
+from daybook.on_airflow.credentials.connections import Buckets
 from daybook.storage import Store
 from daybook.workspaces import Workspace, Workspaces, load_workspaces
 
@@ -23,12 +24,14 @@ class Settings:
         workspaces_path: `workspaces.yaml`.
         public_url: how a browser reaches Airflow, without a slash at the end; empty gives relative links.
         store_environment: credentials and endpoints for buckets, as the process was given them.
+        buckets: opens them, through Airflow's connections where a workspace names one.
     """
 
     catalogue_paths: tuple[Path, ...]
     workspaces_path: Path
     public_url: str = ""
     store_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    buckets: Buckets = field(default_factory=Buckets, repr=False, compare=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -61,12 +64,13 @@ class Settings:
         return load_workspaces(self.workspaces_path)
 
     def open_bucket(self, workspace: Workspace) -> Store:
-        """A workspace's bucket, with this process's credentials.
+        """A workspace's bucket: by its role or connection, else with this process's credentials.
 
         Raises:
+            InvalidSettings: there is no such connection.
             StoreFailed: it cannot be opened.
         """
-        return workspace.open_bucket(self.store_environment)
+        return self.buckets.open(workspace, self.store_environment)
 
     def run_page(self, workspace: str, run_id: str) -> str:
         """The page of a run."""

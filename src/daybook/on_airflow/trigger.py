@@ -13,6 +13,7 @@ from kubernetes_asyncio.client.exceptions import ApiException
 
 from daybook.contract.errors import DaybookError
 from daybook.contract.manifest import Reason, State
+from daybook.on_airflow.credentials.in_triggerer import Renewal
 from daybook.on_airflow.sealing import note_image, settle
 from daybook.on_airflow.settings import Settings
 from daybook.pods import CONTAINER, GRACE_SECONDS, Ending, image_digest_of
@@ -42,6 +43,7 @@ class NotebookTrigger(KubernetesPodTrigger):
         super().__init__(**pod)
         self.run_reference = run
         self._image_is_noted = False
+        self._renewal = Renewal(run)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, for the triggerer's database."""
@@ -72,8 +74,9 @@ class NotebookTrigger(KubernetesPodTrigger):
         log.warning("Pod %s is still there after its grace period", self.pod_name)
 
     async def _get_pod(self) -> V1Pod:  # type: ignore[override] # there: a decorated one
-        """The pod as it is now; the first look at one that runs notes which image that is."""
+        """The pod as it is now; each look renews credentials that are due, the first notes which image runs."""
         pod = await super()._get_pod()
+        await self._renewal.look(self.hook)
         digest = None if self._image_is_noted else image_digest_of(pod, CONTAINER)
         if digest is not None:
             self._image_is_noted = True
