@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.on_airflow.credentials.roles import Role
 from daybook.storage import Store
+from daybook.storage.credentials import CredentialsUnavailable
 from daybook.workspaces import StsCredentials, Workspace
 
 if TYPE_CHECKING:
@@ -108,17 +109,14 @@ def aws_hook(workspace: Workspace) -> Any:
         except AirflowNotFoundException as error:
             fault = Fault(f"workspace {workspace.name}: store.connection", f"Airflow has no connection {name!r}")
             raise InvalidSettings("cannot reach the workspace's bucket", [fault]) from error
-    return StsHook(aws_conn_id=name)
+    return StsHook(aws_conn_id=name)  # type: ignore[no-untyped-call]
 
 
 class Renewed:
     """A provider that asks another one only when what that gave last is about to expire. Threads may share it."""
 
-    def __init__(
-        self, get: Callable[[], S3Credential], now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, get: Callable[[], S3Credential]) -> None:
         self._get = get
-        self._now = now
         self._lock = threading.Lock()
         self._found: S3Credential | None = None
 
@@ -126,14 +124,12 @@ class Renewed:
         """Credentials that are good for a while yet."""
         with self._lock:
             expires = self._found["expires_at"] if self._found is not None else None
-            if self._found is None or (expires is not None and expires - self._now() < SPARE):
+            if self._found is None or (expires is not None and expires - datetime.now(UTC) < SPARE):
                 self._found = self._get()
             return self._found
 
 
 def _from_session(session: Any) -> Provider:
-    from daybook.storage.credentials import CredentialsUnavailable
-
     credentials = session.get_credentials()
 
     def get() -> S3Credential:

@@ -128,4 +128,4 @@ def due_at(credentials: SessionCredentials, now: datetime | None = None) -> date
 
 def _retried(call: Callable[..., Any], *arguments: Any) -> None:
     """A call of the API, tried again where it fails for a passing reason."""
-    generic_api_retry(call)(*arguments)
+    generic_api_retry(call)(*arguments)  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from daybook.on_airflow.credentials.policy import session_policy
@@ -121,10 +121,9 @@ class Role:
             raise self._refusal(error.response.get("Error", {})) from None
         except BotoCoreError as error:
             raise CredentialsUnavailable(f"cannot assume {self.credentials.role_arn}: {error}") from None
+        expires = given["Expiration"].astimezone(UTC)  # obstore takes no other time zone
         return _masked(
-            SessionCredentials(
-                given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], given["Expiration"]
-            )
+            SessionCredentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], expires)
         )
 
     def _refusal(self, error: Mapping[str, str]) -> Exception:
