@@ -7,10 +7,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from daybook.contract.errors import StoreFailed
 from daybook.on_airflow.credentials.connections import aws_hook
 from daybook.on_airflow.credentials.roles import Role, SessionCredentials
 from daybook.runner.aws_config import aws_variables
-from daybook.storage import StoreFailed, open_store
+from daybook.storage import open_store
 from daybook.storage.credentials import WebIdentity
 from on_airflow.credentials.cloud import BUCKET, role_of
 
