@@ -261,11 +261,15 @@ class NotebookOperator(KubernetesPodOperator):
 
     def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Any) -> k8s.V1Pod:  # noqa: ARG002
         """The pod of this very run that still waits to be seen, else a new one; never another run's."""
-        self._credentials.obtain()  # before there is a pod: where the role is refused, nothing starts
-        if self._pod_to_reattach is not None:
-            self.log.info("Reattaching to pod %s", self._pod_to_reattach.metadata.name)
-        pod = self._pod_to_reattach or self.pod_manager.create_pod(pod=pod_request_obj)
-        (self.trigger_kwargs or {})["daybook"].update(self._credentials.give(pod, renewing=not self.deferrable))
+        renewing, pod = not self.deferrable, self._pod_to_reattach
+        if pod is not None:
+            self.log.info("Reattaching to pod %s", pod.metadata.name)
+            note = self._credentials.give_again(pod, renewing=renewing)
+        else:
+            self._credentials.obtain()  # before there is a pod: where the role is refused, nothing starts
+            pod = self.pod_manager.create_pod(pod=pod_request_obj)
+            note = self._credentials.give(pod, renewing=renewing)
+        (self.trigger_kwargs or {})["daybook"].update(note)
         return pod
 
     def defer(

@@ -92,12 +92,24 @@ def test_a_pod_whose_secret_is_refused_is_deleted_and_nothing_of_it_is_told(api,
     wait_until(lambda: not api.list_namespaced_pod(NAMESPACE).items)
 
 
+def test_a_pod_that_was_taken_up_goes_on_where_it_can_have_no_new_credentials_now(api, cloud, handover, caplog):
+    pod = made(api, cloud)
+    cloud.enforce(False)
+    setup = cloud.client("iam", aws_access_key_id="setup", aws_secret_access_key="setup")
+    setup.delete_user_policy(UserName="airflow", PolicyName="assume")
+    cloud.enforce(True)
+    note = PodCredentials(handover, lambda: api).give_again(pod, renewing=False)
+    assert datetime.fromisoformat(note["credentials_due"]) <= datetime.now(UTC)
+    assert "not renewed, trying again: STS does not let Airflow be" in caplog.text
+    assert api.read_namespaced_pod(pod.metadata.name, NAMESPACE).metadata.deletion_timestamp is None
+
+
 def test_kinds_that_need_nothing_of_airflow_get_nothing(cloud):
     workspace = cloud.workspace("a", credentials={"kind": "none"})
     assert Handover.of(workspace, RUN_ID, 1, {}) is None
     given = PodCredentials()
     given.obtain()
-    assert given.give(None, renewing=True) == {}
+    assert given.give(None, renewing=True) == given.give_again(None, renewing=True) == {}
     given.close()
 
 

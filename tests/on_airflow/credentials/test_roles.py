@@ -167,6 +167,14 @@ def test_a_connection_that_is_not_there_is_named(cloud):
         Buckets().open(workspace, {})
 
 
+def test_a_connection_that_gives_no_session_is_told_in_one_line(cloud, monkeypatch):
+    connection = {"conn_type": "aws", "extra": {"profile_name": "nobody"}}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_PROFILE", json.dumps(connection))
+    workspace = cloud.workspace("a", store={"connection": "aws_profile"})
+    with pytest.raises(StoreFailed, match=r"the AWS connection aws_profile gives no session: .*nobody"):
+        Buckets().open(workspace, {})
+
+
 def test_a_role_is_assumed_once_for_many_looks_at_its_bucket(cloud, monkeypatch):
     asked = []
     real = Role.assume

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from daybook.contract.errors import Fault, InvalidSettings
+from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
 from daybook.on_airflow.credentials.roles import Role
 from daybook.storage import Store
 from daybook.storage.credentials import CredentialsUnavailable
@@ -85,13 +86,39 @@ def way_to(workspace: Workspace, environment: Mapping[str, str]) -> Way:
 
     Raises:
         InvalidSettings: the connection is not there.
+        StoreFailed: it gives no session.
     """
     hook = aws_hook(workspace)
     found = {"AWS_ENDPOINT_URL": hook.conn_config.get_service_endpoint_url("s3"), "AWS_REGION": hook.region_name}
     if isinstance(workspace.credentials, StsCredentials):
-        role = Role.of(workspace, hook, environment)
+        role = role_of(workspace, environment)
         return Way(_given(found), Renewed(lambda: role.assume(CONTROL_PLANE).for_obstore()))
-    return Way(_given(found), _from_session(hook.get_session()))
+    with _told(workspace):
+        return Way(_given(found), _from_session(hook.get_session()))
+
+
+def role_of(workspace: Workspace, environment: Mapping[str, str]) -> Role:
+    """A workspace's role, and who asks for it: the connection.
+
+    Raises:
+        InvalidSettings: the connection is not there.
+        StoreFailed: it leads to no session, for it is to assume a role of its own that is refused.
+    """
+    hook = aws_hook(workspace)
+    with _told(workspace):
+        return Role.of(workspace, hook, environment)
+
+
+@contextmanager
+def _told(workspace: Workspace) -> Iterator[None]:
+    """Tells what the amazon provider fails with when it makes a session."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        name = workspace.store.connection or "of Airflow's processes"
+        raise StoreFailed(f"workspace {workspace.name}: the AWS connection {name} gives no session: {error}") from None
 
 
 def aws_hook(workspace: Workspace) -> Any:

@@ -18,7 +18,7 @@ from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
 from daybook.contract import keys
-from daybook.on_airflow.credentials.connections import aws_hook
+from daybook.on_airflow.credentials.connections import role_of
 from daybook.on_airflow.credentials.roles import Role, SessionCredentials
 from daybook.pods.credentials.sts import KEY
 from daybook.workspaces import StsCredentials, Workspace
@@ -55,11 +55,11 @@ class Handover:
 
         Raises:
             InvalidSettings: the workspace's connection is not there.
+            StoreFailed: it gives no session.
         """
         if not isinstance(workspace.credentials, StsCredentials):
             return None
-        role = Role.of(workspace, aws_hook(workspace), environment)
-        return cls(role, run_id, attempt, workspace.namespace)
+        return cls(role_of(workspace, environment), run_id, attempt, workspace.namespace)
 
     @property
     def secret(self) -> str:

@@ -8,6 +8,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from aiohttp import ClientError
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook
 from kubernetes_asyncio.client import CoreV1Api
 from kubernetes_asyncio.client.exceptions import ApiException
@@ -46,7 +47,7 @@ class Renewal:
             async with hook.get_conn() as connection:
                 api = CoreV1Api(connection)
                 await api.patch_namespaced_secret(handover.secret, handover.namespace, content_of(credentials))
-        except (DaybookError, CredentialsRefused, CredentialsUnavailable, ApiException, OSError) as error:
+        except (DaybookError, CredentialsRefused, CredentialsUnavailable, ApiException, ClientError, OSError) as error:
             log.warning("The credentials of run %s are not renewed, trying again: %s", self._run["run_id"], said(error))
             self._due = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS)
         else:

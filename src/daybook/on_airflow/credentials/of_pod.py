@@ -18,6 +18,7 @@ from daybook.on_airflow.credentials.handover import RETRY_SECONDS, Handover, due
 from daybook.on_airflow.credentials.roles import SessionCredentials
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
+_FAILURES = (CredentialsRefused, CredentialsUnavailable, ApiException, HTTPError)
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +66,30 @@ class PodCredentials:
         except (ApiException, HTTPError):
             self._delete(pod)
             raise
-        due = due_at(self._obtained)
+        return self._noted(due_at(self._obtained), renewing)
+
+    def give_again(self, pod: k8s.V1Pod, *, renewing: bool) -> dict[str, str]:
+        """Gives new ones to a pod that an earlier try has made; where that fails the pod goes on with what it has.
+
+        Args:
+            pod: as Kubernetes has it.
+            renewing: as for `give`.
+
+        Returns:
+            What the trigger has to know.
+        """
+        if self._handover is None:
+            return {}
+        due = datetime.now(UTC)
+        try:
+            obtained = self._handover.obtain()
+            self._handover.give(self._client(), pod, obtained)
+            due = due_at(obtained)
+        except _FAILURES as error:
+            log.warning("The pod's credentials are not renewed, trying again: %s", said(error))
+        return self._noted(due, renewing)
+
+    def _noted(self, due: datetime, renewing: bool) -> dict[str, str]:
         if renewing:
             self._keeper = Keeper(self._renew, due)
         return {"credentials_due": due.isoformat()}
@@ -113,7 +137,7 @@ class Keeper:
         while not self._closed.wait(max(0.0, (self._due - datetime.now(UTC)).total_seconds())):
             try:
                 self._due = self._renew()
-            except (CredentialsRefused, CredentialsUnavailable, ApiException, HTTPError) as error:
+            except _FAILURES as error:
                 log.warning("The pod's credentials are not renewed, trying again: %s", said(error))
                 self._due = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS)
 
