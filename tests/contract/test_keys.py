@@ -182,6 +182,13 @@ def test_a_pod_name_is_a_dns_label_that_keeps_digest_and_attempt(run, attempt):
     assert name.endswith(f"-{run[-10:]}-{attempt}")
 
 
+@given(run_ids, st.integers(min_value=1, max_value=10**9))
+def test_a_pods_secret_and_session_are_named_after_it(run, attempt):
+    assert keys.secret_name(run, attempt) == f"{keys.pod_name(run, attempt)}-credentials"
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,251}[a-z0-9])?", keys.secret_name(run, attempt))
+    assert re.fullmatch(r"[\w+=,.@-]{2,64}", keys.session_name(run, attempt))
+
+
 @given(texts)
 def test_a_label_value_is_always_one(text):
     value = keys.label_value(text)

@@ -16,6 +16,8 @@ from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.asking import ParametersFrom, PodPlan, asked_for, enough_memory, for_pod, with_memory
 from daybook.on_airflow.assets import outlet_of
+from daybook.on_airflow.credentials.handover import Handover
+from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import RunFailedForGood, also_retried, as_airflow, failure_of
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
@@ -112,6 +114,7 @@ class NotebookOperator(PodTask):
         self._is_waiting = False
         self._attempt_without_room: int | None = None
         self._worker: WorkerNotebookOperator | None = None
+        self._credentials = PodCredentials()
 
     # -- the way of a run ----------------------------------------------------------------------------------------------
 
@@ -197,6 +200,8 @@ class NotebookOperator(PodTask):
             self._manifest = earlier
         request = self._queue(with_memory(request, resources), entry, earlier)
         self._refer(attempt=request.attempt)
+        handover = Handover.of(workspace, request.run_id, request.attempt, settings.store_environment)
+        self._credentials = PodCredentials(handover, lambda: self.client)
         self.labels = labels(request)
         self._plan = PodPlan(request, for_pod(workspace, entry), resources)
         self.log.info("Run %s, attempt %d: %s", request.run_id, request.attempt, self.run_page)

@@ -18,6 +18,7 @@ from daybook.contract import keys
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.manifest import Reason, State
 from daybook.pods import GRACE_SECONDS, Ending
+from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
 PATIENCE_SECONDS = 300.0
 """How long an API server may be away: a restart of a control plane takes minutes."""
@@ -187,7 +188,9 @@ def is_no_room(error: ApiException) -> bool:
 
 
 def refusal(error: Exception | None) -> Ending | None:
-    """What to seal a run with whose pod Kubernetes refused to make; None for other errors."""
+    """What to seal a run with whose pod Kubernetes refused to make, or that has no credentials; None for others."""
+    if isinstance(error, CredentialsRefused | CredentialsUnavailable):
+        return Ending(State.FAILED, Reason.POD_FAILED, f"the pod can have no credentials: {error}")
     if error is None or not is_refusal(error):
         return None
     if isinstance(error, ApiException) and error.status == _CONFLICT:

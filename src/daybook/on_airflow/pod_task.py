@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from daybook.contract.errors import DaybookError, InfrastructureFailed, StoreFailed
 from daybook.contract.manifest import Manifest, Reason, State
+from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import describe
 from daybook.on_airflow.patience import PatientPodManager
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, refusal, said
@@ -50,6 +51,7 @@ class PodTask(KubernetesPodOperator):
     _reference: RunReference | None = None
     _manifest: Manifest | None = None
     _pod_to_reattach: k8s.V1Pod | None = None
+    _credentials: PodCredentials
 
     # -- what an earlier try left --------------------------------------------------------------------------------------
 
@@ -92,13 +94,16 @@ class PodTask(KubernetesPodOperator):
             QuotaExceeded: there is no room for it now, and the task can wait elsewhere.
             ApiException: Kubernetes refuses it.
         """
-        pod = self._pod_to_reattach
+        renewing, pod = not self.deferrable, self._pod_to_reattach
         if pod is not None:
             self.log.info("Reattaching to pod %s", pod.metadata.name)
+            note = self._credentials.give_again(pod, renewing=renewing)
         else:
+            self._credentials.obtain()  # before there is a pod: where the role is refused, nothing starts
             pod = self._made(pod_request_obj)
             self._note_pod(pod)
-        self._refer(pod_uid=pod.metadata.uid)
+            note = self._credentials.give(pod, renewing=renewing)
+        self._refer(pod_uid=pod.metadata.uid, **note)
         return pod
 
     def _made(self, wanted: k8s.V1Pod) -> k8s.V1Pod:
@@ -132,6 +137,8 @@ class PodTask(KubernetesPodOperator):
         except Exception as error:  # noqa: BLE001 - whatever the provider raises, the manifest decides
             failure = error
             self.log.info("The pod's own account: %s", said(error))
+        finally:
+            self._credentials.close()
         if self._manifest is None:
             # The provider came back without having cleaned up: ask Kubernetes what there is.
             self._finish(self._own_pod(), refusal(failure))

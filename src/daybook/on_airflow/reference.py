@@ -26,6 +26,7 @@ class RunReference:
         pod_uid: of the pod that was made for it; another pod of the same name is not it.
         also_retried: reasons that this notebook's entry wants retried.
         disruption: why Kubernetes takes the pod away (state, reason, message), as long as it was still there to ask.
+        credentials_due: when the pod's credentials are to be renewed, ISO 8601; None where there is nothing to renew.
     """
 
     workspace: str
@@ -34,6 +35,7 @@ class RunReference:
     pod_uid: str | None = None
     also_retried: tuple[str, ...] = ()
     disruption: tuple[str, str, str] | None = None
+    credentials_due: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document `from_json` reads."""
@@ -50,6 +52,7 @@ class RunReference:
             pod_uid=document.get("pod_uid"),
             also_retried=tuple(document.get("also_retried", ())),
             disruption=tuple(disruption) if disruption else None,
+            credentials_due=document.get("credentials_due"),
         )
 
     @property

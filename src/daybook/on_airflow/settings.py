@@ -18,6 +18,7 @@ from daybook.contract.variables import (
     VOUCHER_KEY_VARIABLE,
     WORKSPACES_VARIABLE,
 )
+from daybook.on_airflow.credentials.connections import Buckets
 from daybook.on_airflow.vouchers import read_key
 from daybook.storage import Store
 from daybook.workspaces import InForce, Workspace, Workspaces, WorkspacesFile
@@ -35,6 +36,7 @@ class Settings:
         notebook_environment: the virtual environment for notebooks that execute in the worker; None is Airflow's own.
         state: a folder of Daybook's own on this machine; the last good workspaces lie in it.
         voucher_key_file: holds the key of vouchers; None where groups and claims do not count in runs.
+        buckets: opens them, through Airflow's connections where a workspace names one.
     """
 
     catalogue_paths: tuple[Path, ...]
@@ -44,6 +46,7 @@ class Settings:
     notebook_environment: Path | None = None
     state: Path | None = None
     voucher_key_file: Path | None = None
+    buckets: Buckets = field(default_factory=Buckets, repr=False, compare=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -97,12 +100,13 @@ class Settings:
         return None if self.voucher_key_file is None else read_key(self.voucher_key_file)
 
     def open_bucket(self, workspace: Workspace) -> Store:
-        """A workspace's bucket, with this process's credentials.
+        """A workspace's bucket: by its role or connection, else with this process's credentials.
 
         Raises:
+            InvalidSettings: there is no such connection.
             StoreFailed: it cannot be opened.
         """
-        return workspace.open_bucket(self.store_environment)
+        return self.buckets.open(workspace, self.store_environment)
 
     def run_page(self, workspace: str, run_id: str) -> str:
         """The page of a run."""

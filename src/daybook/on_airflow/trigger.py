@@ -17,6 +17,7 @@ from kubernetes_asyncio.client.exceptions import ApiException
 
 from daybook.contract.errors import DaybookError
 from daybook.contract.manifest import Reason, State
+from daybook.on_airflow.credentials.in_triggerer import Renewal
 from daybook.on_airflow.patience import PatientHook
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, settle
@@ -51,6 +52,7 @@ class NotebookTrigger(KubernetesPodTrigger):
         super().__init__(**pod)
         self.run_reference = run
         self._image_is_noted = False
+        self._renewal = Renewal(run)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, for the triggerer's database."""
@@ -80,7 +82,10 @@ class NotebookTrigger(KubernetesPodTrigger):
         return super().define_pod_container_state(pod)
 
     async def _get_pod(self) -> V1Pod:  # type: ignore[override] # there: a decorated one
-        """The pod as it is now, and no other; notes which image runs, and why Kubernetes takes the pod away."""
+        """The pod as it is now, and no other; each look renews credentials that are due.
+
+        Notes which image runs, and why Kubernetes takes the pod away.
+        """
         pod = await self.hook.get_pod(name=self.pod_name, namespace=self.pod_namespace)
         if self._reference.pod_uid not in (None, pod.metadata.uid):
             raise PodReplaced(f"another pod is called {self.pod_name} now")
@@ -88,6 +93,7 @@ class NotebookTrigger(KubernetesPodTrigger):
         if disruption is not None:
             told = (str(disruption.state), str(disruption.reason), disruption.message)
             self.trigger_kwargs["daybook"] = {**self.run_reference, "disruption": told}
+        await self._renewal.look(self.hook)
         digest = None if self._image_is_noted else image_digest_of(pod, CONTAINER)
         if digest is not None:
             self._image_is_noted = True

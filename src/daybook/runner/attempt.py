@@ -23,6 +23,7 @@ from daybook.runner.html import HtmlPage
 from daybook.runner.interruption import Interruption
 from daybook.runner.journal import Journal
 from daybook.runner.kernels import KernelSpec
+from daybook.runner.known_secrets import RenewedSecrets
 from daybook.runner.log import RunLog
 from daybook.runner.recorder import Recorder
 from daybook.runner.redaction import Redactor, secrets_of
@@ -171,7 +172,7 @@ def begin(
     store = open_store(request.output, environment)
     folder = WorkingFolder.make(scratch)
     secrets = secrets_of(environment)
-    redactor = Redactor(secrets)
+    redactor = Redactor(secrets, RenewedSecrets(environment))
     # In a bucket that is a folder the journal is written at its place at once.
     journal = Journal(store.local_path(AttemptKeys(request.attempt).journal_slice(0)) or folder.journal)
     with (

@@ -15,6 +15,7 @@ from daybook.contract.request import RunRequest
 from daybook.contract.sources import shown
 from daybook.runner import attempt as attempts
 from daybook.runner.attempt import Attempt
+from daybook.runner.aws_config import aws_variables
 from daybook.runner.document import Document, read_document
 from daybook.runner.ending import Ending
 from daybook.runner.fetch import fetch
@@ -103,7 +104,8 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
         attempt.log.say(note)
     parameters = request.parameters
     injected = parameters_cell(parameters, kernel.name, language_for(document, kernel)) if parameters else None
-    place = KernelPlace(attempt.folder.kernel, attempt.kernel_environment(), attempt.folder.kernel_log)
+    variables = {**attempt.kernel_environment(), **aws_variables(attempt.environment, attempt.folder.aws_config)}
+    place = KernelPlace(attempt.folder.kernel, variables, attempt.folder.kernel_log)
     with KernelProcess(kernel, place, attempt.head_start) as process:
         # The kernel boots while the libraries that will talk to it are loaded here.
         from daybook.runner.engine import host

@@ -69,6 +69,11 @@ class WorkingFolder:
         return self.root / "kernel.log"
 
     @property
+    def aws_config(self) -> Path:
+        """What the notebook's own AWS libraries are told."""
+        return self.root / "aws-config"
+
+    @property
     def notebook(self) -> Path:
         """The executed notebook."""
         return self.root / keys.NOTEBOOK_FILE

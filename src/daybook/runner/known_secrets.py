@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -83,6 +84,37 @@ def secrets_of(environment: Mapping[str, str]) -> tuple[Secret, ...]:
             for part in _credentials(name, value):
                 found.setdefault(part, Secret(name, part))
     return tuple(found.values())
+
+
+class RenewedSecrets:
+    """The files that an environment's variables point to, whose secrets may be others later.
+
+    Args:
+        environment: the pod's; the files' content now counts as known.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        named = {name: value for name, value in environment.items() if _FILE_SUFFIX.search(name)}
+        self._files = {name: value for name, value in named.items() if _names_credential(_FILE_SUFFIX.sub("", name))}
+        self._seen = {name: _state_of(value) for name, value in self._files.items()}
+
+    def __call__(self) -> tuple[Secret, ...]:
+        """What is secret in the files that have changed since they were last asked about; cheap where none has."""
+        found: dict[str, str] = {}
+        for name, value in self._files.items():
+            state = _state_of(value)
+            if state != self._seen[name]:
+                self._seen[name] = state
+                found[name] = value
+        return secrets_of(found) if found else ()
+
+
+def _state_of(path: str) -> tuple[int, int, int] | None:
+    """What changes with a file's content; through the links that the kubelet turns to new content."""
+    with suppress(OSError, ValueError):
+        found = os.stat(path)  # noqa: PTH116 - asked at every message; a Path would take longer than the look
+        return found.st_ino, found.st_mtime_ns, found.st_size
+    return None
 
 
 def _credentials(name: str, value: str) -> Iterable[str]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from daybook.runner.disguises import disguises_of
@@ -48,15 +48,28 @@ Span = tuple[int, int]
 
 
 class Redactor:
-    """Replaces secrets in texts. Holds nothing that changes: threads may share it.
+    """Replaces secrets in texts. Threads may share it.
 
     Attributes:
         mark: what stands in a secret's place.
         too_short: names of the variables whose secrets are too short to be kept out; a person should be told.
     """
 
-    def __init__(self, secrets: Iterable[Secret | str] = ()) -> None:
-        """Takes secrets as `secrets_of` finds them, or bare values, which are treated like secret inputs."""
+    def __init__(
+        self, secrets: Iterable[Secret | str] = (), renewed: Callable[[], Iterable[Secret]] = lambda: ()
+    ) -> None:
+        """Takes secrets as `secrets_of` finds them, or bare values, which are treated like secret inputs.
+
+        Args:
+            secrets: what is known from the start.
+            renewed: what has become secret since it was last asked; asked before each look, so it must be quick.
+        """
+        self._known = tuple(secrets)
+        self._renewed = renewed
+        self._learn(self._known)
+
+    def _learn(self, secrets: Iterable[Secret | str]) -> None:
+        # Nothing is ever unlearnt; so another thread that looks meanwhile misses at most what is new.
         known = [each if isinstance(each, Secret) else Secret("", each.strip(), SHORTEST_INPUT) for each in secrets]
         values = sorted({each.value for each in known if each.can_be_kept_out})
         disguises = [each for value in values for each in disguises_of(value)]
@@ -68,6 +81,12 @@ class Redactor:
         self._in_numbers = any(re.fullmatch(r"[0-9.e+-]+", value) for value in values)
         self.mark = next(mark for mark in _MARKS if not any(form in mark for form in self._forms))
         self._beginnings = _Beginnings(self._forms)
+
+    def _ask(self) -> None:
+        new = tuple(self._renewed())
+        if new:
+            self._known += new
+            self._learn(self._known)
 
     def __bool__(self) -> bool:
         """Whether there is anything to look for."""
@@ -117,6 +136,7 @@ class Redactor:
 
     def occurrences(self, text: str) -> list[Span]:
         """Where forms of secrets are, in no order, each as it is."""
+        self._ask()
         spans: list[Span] = []
         if len(text) < self._shortest:
             return spans
@@ -137,6 +157,7 @@ class Redactor:
 
     def undecided(self, text: str) -> int:
         """Where the longest end of the text begins that may be the beginning of a secret; its length if none."""
+        self._ask()
         tail = text[-self._beginnings.reach :]
         found = self._beginnings.last(tail)
         if self._wrapping and (_has_full_line(tail) or _OPEN_BREAK.search(tail)):

@@ -172,7 +172,8 @@ def _credential(key: Any, secret: Any, token: Any, expires: Any) -> S3Credential
         "access_key_id": str(key),
         "secret_access_key": str(secret),
         "token": token,
-        "expires_at": moment if moment.tzinfo else moment.replace(tzinfo=UTC),
+        # obstore takes no other time zone than this very object.
+        "expires_at": moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC),
     }
 
 
