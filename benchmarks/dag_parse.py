@@ -62,7 +62,7 @@ def a_catalogue(folder: Path) -> Path:
         (entry / "notebook.ipynb").write_text(json.dumps(document))
         if i % 2:
             (entry / "spec.yaml").write_text(SPEC.format(i=i))
-    workspaces = {"workspaces": [{"name": "local", "bucket": (folder / "bucket").as_uri()}]}
+    workspaces = {"workspaces": [{"name": "local", "members": ["*"], "bucket": (folder / "bucket").as_uri()}]}
     (folder / "workspaces.yaml").write_text(json.dumps(workspaces))
     return folder
 

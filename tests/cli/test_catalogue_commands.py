@@ -83,7 +83,9 @@ def test_what_the_workspace_does_not_allow_is_refused_with_the_rest(project, cat
 
 @pytest.mark.parametrize(("image", "said"), [("a/b:1", True), ("a/b@sha256:" + "0" * 64, False)])
 def test_an_image_that_is_not_pinned_is_told(project, catalogue, daybook, image, said):
-    project.workspaces.write_text("workspaces: [{name: local, bucket: 'memory:///', allowed: {images: ['*']}}]\n")
+    project.workspaces.write_text(
+        "workspaces: [{name: local, bucket: 'memory:///', members: [ada], allowed: {images: ['*']}}]\n"
+    )
     (project.root / "include" / "notebooks" / "echo" / "spec.yaml").write_text(f"run: {{image: '{image}'}}\n")
     code, out, _ = daybook("validate", "echo")
     assert (code, "pin it" in out) == (0, said)

@@ -92,7 +92,7 @@ class House:
         self.path = folder / "nb.ipynb"
         self.path.write_text(a_notebook_json())
         self.pods = pods
-        text = f"workspaces:\n  - {{name: local, bucket: {folder / 'bucket'}{workspace}}}\n"
+        text = f"workspaces:\n  - {{name: local, members: ['*'], bucket: {folder / 'bucket'}{workspace}}}\n"
         (folder / "workspaces.yaml").write_text(text)
 
     def operator(self, run=None, **options):

@@ -46,7 +46,7 @@ def ran(tmp_path_factory):
     }.items():
         (home / "notebooks" / name).mkdir(parents=True)
         (home / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json([source]))
-    (home / "workspaces.yaml").write_text(f"workspaces:\n  - {{name: local, bucket: {home / 'bucket'}}}\n")
+    (home / "workspaces.yaml").write_text(f"workspaces: [{{name: local, members: ['*'], bucket: {home / 'bucket'}}}]\n")
     (home / "dags").mkdir()
     (home / "dags" / "really_run.py").write_text(DAG)
     (home / "run.py").write_text(RUN)

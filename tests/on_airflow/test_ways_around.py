@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
     given = {"CATALOGUE": tmp_path, "WORKSPACES": tmp_path / "workspaces.yaml", "VOUCHER_KEY_FILE": tmp_path / "key"}
     for name, value in {**given, "STATE": tmp_path / "state"}.items():
         monkeypatch.setenv(f"DAYBOOK_{name}", str(value))
-    monkeypatch.setattr(NotebookOperator, "_unseen_pod", lambda *_: None)
+    monkeypatch.setattr(NotebookOperator, "_take_up", lambda *_: None)
     return tmp_path
 
 
@@ -261,9 +261,9 @@ def test_without_a_key_groups_do_not_count_and_the_refusal_says_so(tried, monkey
 
 
 def test_a_voucher_stays_out_of_request_record_and_rendered_fields(tried, folder, monkeypatch):
-    seen = []
+    seen, queue = [], NotebookOperator._queue
     monkeypatch.setattr(
-        NotebookOperator, "_begin", lambda self, settings, workspace, request: seen.append((self, request))
+        NotebookOperator, "_queue", lambda self, request, *_: seen.append((self, request)) or queue(self, request, *_)
     )
     secret = voucher()
     assert tried(conf={**RESEARCH, "daybook_voucher": secret}) is None

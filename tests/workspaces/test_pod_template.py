@@ -305,7 +305,7 @@ def test_links_that_stay_in_the_folder_are_followed_as_in_a_mounted_config_map(t
     (tmp_path / "..data_1").mkdir()
     (tmp_path / "..data").symlink_to("..data_1")
     for name, text in {
-        "w.yaml": "workspaces: [{name: a, bucket: x, members: [" * "], pod: {template_file: t.yaml}}]",
+        "w.yaml": "workspaces: [{name: a, bucket: x, members: [a], pod: {template_file: t.yaml}}]",
         "t.yaml": "{}",
     }.items():
         (tmp_path / "..data_1" / name).write_text(text)
@@ -330,6 +330,7 @@ def test_a_variable_stands_in_the_environment_or_in_the_template(tmp_path):
         workspaces:
         - name: team
           bucket: x
+          members: [ada]
           environment: {TZ: UTC}
           pod: {template: {spec: {containers: [{name: notebook, env: [{name: TZ, value: CET}]}]}}}
         """)

@@ -108,6 +108,10 @@ class Settings:
         """
         return self.buckets.open(workspace, self.store_environment)
 
+    def bucket_variables(self, workspace: Workspace) -> dict[str, str]:
+        """What `open_bucket` reaches it with, as variables; see `Buckets.variables`."""
+        return self.buckets.variables(workspace, self.store_environment)
+
     def run_page(self, workspace: str, run_id: str) -> str:
         """The page of a run."""
         return f"{self.public_url}/notebooks/runs/{workspace}/{run_id}"

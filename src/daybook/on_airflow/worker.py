@@ -110,7 +110,7 @@ class WorkerNotebookOperator(PapermillOperator):
         self._child = Child.of(
             request,
             workspace if entry.run.spark else workspace.model_copy(update={"spark": None}),
-            settings.store_environment,
+            settings.bucket_variables(workspace),
             os.environ,
             settings.notebook_environment,
         )
@@ -171,10 +171,11 @@ def require_no_pod(entry: Notebook, workspace: Workspace, request: RunRequest) -
     if workspace.runs_in != "worker":
         told = "executes notebooks in pods; its operator may allow the worker by `runs_in: worker`"
         raise InvalidSettings("not in this worker", [Fault(f"workspace {workspace.name}", told)])
-    if workspace.credentials.kind != "none" or workspace.store.connection is not None:
+    if workspace.credentials.kind in ("secret", "service_account"):
         # The runner would take the worker's own credentials in silence.
-        told = "a runner in the worker reaches the bucket by the worker's own credentials; take `credentials` and "
-        told += "`store.connection` out, or `runs_in: worker`"
+        told = (
+            f"credentials of kind {workspace.credentials.kind} are a pod's; name Airflow's `store.connection` instead"
+        )
         raise InvalidSettings("cannot reach the workspace's bucket", [Fault(f"workspace {workspace.name}", told)])
     faults = [
         Fault(name, "is a key of a Kubernetes Secret, which only a pod is given; choose another workspace")

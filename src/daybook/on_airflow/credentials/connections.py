@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
 from daybook.on_airflow.credentials.roles import Role
 from daybook.storage import Store
-from daybook.storage.credentials import CredentialsUnavailable
+from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 from daybook.workspaces import StsCredentials, Workspace
 
 if TYPE_CHECKING:
@@ -54,15 +54,44 @@ class Buckets:
             InvalidSettings: the connection is not there.
             StoreFailed: the bucket cannot be opened.
         """
-        if not _needs_provider(workspace):
+        way = self._way(workspace, environment)
+        if way is None:
             return workspace.open_bucket(environment)
+        return workspace.open_bucket({**environment, **way.environment}, way.credentials)
+
+    def variables(self, workspace: Workspace, environment: Mapping[str, str]) -> dict[str, str]:
+        """What `open` reaches a bucket with, as variables for a child process; nobody renews them there.
+
+        Raises:
+            InvalidSettings: the connection is not there.
+            StoreFailed: there are no credentials to be had.
+        """
+        way = self._way(workspace, environment)
+        if way is None:
+            return dict(environment)
+        try:
+            found = way.credentials()
+        except (CredentialsRefused, CredentialsUnavailable) as error:
+            raise StoreFailed(f"workspace {workspace.name}: no credentials for its bucket: {error}") from error
+        keys = {
+            "AWS_ACCESS_KEY_ID": found["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": found["secret_access_key"],
+            "AWS_SESSION_TOKEN": found.get("token"),
+        }
+        others = {name: value for name, value in environment.items() if name not in keys}
+        return {**others, **way.environment, **_given(keys)}
+
+    def _way(self, workspace: Workspace, environment: Mapping[str, str]) -> Way | None:
+        """How the provider reaches it; None where it is not needed for that."""
+        if not _needs_provider(workspace):
+            return None
         key = json.dumps([sorted(environment.items()), workspace.model_dump(mode="json", include=_ABOUT_BUCKETS)])
         with self._lock:
             made, way = self._ways.get(key, (0.0, None))
             if way is None or time.monotonic() - made > KEPT.total_seconds():
                 way = way_to(workspace, environment)
                 self._ways[key] = (time.monotonic(), way)
-        return workspace.open_bucket({**environment, **way.environment}, way.credentials)
+        return way
 
 
 _ABOUT_BUCKETS = {"name", "bucket", "store", "credentials"}
