@@ -17,8 +17,8 @@ from pathlib import Path
 
 import httpx
 import psutil
-from execute import one_cell
 from measure import CHECKOUT, in_turns, keep, medians, table
+from peers import a_notebook
 
 DAYBOOK = str(CHECKOUT / ".venv" / "bin" / "daybook")
 SETTLE_SECONDS = 20
@@ -50,7 +50,7 @@ def a_stack(prepare: Callable[[Path], None] = lambda _: None) -> Iterator[tuple[
         shutil.copytree(CHECKOUT / "dags", root / "dags")
         (root / "dags" / "empty.py").write_text(EMPTY)
         (root / "include" / "notebooks" / "one_cell").mkdir(parents=True)
-        one_cell(root).rename(root / "include" / "notebooks" / "one_cell" / "notebook.ipynb")
+        a_notebook(root / "include" / "notebooks" / "one_cell" / "notebook.ipynb", ["print(1)"])
         prepare(root)
         ports = free_ports(4)
         options = zip(("--port", "--pods-port", "--spark-port", "--spark-ui-port"), map(str, ports), strict=True)
