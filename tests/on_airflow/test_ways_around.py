@@ -36,8 +36,9 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "workspaces.yaml").write_text(
         f"""
         workspaces:
-          - {{name: local, bucket: "{tmp_path}/buckets/local", members: [bob]}}
-          - {{name: research, bucket: "{tmp_path}/buckets/research", members: {{users: [ada], groups: [geo]}}}}
+          - {{name: local, namespace: local, bucket: "{tmp_path}/buckets/local", members: [bob]}}
+          - {{name: research, namespace: r, bucket: "{tmp_path}/buckets/research",
+              members: {{users: [ada], groups: [geo]}}}}
           - {{name: open, bucket: "{tmp_path}/buckets/open", members: ["*"]}}
           - {{name: strict, bucket: "{tmp_path}/buckets/strict", members: ["*"], allowed: {{sources: [s3://x/*]}}}}
         """

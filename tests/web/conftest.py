@@ -25,7 +25,8 @@ def bucket() -> Store:
 @pytest.fixture
 def world(bucket: Store) -> World:
     """Alice is in both workspaces, everybody else in `open` only."""
-    found = Workspaces(workspaces=(a_workspace(name="open"), a_workspace(name="closed", members=("alice",))))
+    mine = a_workspace(name="closed", members=("alice",), namespace="closed")
+    found = Workspaces(workspaces=(a_workspace(name="open"), mine))
     return World(
         user=_named_user,
         workspaces=lambda: found,

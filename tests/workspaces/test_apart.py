@@ -60,3 +60,21 @@ def test_roles_are_for_s3_and_web_identity_needs_a_service_account():
         a_workspace(credentials={"kind": "sts", "role_arn": ROLE + "x"})
     with pytest.raises(ValidationError, match="need a service_account of the workspace's own"):
         web("a", service_account=None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "faulty"),
+    [
+        ({"members": ["ada"]}, False),  # the same people
+        ({"members": ["bob"]}, True),
+        ({"members": ["bob"], "secret": "b-secrets"}, False),
+        ({"members": ["bob"], "namespace": "b"}, False),
+    ],
+)
+def test_secret_inputs_of_one_workspaces_members_are_out_of_anothers_reach(changes, faulty):
+    pair = (a_workspace(name="a", members=["ada"]), a_workspace(name="b", **changes))
+    if not faulty:
+        Workspaces(workspaces=pair)
+        return
+    with pytest.raises(ValidationError, match="a and b share the Secret daybook-secrets for secret inputs"):
+        Workspaces(workspaces=pair)
