@@ -1,4 +1,5 @@
-"""Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator, both deferrable.
+"""Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator, both deferrable,
+each in a stack of its own, one after the other.
 
 The pods wait in a shell until a file appears, so that all of them wait at the same time: then the worker slots that
 are taken are counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are
@@ -164,12 +165,14 @@ def main() -> None:
         gated_notebook(root)
         (root / "dags" / "plain.py").write_text(PLAIN.format(wait=WAIT.format(gate=gates["plain"])))
 
-    with a_stack(prepare) as (root, client):
-        gated_image(root, gates["gated"])
-        kinds = {name: Gated(root, client, name, gates[name]) for name in ("plain", "gated")}
-        for kind in kinds.values():
+    found = {}
+    for name in ("plain", "gated"):
+        # Each in a stack of its own: a triggerer does not give back what it once had, and lends it to the next.
+        with a_stack(prepare) as (root, client):
+            gated_image(root, gates["gated"])
+            kind = Gated(root, client, name, gates[name])
             kind.measure(WARM_UP)  # what the triggerer loads once belongs to no run
-        found = {name: kind.measure(count) for name, kind in kinds.items()}
+            found[name] = kind.measure(count)
     print(f"\n{count} runs at once: plain KubernetesPodOperator, Daybook, ratio")
     for what, plain in found["plain"].items():
         ours = found["gated"][what]
