@@ -69,6 +69,7 @@ def test_roles_are_for_s3_and_web_identity_needs_a_service_account():
         ({"members": ["bob"]}, True),
         ({"members": ["bob"], "secret": "b-secrets"}, False),
         ({"members": ["bob"], "namespace": "b"}, False),
+        ({"members": ["bob"], "runs_in": "worker"}, False),
     ],
 )
 def test_secret_inputs_of_one_workspaces_members_are_out_of_anothers_reach(changes, faulty):

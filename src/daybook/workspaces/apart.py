@@ -39,6 +39,7 @@ def _shared(one: Workspace, other: Workspace) -> Iterator[str]:
         yield f"{both} the service account {one.service_account}; give each its own"
     if isinstance(kinds[0], SecretCredentials) and kinds[0] == kinds[1]:
         yield f"{both} the Secret {kinds[0].name}; give each its own"
-    if one.secret == other.secret and one.members != other.members:
+    in_pods = one.runs_in == other.runs_in == "pod"  # without a pod there are no secret inputs
+    if in_pods and one.secret == other.secret and one.members != other.members:
         # Secret inputs name keys of it: a member of the one could have a value of the other's.
         yield f"{both} the Secret {one.secret} for secret inputs, but not their members; give one another `secret`"

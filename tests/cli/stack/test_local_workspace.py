@@ -31,7 +31,7 @@ def test_the_token_lies_where_the_workspaces_secret_reference_leads(project):
 def test_other_ports_are_written_and_nothing_else_is_touched(project):
     write_workspaces(project, Ports())
     edited = project.workspaces.read_text().replace('members: ["*"]', "members: [alice]  # mine") + (
-        "  - name: cluster\n    members: [ada]\n    bucket: s3://b/p\n    spark: {remote: 'sc://spark.example:15002'}\n"
+        "  - name: cluster\n    namespace: cluster\n    members: [ada]\n    bucket: s3://b/p\n    spark: {remote: 'sc://spark.example:15002'}\n"
     )
     project.workspaces.write_text(edited)
     write_workspaces(project, Ports(spark=19002, spark_ui=19040))
