@@ -1,6 +1,6 @@
 """Parts of the stack, tasks and pods are killed at random while fifty runs are under way: each ends once, and truly.
 
-`DAYBOOK_CHAOS_SEED=…` repeats the choices of another time, as far as the machine lets it.
+The choices are the same each time, as far as the machine lets them; `DAYBOOK_CHAOS_SEED=…` makes others.
 """
 
 import json
@@ -18,6 +18,7 @@ import pytest
 from driving import kill, make_project, running_stack, until
 from e2e_notebooks import notebook
 
+SEED = 411675
 RUNS = 50
 KILLS = 16
 KINDS = {"quick": 20, "sleeps": 14, "prints": 6, "fails": 6, "once": 4}
@@ -129,7 +130,7 @@ ENDED: dict[str, str] = {}
 @pytest.mark.timeout(900)
 def test_whatever_is_killed_each_run_ends_once_and_truly(chaos, tmp_path, caplog):
     caplog.set_level(logging.INFO, __name__)
-    seed = int(os.environ.get("DAYBOOK_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
+    seed = int(os.environ.get("DAYBOOK_CHAOS_SEED", SEED))
     log.info("DAYBOOK_CHAOS_SEED=%s", seed)
     killer = Killer(chaos, seed)
     tokens = tmp_path / "tokens"
