@@ -11,12 +11,15 @@ import shutil
 import time
 from collections import Counter
 from contextlib import suppress
+from datetime import datetime
 
 import httpx
 import psutil
 import pytest
 from driving import kill, make_project, running_stack, until
 from e2e_notebooks import notebook
+
+from daybook.contract import keys
 
 SEED = 411675
 RUNS = 50
@@ -165,7 +168,10 @@ def problems_of(stack, dag, dag_run, pods_of):
     found = f"{dag} {dag_run} {state} after {tries['try_number']} tries"
     manifest = stack.manifest_of(dag, dag_run)
     if manifest is None:
-        return [f"{found}: no manifest"]
+        # A task that is killed before its run has begun leaves nothing, and `once` has no second try.
+        run_after = datetime.fromisoformat(stack.dag_run(dag, dag_run)["run_after"])
+        executed = pods_of[keys.airflow_run_id(dag, run_after, dag, dag_run)]
+        return [f"{found}: no manifest"] if dag != "chaos_once" or state != "failed" or executed else []
     told = f"{manifest['run_id']} attempt {manifest['attempt']} {manifest['state']} ({manifest['reason']})"
     problems = [] if manifest["sealed"] else ["not sealed"]
     succeeded = manifest["state"] == "succeeded"
