@@ -86,7 +86,7 @@ def test_a_sweep_seals_the_abandoned_and_removes_the_old_but_no_pinned_or_runnin
 def test_a_bucket_that_is_away_fails_its_own_sweep_and_no_other(stack):
     path = stack.root / ".daybook/workspaces.yaml"
     before = path.read_text()
-    path.write_text(f"{before}\n  - name: away\n    bucket: file:///dev/null/bucket\n")
+    path.write_text(f'{before}\n  - name: away\n    bucket: file:///dev/null/bucket\n    members: ["*"]\n')
     try:
         run_id = stack.trigger("clean_up").json()["dag_run_id"]
         assert stack.ended("clean_up", run_id)["state"] == "failed"

@@ -261,7 +261,7 @@ def test_secret_input_reaches_the_notebook_and_no_record(stack):
 def test_bucket_that_cannot_be_written_is_told_before_a_pod_is_made(stack):
     path = stack.root / ".daybook/workspaces.yaml"
     before = path.read_text()
-    path.write_text(f"{before}\n  - name: unwritable\n    bucket: file:///dev/null/bucket\n")
+    path.write_text(f'{before}\n  - name: unwritable\n    bucket: file:///dev/null/bucket\n    members: ["*"]\n')
     try:
         conf = {"notebook": "one_cell", "workspace": "unwritable"}
         answer = until(lambda: a if (a := stack.trigger("run_notebook", conf)).status_code == 200 else None, 90)
