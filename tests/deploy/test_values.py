@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -205,3 +206,13 @@ def test_the_readme_makes_every_secret_that_the_values_name(overlay: str, values
     assert names
     for name in names:
         assert f"secret generic {name}" in text, name
+
+
+def test_commands_of_the_readme_leave_the_lines_after_them_alone() -> None:
+    """`kubectl exec -i` reads what else is pasted, unless it is told what to read."""
+    lines = (KUBERNETES / "README.md").read_text().splitlines()
+    asked = [line for line in lines if re.search(r"(^|\| |; )\s*s3 (mb|admin|alias) ", line)]
+    assert asked
+    for line in asked:
+        for command in re.findall(r"[^;]*\bs3 (?:mb|admin|alias) [^;]*", line):
+            assert "| s3 " in command or "< " in command, line
