@@ -159,6 +159,9 @@ def test_airflow_without_the_chart_is_set_as_with_it() -> None:
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "True",
     }
     assert settings == {**expected, **environment(values), **only_there}
+    api_server = plain.one("Deployment", "airflow-api-server", AIRFLOW)["spec"]["template"]["spec"]["containers"][0]
+    assert values["apiServer"]["args"][-1] == f"exec {' '.join(api_server['command'])}"
+    assert api_server["command"][-1] == "--proxy-headers"
     preload = plain.one("ConfigMap", "airflow-local-settings", AIRFLOW)["data"]["airflow_local_settings.py"]
     assert preload == values["airflowLocalSettings"]
     for deployment in plain.of("Deployment", AIRFLOW):
