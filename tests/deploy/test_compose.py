@@ -135,9 +135,15 @@ def test_kubernetes_gets_a_restricted_namespace_for_each_workspace() -> None:
     }
     for workspace in load_workspaces(PROJECT / "deploy" / "compose" / "workspaces.yaml"):
         assert namespaces[workspace.namespace]["pod-security.kubernetes.io/enforce"] == "restricted"
-        assert [
+        (role,) = [
             each for each in made if each["kind"] == "Role" and each["metadata"]["namespace"] == workspace.namespace
         ]
+        # No Secrets: its credentials are of a kind for which Airflow makes none.
+        assert workspace.credentials.kind == "secret"
+        assert {resource: rule["verbs"] for rule in role["rules"] for resource in rule["resources"]} == {
+            "pods": ["create", "get", "list", "delete"],
+            "pods/log": ["get"],
+        }
 
 
 def test_without_preparation_compose_says_what_to_run(tmp_path: Path) -> None:

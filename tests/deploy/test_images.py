@@ -2,12 +2,13 @@
 
 import io
 import re
-from pathlib import Path
+import tomllib
 
 import pytest
 from dockerfile_parse import DockerfileParser
 
-PROJECT = Path(__file__).parents[2]
+from deploy.rendered import AIRFLOW, PROJECT, WITHOUT_HELM, render
+
 IMAGES = ["notebook", "airflow"]
 USERS = {"notebook": "1000:1000", "airflow": "50000:0"}
 LABELS = {"title", "description", "licenses", "version", "revision", "base.name"}
@@ -98,3 +99,11 @@ def test_the_notebook_image_keeps_nothing_where_a_pod_mounts_empty_folders() -> 
     targets = [each.split()[-1] for each in values(final, "COPY")]
     assert not [each for each in targets if each.startswith(("/home/daybook", "/tmp"))]
     assert values(final, "ENTRYPOINT") == ['["daybook"]']
+
+
+def test_the_dev_overlay_takes_the_images_that_are_built_here() -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert {each.image for each in render("dev").workspaces} == {f"daybook/notebook:{version}"}
+    pods = [each["spec"]["template"]["spec"] for each in render(WITHOUT_HELM).of("Deployment", AIRFLOW)]
+    images = {each["image"] for pod in pods for each in [*pod["containers"], *pod["initContainers"]]}
+    assert images == {f"daybook/airflow:{version}"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -158,6 +159,9 @@ def test_airflow_without_the_chart_is_set_as_with_it() -> None:
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "True",
     }
     assert settings == {**expected, **environment(values), **only_there}
+    api_server = plain.one("Deployment", "airflow-api-server", AIRFLOW)["spec"]["template"]["spec"]["containers"][0]
+    assert values["apiServer"]["args"][-1] == f"exec {' '.join(api_server['command'])}"
+    assert api_server["command"][-1] == "--proxy-headers"
     preload = plain.one("ConfigMap", "airflow-local-settings", AIRFLOW)["data"]["airflow_local_settings.py"]
     assert preload == values["airflowLocalSettings"]
     for deployment in plain.of("Deployment", AIRFLOW):
@@ -205,3 +209,13 @@ def test_the_readme_makes_every_secret_that_the_values_name(overlay: str, values
     assert names
     for name in names:
         assert f"secret generic {name}" in text, name
+
+
+def test_commands_of_the_readme_leave_the_lines_after_them_alone() -> None:
+    """`kubectl exec -i` reads what else is pasted, unless it is told what to read."""
+    lines = (KUBERNETES / "README.md").read_text().splitlines()
+    asked = [line for line in lines if re.search(r"(^|\| |; )\s*s3 (mb|admin|alias) ", line)]
+    assert asked
+    for line in asked:
+        for command in re.findall(r"[^;]*\bs3 (?:mb|admin|alias) [^;]*", line):
+            assert "| s3 " in command or "< " in command, line

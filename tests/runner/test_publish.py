@@ -81,7 +81,8 @@ def test_in_a_pod_the_message_says_that_the_folder_is_the_pods(run, tmp_path):
     (bucket / "notebook.html").mkdir()
     ended = run("1", environment={**os.environ, "DAYBOOK_REQUEST": "{}"})
     [kept] = ended.scratch.iterdir()
-    assert f"everything is in the pod's own folder {kept} for as long as the pod is kept" in ended.manifest.message
+    told = f"everything is in the pod's own folder {kept}, which a cluster clears when the pod ends"
+    assert told in ended.manifest.message
 
 
 def test_a_notebook_that_failed_is_not_forgotten_when_the_bucket_fails_too(run, tmp_path):

@@ -209,7 +209,7 @@ class PodTask(KubernetesPodOperator):
             self._pods.wait_until_gone(pod)
         self._manifest = settle(self._record, self._attempt, ending, pod)
         if self._manifest.reason is Reason.STORE_FAILED:
-            self.log.warning("Pod %s is kept: it holds what could not be saved", pod.metadata.name)
+            self.log.warning("Pod %s is kept: its log is nowhere else", pod.metadata.name)
         elif ended:
             self._delete_settled(pod)
 

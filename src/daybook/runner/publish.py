@@ -210,8 +210,9 @@ def _with_log(attempt: Attempt, manifest: Manifest) -> Manifest:
 
 def _where_it_is(attempt: Attempt) -> str:
     if REQUEST_VARIABLE in attempt.environment:
-        # The path means something only inside the pod, whose files go with it.
-        return f"everything is in the pod's own folder {attempt.folder.root} for as long as the pod is kept"
+        # The path means something only inside the pod. A kubelet clears the emptyDirs of one that has ended; localpods
+        # keeps them with the pod.
+        return f"everything is in the pod's own folder {attempt.folder.root}, which a cluster clears when the pod ends"
     return f"everything is kept in {attempt.folder.root}"
 
 
