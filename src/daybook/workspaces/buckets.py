@@ -79,7 +79,7 @@ def shared_buckets(buckets: Iterable[tuple[str, BucketPlace | None]]) -> Iterato
 
 
 def _server(endpoint: str) -> str:
-    """The server of an endpoint, alike however it is written; empty for AWS's own, whose buckets have one owner each."""
+    """The server of an endpoint, alike however it is written; empty for AWS's own, where a name is but one bucket's."""
     parts = urlsplit(endpoint)
     host = (parts.hostname or "").rstrip(".")
     return "" if _AWS.fullmatch(host) else f"{host}:{parts.port or _DEFAULT_PORTS.get(parts.scheme)}"
