@@ -139,6 +139,16 @@ def test_a_faulty_template_file_leaves_the_last_good_one_in_force(file, write, p
     assert now.model_dump(exclude={"pod"}) == was.model_dump(exclude={"pod"})
 
 
+@pytest.mark.parametrize("name", ["pod.yaml", "templates/pod.yaml"])
+def test_a_template_that_is_changed_in_its_place_counts_at_once(file, write, path, name):
+    write(GOOD.replace("NAME", "one").replace("}", f', pod: {{"template_file": "{name}"}}}}'))
+    template = path.parent / name
+    template.parent.mkdir(exist_ok=True)
+    for team in ("water", "earth"):
+        template.write_text(f"metadata: {{labels: {{team: {team}}}}}")
+        assert file.read().workspaces.get(None).pod.template == {"metadata": {"labels": {"team": team}}}
+
+
 def test_a_copy_that_is_no_good_any_more_is_not_in_force(file, write, tmp_path):
     write(GOOD.replace("NAME", "one"))
     file.read()

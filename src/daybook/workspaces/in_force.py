@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from daybook.workspaces.workspace import Workspaces
 
 _PRIVATE_FOLDER = 0o700
 _REMEMBERED = 16  # readings of files, in one process
+
+_TEMPLATE = re.compile(r"""template_file["']?\s*:\s*["']?([^\s"',{}\0]+)""")
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,14 +57,16 @@ class WorkspacesFile:
         Raises:
             InvalidSettings: the file is not as it must be, and no good one is known.
         """
-        found = _reading(self._path, self._kept_in, _signature(self._path))
+        signature = _signature(self._path)
+        templates = (_signature(template) for template in _templates(self._path, signature))
+        found = _reading(self._path, self._kept_in, (signature, *templates))
         if isinstance(found, InvalidSettings):
             raise InvalidSettings(found.summary, found.faults)
         return found
 
 
 def _signature(path: Path) -> tuple[int, ...]:
-    """Changes when the file does, or what lies beside it: a template, the links that a ConfigMap is mounted by."""
+    """Changes when the file does, or what lies beside it comes and goes: the links that a ConfigMap is mounted by."""
     try:
         file, folder = path.stat(), path.parent.stat()
     except OSError:
@@ -70,7 +75,16 @@ def _signature(path: Path) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _reading(path: Path, kept_in: Path | None, _: tuple[int, ...]) -> InForce | InvalidSettings:
+def _templates(path: Path, _: tuple[int, ...]) -> tuple[Path, ...]:
+    """The templates that the file names, faulty or not: to be looked at, so one too many does no harm."""
+    try:
+        return tuple(path.parent / name for name in _TEMPLATE.findall(read_file(path)))
+    except InvalidSettings:
+        return ()
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _reading(path: Path, kept_in: Path | None, _: tuple[tuple[int, ...], ...]) -> InForce | InvalidSettings:
     """What the file says; looked for once for each change of it, and a fault is told once."""
     try:
         workspaces = parse_workspaces(read_file(path), path)
