@@ -63,7 +63,7 @@ def test_manual_run_of_nobody_is_refused_where_members_are_named():
         plan(user=None, members=("ada",))
 
 
-@pytest.mark.parametrize("run_type", ["scheduled", "asset_triggered", "backfill"])
+@pytest.mark.parametrize("run_type", ["scheduled", "asset_triggered"])
 def test_unattended_run_is_its_owners(run_type):
     request = plan(a_notebook(owner="ada", schedule="@daily"), user=None, members=("ada",), run_type=run_type)
     assert request.user == "ada"

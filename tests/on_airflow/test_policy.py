@@ -37,10 +37,12 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from daybook.on_airflow.dags import catalogue_dags
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.policy import is_in_force
+from daybook.on_airflow.worker import WorkerNotebookOperator
 
 told = {"in_force": is_in_force()}
 with DAG("own") as own:
     NotebookOperator(task_id="here", notebook="nb", workspace="b")
+    WorkerNotebookOperator(task_id="worker", notebook="nb", workspace="b")
     NotebookOperator(task_id="template", notebook="nb", workspace="{{ params.x }}")
     NotebookOperator(task_id="gone", notebook="nb", workspace="nowhere")
     NotebookOperator.partial(task_id="many", notebook="nb", workspace="b").expand(parameters=[{}, {}])
@@ -170,7 +172,7 @@ def test_a_run_is_counted_where_it_is_to_run(told, run, pool):
 
 def test_a_dag_of_ones_own_is_counted_too_whatever_its_conf_and_pool_say(told):
     assert (told["own"]["here"], told["own"]["ours"]) == ("daybook_b", "daybook_a")
-    assert told["own"]["many"] == "daybook_b"
+    assert told["own"]["many"] == told["own"]["worker"] == "daybook_b"
 
 
 def test_where_the_workspace_cannot_be_told_the_task_keeps_its_pool_and_starts(told):

@@ -153,6 +153,10 @@ WAYS = {
         {"user": "eve", "run_type": "backfill", "entry": {**SCHEDULED, "owner": "ada"}},
         NOT_A_MEMBER,
     ),
+    "a backfill made by nobody knows whom does not borrow the owner": (
+        {"user": None, "run_type": "backfill", "entry": {**SCHEDULED, "owner": "ada"}, "conf": RESEARCH},
+        NOBODY,
+    ),
     "an empty name does not borrow the owner": (
         {"user": "", "run_type": "backfill", "entry": {**SCHEDULED, "owner": "ada"}},
         NOBODY,

@@ -20,7 +20,9 @@ def pod_with(**workspace):
 def added(pod):
     """Variables, volumes and mounts beside those of every pod."""
     container = pod["spec"]["containers"][0]
-    variables = {one["name"]: one.get("value") for one in container["env"] if one["name"] != "DAYBOOK_REQUEST"}
+    variables = {
+        one["name"]: one.get("value") for one in container["env"] if one["name"] not in ("DAYBOOK_REQUEST", "HOME")
+    }
     volumes = [one for one in pod["spec"]["volumes"] if "emptyDir" not in one]
     mounts = [one for one in container["volumeMounts"] if one["name"] in {volume["name"] for volume in volumes}]
     return variables, volumes, mounts, container.get("envFrom")

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from builders import a_workspace
 from daybook.workspaces import Workspaces
 
+MOUNTED = {"volumes": [{"name": "v", "mount_path": "/v", "secret": "s"}]}
 ROLE = "arn:aws:iam::123456789012:role/"
 
 
@@ -31,7 +32,10 @@ def keyed(name, secret, namespace="default"):
         (web("a", "x"), sts("b", "x"), "the role arn:aws:iam::123456789012:role/x"),
         (web("a"), web("b", service_account="a"), "the service account a"),
         (web("a"), a_workspace(name="b", service_account="a"), "the service account a"),
+        (web("a", service_account="default"), a_workspace(name="b"), "the service account default"),
         (keyed("a", "s"), keyed("b", "s"), "the Secret s"),
+        (keyed("a", "s"), a_workspace(name="b", secret="s"), "the Secret s"),
+        (keyed("a", "s"), a_workspace(name="b", pod=MOUNTED), "the Secret s"),
     ],
 )
 def test_two_workspaces_that_share_what_a_bucket_trusts_are_refused(one, other, shared):
@@ -48,6 +52,7 @@ def test_two_workspaces_that_share_what_a_bucket_trusts_are_refused(one, other, 
         (sts("a", "x"), sts("b", "x")),
         (keyed("a", "s"), keyed("b", "t")),
         (keyed("a", "s"), keyed("b", "s", "other")),
+        (keyed("a", "s"), a_workspace(name="b", secret="s", namespace="other")),
         (a_workspace(name="a", service_account="x"), a_workspace(name="b", service_account="x")),
     ],
 )

@@ -79,3 +79,18 @@ def test_buckets_of_one_name_on_two_servers_are_two():
     Workspaces(workspaces=(a_workspace(name="one", bucket="s3://b"), two))
     with pytest.raises(ValueError, match="lies within"):
         Workspaces(workspaces=(two, a_workspace(name="one", bucket="s3://b/x", store=store)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"store": {"endpoint": "http://minio"}}, {"store": {"endpoint": "http://MinIO:80/"}}),
+        ({"store": {"endpoint": "http://minio"}}, {"environment": {"AWS_ENDPOINT_URL": "http://minio"}}),
+        ({"store": {"endpoint": "http://minio"}}, {"environment": {"AWS_ENDPOINT_URL_S3": "http://minio"}}),
+        ({}, {"store": {"endpoint": "https://s3.eu-central-1.amazonaws.com"}}),
+    ],
+)
+def test_one_server_is_known_however_it_is_written(one, other):
+    pair = (a_workspace(name="one", bucket="s3://b/x", **one), a_workspace(name="two", bucket="s3://b/x", **other))
+    with pytest.raises(ValueError, match="is that of workspace 'one' too"):
+        Workspaces(workspaces=pair)

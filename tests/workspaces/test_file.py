@@ -174,6 +174,12 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         ("environment", {"A-B": "x"}, "is not the name of an environment variable"),
         ("environment", {"A": True}, "valid string"),
         ("environment", {"SPARK_REMOTE": "x"}, "Daybook itself sets"),
+        *(
+            ("environment", {name: "x"}, "no place for a secret")
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCOUNT_KEY")
+        ),
+        ("store", {"endpoint": "http://key:secret@minio:9000"}, "no place for a secret"),
+        ("store", {"sts_endpoint": "http://key@minio:9000"}, "no place for a secret"),
         ("spark", {"remote": "http://x"}, "is not an address as pyspark takes it"),
         ("spark", {"remote": "sc://x:1/;token=abc"}, "no place for a secret"),
         ("spark", {"remote": "sc://x", "ui": "javascript:alert(1)"}, "is not the URL of a page"),
@@ -184,6 +190,11 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 def test_a_field_that_cannot_be_is_refused(field, value, message):
     with pytest.raises(ValueError, match=message):
         a_workspace(**{"name": "a", field: value})
+
+
+def test_a_variable_may_name_the_file_that_holds_a_credential():
+    given = {"GOOGLE_APPLICATION_CREDENTIALS": "/keys/one.json", "AWS_SHARED_CREDENTIALS_FILE": "/keys/aws"}
+    assert a_workspace(name="a", environment=given).environment == given
 
 
 @pytest.mark.parametrize("name", ["a", "0", "a-b", "a" * 63])

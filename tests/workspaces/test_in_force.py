@@ -100,6 +100,55 @@ def test_the_copy_is_private(file, write, tmp_path):
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_a_copy_that_somebody_else_can_have_written_is_not_in_force(file, write, tmp_path, mode):
+    write(GOOD.replace("NAME", "one"))
+    file.read()
+    (copy,) = (tmp_path / "state").iterdir()
+    copy.chmod(mode)
+    write(BAD)
+    with pytest.raises(InvalidSettings, match="line 3"):
+        file.read()
+
+
+def test_a_link_in_the_copys_place_is_not_in_force(file, write, tmp_path):
+    write(GOOD.replace("NAME", "one"))
+    file.read()
+    (copy,) = (tmp_path / "state").iterdir()
+    copy.symlink_to(copy.rename(tmp_path / "elsewhere"))
+    write(BAD)
+    with pytest.raises(InvalidSettings, match="line 3"):
+        file.read()
+
+
+def test_a_faulty_template_file_leaves_the_last_good_one_in_force(file, write, path):
+    write(
+        GOOD.replace("NAME", "one").replace(
+            "}", ', environment: {GREETING: "Grüße 🎈"}, pod: {template_file: pod.yaml}}'
+        )
+    )
+    template = path.with_name("pod.yaml")
+    template.write_text("metadata: {labels: {team: water}}")
+    first = file.read()
+    template.unlink()
+    in_another_process()
+    found = file.read()
+    assert "pod.yaml" in str(found.fault)
+    (was,), (now,) = first.workspaces, found.workspaces
+    assert now.pod.template == was.pod.template == {"metadata": {"labels": {"team": "water"}}}
+    assert now.model_dump(exclude={"pod"}) == was.model_dump(exclude={"pod"})
+
+
+@pytest.mark.parametrize("name", ["pod.yaml", "templates/pod.yaml"])
+def test_a_template_that_is_changed_in_its_place_counts_at_once(file, write, path, name):
+    write(GOOD.replace("NAME", "one").replace("}", f', pod: {{"template_file": "{name}"}}}}'))
+    template = path.parent / name
+    template.parent.mkdir(exist_ok=True)
+    for team in ("water", "earth"):
+        template.write_text(f"metadata: {{labels: {{team: {team}}}}}")
+        assert file.read().workspaces.get(None).pod.template == {"metadata": {"labels": {"team": team}}}
+
+
 def test_a_copy_that_is_no_good_any_more_is_not_in_force(file, write, tmp_path):
     write(GOOD.replace("NAME", "one"))
     file.read()

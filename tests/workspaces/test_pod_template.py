@@ -337,3 +337,19 @@ def test_a_variable_stands_in_the_environment_or_in_the_template(tmp_path):
     )
     (found,) = faults_of(path)
     assert "environment.TZ (workspace 'team'): stands in the pod's template too" in found
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        ("annotations", "iam.amazonaws.com/role"),
+        ("annotations", "eks.amazonaws.com/role-arn"),
+        ("annotations", "vault.hashicorp.com/agent-inject"),
+        ("annotations", "azure.workload.identity/inject-proxy-sidecar"),
+        ("labels", "azure.workload.identity/use"),
+    ],
+)
+def test_no_label_or_annotation_gives_the_pod_another_identity(where, key):
+    ((place, message),) = template_faults({"metadata": {where: {key: "x"}}})
+    assert place == f"metadata.{where}[{key}]"
+    assert "identity or Secrets of somebody else" in message

@@ -19,7 +19,10 @@ from daybook.workspaces import Identity, Workspace, may_see, require_access, req
 DIGEST_PREFIX = "sha256:"
 """How the catalogue writes a digest; the contract's fields are called `sha256` and hold the hex digits alone."""
 
-UNATTENDED = frozenset({"scheduled", "asset_triggered", "backfill"})
+_OWNERS = frozenset({"scheduled", "asset_triggered"})
+"""Airflow's types of DAG runs that nobody asked for, and that come without a conf."""
+
+UNATTENDED = _OWNERS | {"backfill"}
 """Airflow's types of DAG runs that no person asked for one by one."""
 
 
@@ -154,8 +157,11 @@ def _vouched(task: TaskInstance, workspace: Workspace, key: str | None) -> Ident
 
 
 def _owner(notebook: Notebook, task: TaskInstance) -> str | None:
-    """A run that nobody triggered (a schedule, an asset) runs as the owner whom the catalogue names."""
-    if task.coordinates.run_type not in UNATTENDED:
+    """A run that nobody triggered (a schedule, an asset) runs as the owner whom the catalogue names.
+
+    A backfill never: somebody made it, with a conf of their own, also where Airflow does not know who.
+    """
+    if task.coordinates.run_type not in _OWNERS:
         return None
     return (notebook.schedule.owner if notebook.schedule else None) or notebook.owner
 

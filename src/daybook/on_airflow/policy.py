@@ -18,7 +18,7 @@ from typing import Any
 
 from daybook.contract import keys
 
-OPERATOR = "NotebookOperator"
+OPERATORS = ("NotebookOperator", "WorkerNotebookOperator")
 _LOG = logging.getLogger(__name__)
 
 
@@ -30,7 +30,7 @@ def task_instance_mutation_hook(task_instance: Any, dag_run: Any) -> None:
         dag_run: its DAG run; None while it is not known yet, and then the hook is called once more.
     """
     task = getattr(task_instance, "task", None)
-    if dag_run is None or task is None or task.task_type != OPERATOR:
+    if dag_run is None or task is None or task.task_type not in OPERATORS:
         return
     workspace = _workspace_of(task, dag_run)
     if workspace is None:

@@ -16,11 +16,9 @@ from daybook.pods.template import added_to_spec
 from daybook.pods.timing import GRACE_SECONDS, deadline
 from daybook.pods.volumes import mounts, volumes
 from daybook.workspaces import Workspace
+from daybook.workspaces.apart import DEFAULT_SERVICE_ACCOUNT
 from daybook.workspaces.mounts import WORKING_FOLDER
 from daybook.workspaces.pod_template import CONTAINER
-
-DEFAULT_SERVICE_ACCOUNT = "default"
-"""Kubernetes' own choice, said aloud: no right of its own, and its token is not mounted."""
 
 
 def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -> k8s.V1Pod:
@@ -45,6 +43,7 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
             restart_policy="Never",
             containers=[_container(request, workspace, resources, credentials)],
             volumes=[*volumes(workspace, resources.ephemeral_storage), *credentials.volumes],
+            # Kubernetes' own choice, said aloud: no right of its own, and its token is not mounted.
             service_account_name=workspace.service_account or DEFAULT_SERVICE_ACCOUNT,
             automount_service_account_token=False,
             # Each Service of the namespace would be seven variables, and tell a notebook what there is.

@@ -11,6 +11,9 @@ from daybook.workspaces.credentials import SecretCredentials, ServiceAccountCred
 if TYPE_CHECKING:
     from daybook.workspaces.workspace import Workspace
 
+DEFAULT_SERVICE_ACCOUNT = "default"
+"""Kubernetes' own, which pods run as whose workspace names none."""
+
 
 def apart(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
     """The workspaces, where none holds what another one's bucket trusts; a validator.
@@ -26,6 +29,17 @@ def apart(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
     return workspaces
 
 
+def _keys(workspace: Workspace) -> set[str]:
+    """The Secrets that the workspace's bucket trusts."""
+    return {workspace.credentials.name} if isinstance(workspace.credentials, SecretCredentials) else set()
+
+
+def _reach(workspace: Workspace) -> set[str]:
+    """The Secrets whose keys its pods can have: a member names any key of one of them as a secret input."""
+    volumes = {each.secret for each in workspace.pod.volumes if each.secret is not None}
+    return {workspace.secret, *volumes, *_keys(workspace)}
+
+
 def _shared(one: Workspace, other: Workspace) -> Iterator[str]:
     both = f"{one.name} and {other.name} share"
     kinds = (one.credentials, other.credentials)
@@ -35,10 +49,11 @@ def _shared(one: Workspace, other: Workspace) -> Iterator[str]:
         yield f"{both} the role {roles.pop()}; give each its own"
     if one.namespace != other.namespace:
         return
-    if web_identity and one.service_account is not None and one.service_account == other.service_account:
-        yield f"{both} the service account {one.service_account}; give each its own"
-    if isinstance(kinds[0], SecretCredentials) and kinds[0] == kinds[1]:
-        yield f"{both} the Secret {kinds[0].name}; give each its own"
+    accounts = {each.service_account or DEFAULT_SERVICE_ACCOUNT for each in (one, other)}
+    if web_identity and len(accounts) == 1:
+        yield f"{both} the service account {accounts.pop()}; give each its own"
+    for secret in sorted((_keys(one) & _reach(other)) | (_keys(other) & _reach(one))):
+        yield f"{both} the Secret {secret}; give each its own"
     in_pods = one.runs_in == other.runs_in == "pod"  # without a pod there are no secret inputs
     if in_pods and one.secret == other.secret and one.members != other.members:
         # Secret inputs name keys of it: a member of the one could have a value of the other's.

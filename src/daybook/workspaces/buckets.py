@@ -14,6 +14,8 @@ from pydantic import AfterValidator
 from daybook.storage.store import SCHEMES
 
 _FOLDERS = ("", "file")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_AWS = re.compile(r"(.+\.)?amazonaws\.com(\.cn)?")
 _SAME = {"s3a": "s3", "abfs": "az", "abfss": "az"}
 """Schemes that are another name for the same kind of bucket."""
 
@@ -59,7 +61,7 @@ def bucket_place(url: str, endpoint: str | None = None) -> BucketPlace | None:
     if parts.scheme in _FOLDERS:
         folder = unquote(parts.path) if parts.scheme else url
         return ("file", "", *_names(os.path.abspath(folder)))  # noqa: PTH100 - of the text alone, links are not followed
-    server = urlsplit(endpoint).netloc.lower() if endpoint else ""
+    server = _server(endpoint) if endpoint else ""
     return (_SAME.get(parts.scheme, parts.scheme), server, parts.netloc.lower(), *_names(unquote(parts.path)))
 
 
@@ -74,6 +76,13 @@ def shared_buckets(buckets: Iterable[tuple[str, BucketPlace | None]]) -> Iterato
             yield position, f"lies within that of workspace {first!r}; give each a prefix of its own"
         elif one[: len(other)] == other:
             yield position, f"holds that of workspace {first!r}; give each a prefix of its own"
+
+
+def _server(endpoint: str) -> str:
+    """The server of an endpoint, alike however it is written; empty for AWS's own, where a name is but one bucket's."""
+    parts = urlsplit(endpoint)
+    host = (parts.hostname or "").rstrip(".")
+    return "" if _AWS.fullmatch(host) else f"{host}:{parts.port or _DEFAULT_PORTS.get(parts.scheme)}"
 
 
 def _names(path: str) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -14,6 +15,9 @@ from daybook.contract import variables
 from daybook.contract.images import is_image_reference
 
 _OURS = ("DAYBOOK_", variables.SPARK_REMOTE_VARIABLE, variables.SPARK_TOKEN_VARIABLE)
+_STORE = "|".join(variables.STORE_VARIABLES)
+_CREDENTIAL = re.compile(rf"({_STORE})(.*_)?(KEY|KEY_ID|SECRET|TOKEN|PASSWORD|CONNECTION_STRING)")
+"""Variables that hold a bucket's credentials themselves; not those that name a file with them."""
 
 
 def _no_token(remote: str) -> str:
@@ -31,6 +35,18 @@ def _not_ours(name: str) -> str:
     if is_ours(name):
         raise ValueError("is a variable that Daybook itself sets")
     return name
+
+
+def _no_credential(name: str) -> str:
+    if _CREDENTIAL.fullmatch(name):
+        raise ValueError("holds a credential, which is no place for a secret; `credentials` says where it comes from")
+    return name
+
+
+def _without_password(url: str) -> str:
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("holds credentials, which is no place for a secret")
+    return url
 
 
 def _like(pattern: str, meaning: str) -> AfterValidator:
@@ -65,14 +81,17 @@ Quantity = Annotated[
     _like(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a quantity as Kubernetes writes it: 500m, 2, 512Mi, 2Gi"),
 ]
 VariableName = Annotated[
-    str, _like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"), AfterValidator(_not_ours)
+    str,
+    _like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+    AfterValidator(_not_ours),
+    AfterValidator(_no_credential),
 ]
 Remote = Annotated[
     str,
     _like(r"sc://[^/;\s]+(/;?[^\s]*)?", "an address as pyspark takes it: sc://host:port"),
     AfterValidator(_no_token),
 ]
-PageUrl = Annotated[str, _like(r"https?://\S+", "the URL of a page")]
+PageUrl = Annotated[str, _like(r"https?://\S+", "the URL of a page"), AfterValidator(_without_password)]
 RoleArn = Annotated[
     str, _like(r"arn:[a-z0-9-]*:iam::[0-9]*:role/[\w+=,.@/-]+", "a role's ARN: arn:aws:iam::123456789012:role/name")
 ]

@@ -37,6 +37,10 @@ _AIRFLOWS_LABELS = (
 
 _RUNTIME_DOMAINS = re.compile(r"(?:.+\.)?(?:kubernetes|k8s|nri|crio|cri-o|containerd)\.io|(?:.+\.)?gvisor\.dev|io\..+")
 """Of annotations that Kubernetes and runtimes act upon: AppArmor and seccomp profiles, devices, namespaces."""
+_IDENTITY_DOMAINS = re.compile(r"(?:.+\.)?(?:amazonaws\.com|gke\.io|workload\.identity|hashicorp\.com)")
+"""Of labels and annotations by which what runs in a cluster gives a pod a role, a token or Secrets: kube2iam, EKS, GKE,
+Azure's workload identity, Vault."""
+_NO_IDENTITY = "may give the pod an identity or Secrets of somebody else; say it under `credentials`"
 _HARMLESS_DOMAINS = ("cluster-autoscaler.kubernetes.io",)
 
 _VALUES_FROM = ("fieldRef", "resourceFieldRef", "configMapKeyRef")
@@ -50,6 +54,8 @@ def _labels(path: str, value: Any) -> Faults:
             yield at, "is a label that Daybook itself sets"
         elif key in _AIRFLOWS_LABELS:
             yield at, "is a label by which Airflow finds its pods"
+        elif _IDENTITY_DOMAINS.fullmatch(domain):
+            yield at, _NO_IDENTITY
         elif not isinstance(text, str) or not _LABEL_VALUE.fullmatch(text):
             yield at, "must be a text of at most 63 letters, digits, '-', '_' and '.'"
 
@@ -60,6 +66,8 @@ def _annotations(path: str, value: Any) -> Faults:
             yield at, _NO_KEY
         elif domain == _OUR_DOMAIN:
             yield at, "is an annotation that Daybook itself sets"
+        elif _IDENTITY_DOMAINS.fullmatch(domain):
+            yield at, _NO_IDENTITY
         elif _is_runtimes(key, domain):
             yield at, "may change how the node runs the pod; Daybook adds no such annotation"
         elif not isinstance(text, str):

@@ -140,6 +140,12 @@ class Workspace(Model):
         }
         return {name: value for name, value in found.items() if value}
 
+    @property
+    def bucket_endpoint(self) -> str | None:
+        """Where the bucket is looked for in the end: a variable of `environment` goes before `store`."""
+        given = {**self.store_environment, **self.environment}
+        return given.get("AWS_ENDPOINT_URL_S3") or given.get("AWS_ENDPOINT_URL")
+
     def open_bucket(self, environment: Mapping[str, str], credentials: Provider | None = None) -> Store:
         """The workspace's bucket, with the caller's credentials and the workspace's endpoint and region.
 
@@ -164,7 +170,7 @@ def _some_each_once(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
 
 
 def _none_within_another(workspaces: tuple[Workspace, ...]) -> tuple[Workspace, ...]:
-    places = [(each.name, bucket_place(each.bucket, each.store.endpoint)) for each in workspaces]
+    places = [(each.name, bucket_place(each.bucket, each.bucket_endpoint)) for each in workspaces]
     raise_all(((position, "bucket"), text) for position, text in shared_buckets(places))
     return workspaces
 

@@ -11,6 +11,7 @@ from daybook.on_airflow.credentials.policy import session_policy
 from daybook.on_airflow.credentials.roles import Role
 from daybook.storage import ObjectMissing, StoreRefused, open_store
 from daybook.storage.credentials import CredentialsRefused
+from daybook.workspaces.patterns import fits
 from on_airflow.credentials.cloud import BUCKET, own_part, role_of
 
 
@@ -78,20 +79,32 @@ def test_a_role_that_airflow_may_not_assume_is_told_with_what_to_do(cloud):
 
 
 @pytest.mark.parametrize(
-    ("bucket", "resource", "prefixes"),
+    ("bucket", "resource", "listed"),
     [
         ("s3://runs", "arn:aws:s3:::runs/*", None),
         ("s3://runs/", "arn:aws:s3:::runs/*", None),
-        ("s3a://runs/team/a/", "arn:aws:s3:::runs/team/a/*", ["team/a", "team/a/*"]),
-        ("s3://runs/o*d$", "arn:aws:s3:::runs/o${*}d${$}/*", ["o${*}d${$}", "o${*}d${$}/*"]),
+        ("s3a://runs/team/a/", "arn:aws:s3:::runs/team/a/*", "team/a/*"),
+        ("s3://runs/o*d$", "arn:aws:s3:::runs/o${*}d${$}/*", "o${*}d${$}/*"),
     ],
 )
-def test_a_session_policy_leaves_the_prefix_and_nothing_beside_it(bucket, resource, prefixes):
+def test_a_session_policy_leaves_the_prefix_and_nothing_beside_it(bucket, resource, listed):
     listing, files = json.loads(session_policy(bucket, role_of("a")))["Statement"]
     assert files["Resource"] == resource
     assert listing["Resource"] == "arn:aws:s3:::runs"
-    assert listing.get("Condition", {}).get("StringLike", {}).get("s3:prefix") == prefixes
+    assert listing.get("Condition", {}).get("StringLike", {}).get("s3:prefix") == listed
     assert "s3:*" not in json.dumps([listing, files])
+
+
+def test_a_session_lists_nothing_of_a_workspace_whose_prefix_begins_alike():
+    listing = json.loads(session_policy("s3://runs/team", role_of("a")))["Statement"][0]
+    pattern = listing["Condition"]["StringLike"]["s3:prefix"]
+    # S3 lists every key that begins with the prefix asked for.
+    assert not [asked for asked in ("", "t", "team", "team2", "team2/") if fits(pattern, asked)]
+    assert fits(pattern, "team/")
+
+
+def test_a_session_policy_is_for_no_other_bucket():
+    assert "arn:aws:s3:::run${*}/*" in session_policy("s3://run*", role_of("a"))
 
 
 def test_a_session_policy_is_in_the_partition_of_its_role():

@@ -22,11 +22,12 @@ def session_policy(bucket: str, role_arn: str) -> str:
     parts = urlsplit(bucket)
     prefix = literal(parts.path.strip("/"))
     found = PARTITIONS.match(role_arn)
-    resource = f"arn:{found['partition'] if found else 'aws'}:s3:::{parts.netloc}"
+    resource = f"arn:{found['partition'] if found else 'aws'}:s3:::{literal(parts.netloc)}"
     objects = f"{resource}/{prefix}/*" if prefix else f"{resource}/*"
     listing: dict[str, Any] = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": resource}
     if prefix:
-        listing["Condition"] = {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}}
+        # Never without the slash: S3 lists by the beginnings of keys, so `team` would list what lies in `team2` too.
+        listing["Condition"] = {"StringLike": {"s3:prefix": f"{prefix}/*"}}
     files = {
         "Effect": "Allow",
         "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
