@@ -280,7 +280,7 @@ def test_a_pod_whose_credentials_kubernetes_does_not_take_is_not_left_behind(hou
         raise CredentialsUnavailable("Kubernetes does not take their Secret: 403 Forbidden")
 
     monkeypatch.setattr(PodCredentials, "give", refuses)
-    with pytest.raises(RunFailed, match="can have no credentials.*403 Forbidden"):
+    with pytest.raises(RunFailed, match=r"can have no credentials.*403 Forbidden"):
         house.operator().execute(a_context())
     assert (pods.deleted, pods.here) == (["uid-1"], {})
 

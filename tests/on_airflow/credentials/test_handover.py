@@ -88,7 +88,7 @@ def test_a_pod_whose_secret_is_refused_is_deleted_and_nothing_of_it_is_told(api,
     given = PodCredentials(handover, lambda: api)
     given.obtain()
     pod = made(api, cloud)
-    with pytest.raises(CredentialsUnavailable, match="does not take their Secret: 403 Forbidden$"):
+    with pytest.raises(CredentialsUnavailable, match=r"does not take their Secret: 403 Forbidden$"):
         given.give(pod, renewing=False)
     wait_until(lambda: not api.list_namespaced_pod(NAMESPACE).items)
 
