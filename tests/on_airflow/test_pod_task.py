@@ -13,6 +13,7 @@ from daybook.catalogue import Notebook
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest, Reason, State
+from daybook.on_airflow import operator as operator_module
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import RunFailed, RunFailedForGood
 from daybook.on_airflow.giving_up import end_given_up
@@ -273,6 +274,19 @@ def test_a_task_that_is_killed_while_its_pod_is_made_leaves_none(house, pods, mo
         operator.execute(a_context())
     assert (pods.deleted, pods.here) == (["uid-1"], {})
     assert operator._record.read().reason is Reason.CANCELLED
+
+
+def test_a_task_that_is_killed_before_it_has_an_attempt_makes_no_pod(house, pods, monkeypatch):
+    operator, plan = house.operator(), operator_module.plan_run
+
+    def killed_meanwhile(*arguments):
+        operator.on_kill()
+        return plan(*arguments)
+
+    monkeypatch.setattr(operator_module, "plan_run", killed_meanwhile)
+    with pytest.raises(AirflowException, match="ended before its pod was made"):
+        operator.execute(a_context())
+    assert pods.made == []
 
 
 def test_a_pod_whose_credentials_kubernetes_does_not_take_is_not_left_behind(house, pods, monkeypatch):

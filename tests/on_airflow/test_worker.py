@@ -148,6 +148,12 @@ def test_the_operator_of_pods_hands_over_and_asks_no_kubernetes(world):
     assert pointer["results"] == {"given": "form"}
     assert operator.run_page.endswith(f"/notebooks/runs/trusted/{pointer['run_id']}")
     assert world.events[notebook_asset("echo")].extra == pointer
+    again = world.context(parameters={"word": "form"}, workspace="trusted")
+    again["ti"].try_number = 2  # the first was killed before it could say so
+    repeating = NotebookOperator(task_id="run", notebook="echo", parameters_from="request", retries=1)
+    again["ti"].max_tries = 1
+    assert repeating.execute(again) == pointer
+    assert world.record().read().attempt == 1
 
 
 def test_nothing_of_the_workers_secrets_reaches_the_notebook(world, monkeypatch):

@@ -187,15 +187,19 @@ class NotebookOperator(PodTask):
             mask_secret(task.voucher)
         self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
         request = plan_run(entry, given, workspace, task, self._record.store.url, settings.voucher_key())
-        if workspace.runs_in == "worker":
-            self._hand_over(settings, workspace, entry, request)
-            return
         earlier = self._record.read()
+        cleared = earlier is not None and self._is_cleared(earlier, context["ti"])
+        if workspace.runs_in == "worker":
+            self._refer(also_retried=tuple(also_retried(entry, more_memory=False)))
+            if earlier is not None and not cleared and _is_for_good(earlier, self._this.also_retried):
+                self._manifest = earlier
+            else:
+                self._hand_over(settings, workspace, entry, request)
+            return
         resources, more = enough_memory(entry, workspace, self._record, earlier)
         still_more = resources.more_memory(workspace.maximum.memory) != resources
         self._refer(also_retried=tuple(also_retried(entry, more_memory=still_more)))
         retried = also_retried(entry, more_memory=more)
-        cleared = earlier is not None and self._is_cleared(earlier, context["ti"])
         if earlier is not None and not cleared and _is_for_good(earlier, retried):
             self.log.info("An earlier try ended before it could say so; attempt %d stands", earlier.attempt)
             self._manifest = earlier

@@ -113,6 +113,8 @@ class PodTask(KubernetesPodOperator):
 
     def _made(self, wanted: k8s.V1Pod) -> k8s.V1Pod:
         while True:
+            if self._killed:  # Airflow lets a task go on for a moment after `on_kill`
+                raise InfrastructureFailed("the task was ended before its pod was made")
             # Before there is a pod: where the role is refused, nothing starts. And anew after each wait for room, which
             # may have lasted longer than they are good for.
             self._credentials.obtain()

@@ -105,13 +105,14 @@ class WorkerNotebookOperator(PapermillOperator):
         earlier = record.read()
         request = request.model_copy(update={"image": None, "attempt": 1 if earlier is None else earlier.attempt + 1})
         request = staged(request, entry, record.store)
+        variables = settings.bucket_variables(workspace)
         record.write(queued(request, source_key(entry)))
         self._attempt = request.attempt
         self._also_retried = also_retried(entry, more_memory=False)
         self._child = Child.of(
             request,
             workspace if entry.run.spark else workspace.model_copy(update={"spark": None}),
-            settings.bucket_variables(workspace),
+            variables,
             os.environ,
             settings.notebook_environment,
         )
