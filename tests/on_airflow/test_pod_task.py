@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowException, TaskDeferred
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
@@ -13,12 +13,15 @@ from daybook.catalogue import Notebook
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest, Reason, State
+from daybook.on_airflow import operator as operator_module
+from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import RunFailed, RunFailedForGood
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.pod_api import QuotaExceeded
 from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
 from daybook.pods import CONTAINER
+from daybook.storage.credentials import CredentialsUnavailable
 
 OOM = k8s.V1ContainerState(terminated=k8s.V1ContainerStateTerminated(exit_code=137, reason="OOMKilled"))
 
@@ -243,6 +246,78 @@ def test_a_cleared_task_is_a_new_attempt(house, pods):
     assert len(pods.made) == 2
 
 
+def test_a_running_task_that_was_cleared_is_tried_again(house, pods):
+    """Airflow ends it, which seals its attempt as cancelled, and tries again without raising `max_tries`."""
+    operator, _ = house.deferred(a_context())
+    operator.on_kill()
+    assert operator._record.read().reason is Reason.CANCELLED
+    house.deferred(a_context(try_number=2))
+    assert len(pods.made) == 2
+
+
+def test_a_cleared_task_does_not_take_up_the_pod_that_its_trigger_is_about_to_end(house, pods):
+    operator, _ = house.deferred(a_context())
+    house.deferred(a_context(try_number=2, max_tries=1))
+    assert (pods.deleted, list(pods.here.values())) == (["uid-1"], [pods.made[1]])
+    assert operator._record.read().attempt == 2
+
+
+def test_a_task_that_is_killed_while_its_pod_is_made_leaves_none(house, pods, monkeypatch):
+    operator, make = house.operator(), pods.create
+
+    def killed_meanwhile(pod):
+        operator.on_kill()
+        return make(pod)
+
+    monkeypatch.setattr(pods, "create", killed_meanwhile)
+    with pytest.raises(AirflowException, match="cancelled"):
+        operator.execute(a_context())
+    assert (pods.deleted, pods.here) == (["uid-1"], {})
+    assert operator._record.read().reason is Reason.CANCELLED
+
+
+def test_a_task_that_is_killed_before_it_has_an_attempt_makes_no_pod(house, pods, monkeypatch):
+    operator, plan = house.operator(), operator_module.plan_run
+
+    def killed_meanwhile(*arguments):
+        operator.on_kill()
+        return plan(*arguments)
+
+    monkeypatch.setattr(operator_module, "plan_run", killed_meanwhile)
+    with pytest.raises(AirflowException, match="ended before its pod was made"):
+        operator.execute(a_context())
+    assert pods.made == []
+
+
+def test_a_pod_whose_credentials_kubernetes_does_not_take_is_not_left_behind(house, pods, monkeypatch):
+    def refuses(self, pod, *, renewing):
+        raise CredentialsUnavailable("Kubernetes does not take their Secret: 403 Forbidden")
+
+    monkeypatch.setattr(PodCredentials, "give", refuses)
+    with pytest.raises(RunFailed, match=r"can have no credentials.*403 Forbidden"):
+        house.operator().execute(a_context())
+    assert (pods.deleted, pods.here) == (["uid-1"], {})
+
+
+def test_credentials_are_as_new_as_the_pod_that_had_to_wait_for_room(house, pods, monkeypatch):
+    done, make = [], pods.create
+
+    def makes(pod):
+        done.append("create")
+        if done.count("create") == 1:
+            raise QuotaExceeded("exceeded quota: team")
+        pod = make(pod)
+        pod.status = k8s.V1PodStatus(phase="Succeeded")
+        return pod
+
+    monkeypatch.setattr(pods, "create", makes)
+    monkeypatch.setattr(PodCredentials, "obtain", lambda self: done.append("obtain"))
+    monkeypatch.setattr("daybook.on_airflow.pod_task.ROOM_SECONDS", 0)
+    with pytest.raises(RunFailed):
+        house.operator(deferrable=False).execute(a_context())
+    assert done == ["obtain", "create", "obtain", "create"]
+
+
 def test_without_room_the_run_stays_queued_and_the_same_attempt_is_tried_again(house, pods):
     pods.refusal = QuotaExceeded("exceeded quota: team")
     operator, trigger = house.deferred(a_context())
@@ -287,6 +362,14 @@ def test_what_airflow_gives_up_is_ended_and_sealed(house, pods):
     assert pods.deleted == ["uid-1"]
     house.operator().give_up(a_context())
     assert operator._record.read() == manifest
+
+
+def test_what_airflow_gives_up_keeps_the_pod_that_holds_the_only_copy(house, pods):
+    operator, _ = house.deferred(a_context())
+    pods.end(state=k8s.V1ContainerState(terminated=k8s.V1ContainerStateTerminated(exit_code=3, reason="Error")))
+    house.operator().give_up(a_context())
+    manifest = operator._record.read()
+    assert (manifest.reason, manifest.sealed, pods.deleted) == (Reason.STORE_FAILED, True, [])
 
 
 def test_airflows_callback_knows_the_run_from_the_operator_as_the_dag_file_has_it(house, pods, tmp_path):

@@ -23,7 +23,7 @@ class Hook:
     def __init__(self, *image_ids):
         self._image_ids = list(image_ids)
 
-    async def get_pod(self, **_):
+    async def get_pod(self, *_, **__):
         status = k8s.V1ContainerStatus(
             name=CONTAINER, image="i", image_id=self._image_ids.pop(0), ready=True, restart_count=0
         )
@@ -90,7 +90,7 @@ class Deleting:
         self.failures = failures
         self.deleted = 0
 
-    async def get_pod(self, **_):
+    async def get_pod(self, *_, **__):
         if self.pod is None:
             raise ApiException(status=404)
         return self.pod
@@ -126,6 +126,20 @@ async def test_a_pod_of_the_same_name_is_not_watched(trigger):
     trigger.hook = Deleting(uid="another's")
     with pytest.raises(PodReplaced):
         await trigger._get_pod()
+
+
+@pytest.mark.anyio
+async def test_while_it_starts_a_pod_is_looked_at_in_the_same_way(trigger, monkeypatch):
+    """So credentials are renewed then too: to find a node and pull an image may take longer than they are good for."""
+    looks = []
+
+    async def look(hook):
+        looks.append(hook)
+
+    monkeypatch.setattr(trigger._renewal, "look", look)
+    trigger.hook = Hook("")
+    await trigger.pod_manager.await_pod_start(k8s.V1Pod(metadata=k8s.V1ObjectMeta(name="p")))
+    assert looks == [trigger.hook]
 
 
 @pytest.mark.anyio

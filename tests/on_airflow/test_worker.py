@@ -19,6 +19,7 @@ from builders import a_notebook_json
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest
 from daybook.on_airflow.assets import notebook_asset
+from daybook.on_airflow.errors import RunFailed
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.worker import WorkerNotebookOperator
 from daybook.on_airflow.worker_process import RunnerProcess
@@ -147,6 +148,12 @@ def test_the_operator_of_pods_hands_over_and_asks_no_kubernetes(world):
     assert pointer["results"] == {"given": "form"}
     assert operator.run_page.endswith(f"/notebooks/runs/trusted/{pointer['run_id']}")
     assert world.events[notebook_asset("echo")].extra == pointer
+    again = world.context(parameters={"word": "form"}, workspace="trusted")
+    again["ti"].try_number = 2  # the first was killed before it could say so
+    repeating = NotebookOperator(task_id="run", notebook="echo", parameters_from="request", retries=1)
+    again["ti"].max_tries = 1
+    assert repeating.execute(again) == pointer
+    assert world.record().read().attempt == 1
 
 
 def test_nothing_of_the_workers_secrets_reaches_the_notebook(world, monkeypatch):
@@ -172,6 +179,13 @@ def test_a_failing_notebook_fails_the_task_for_good_and_keeps_the_record(world):
     assert (manifest.state, manifest.reason, manifest.sealed_by) == ("failed", "cell_error", "runner")
     assert world.pushed[0][1]["state"] == "failed"
     assert not world.events
+
+
+def test_a_notebooks_own_error_is_retried_where_its_entry_asks_for_it(world):
+    name = world.notebook("flaky", "raise ValueError", run={"retry_notebook_errors": True})
+    with pytest.raises(RunFailed) as caught:
+        executed(world, name)
+    assert not isinstance(caught.value, AirflowFailException)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,20 @@ RUNNING = k8s.V1ContainerState(running=k8s.V1ContainerStateRunning())
 NO_NODE = {"reason": "Unschedulable", "message": "0/3 nodes are available: 3 Insufficient memory."}
 
 TABLE = {
+    "a device of another vendor is taken": (
+        a_pod("Failed", reason="OutOfamd.com/gpu", message="Node didn't have enough resource"),
+        State.FAILED,
+        Reason.UNSCHEDULABLE,
+        INFRASTRUCTURE,
+        "the node did not take the pod",
+    ),
+    "tainted meanwhile": (
+        a_pod("Failed", reason="TaintToleration", message="Predicate TaintToleration failed"),
+        State.FAILED,
+        Reason.UNSCHEDULABLE,
+        INFRASTRUCTURE,
+        "the node did not take the pod",
+    ),
     "no pod": (None, State.LOST, Reason.POD_GONE, INFRASTRUCTURE, "the pod is gone"),
     "no status": (k8s.V1Pod(), State.LOST, Reason.POD_GONE, INFRASTRUCTURE, "the pod is gone"),
     "exit 0": (

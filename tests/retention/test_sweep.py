@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
 from builders import a_manifest, a_run_id, a_workspace
@@ -11,8 +12,9 @@ from daybook.contract import keys
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.manifest import Reason, State, Timings
 from daybook.contract.request import AirflowCoordinates
-from daybook.retention.abandoned import EVERYTHING, RECENT, UNATTENDED_QUIET
+from daybook.retention.abandoned import EVERYTHING, RECENT, UNATTENDED_QUIET, Open, judged
 from daybook.retention.cluster import Cluster
+from daybook.retention.listing import run_infos
 from daybook.retention.orphans import UNSAVED_STAYS
 from daybook.retention.report import Report
 from daybook.retention.sweep import Place, sweep
@@ -122,6 +124,28 @@ def test_a_run_whose_pod_ended_is_sealed_with_what_kubernetes_says(bucket, api):
     swept(bucket, api=api)
     assert read(bucket).reason == Reason.NEVER_SEALED
     assert "exit code 7" in read(bucket).message
+
+
+@pytest.mark.parametrize(
+    ("spec", "deleted", "phase", "reason"),
+    [
+        ({}, None, "Pending", Reason.UNSCHEDULABLE),  # no node, so no deadline
+        ({"node_name": "n"}, TODAY, "Running", Reason.NODE_LOST),
+        ({"node_name": "n"}, None, "Pending", None),
+        ({"node_name": "n"}, LATER, "Running", None),
+    ],
+)
+def test_a_pod_that_neither_goes_on_nor_ends_is_no_sign_of_life(bucket, spec, deleted, phase, reason):
+    write(bucket)
+    scheduled = k8s.V1PodCondition(type="PodScheduled", status=str(bool(spec)), message="0/1 nodes are available")
+    pod = k8s.V1Pod(
+        metadata=k8s.V1ObjectMeta(name="p", deletion_timestamp=deleted),
+        spec=k8s.V1PodSpec(containers=[], **spec),
+        status=k8s.V1PodStatus(phase=phase, conditions=[scheduled]),
+    )
+    found = Open(run_infos(bucket)[0], read(bucket))
+    verdict = judged(found, (), {(RUN, 1): pod}, False, LATER)
+    assert (verdict and verdict.reason) == reason
 
 
 def test_the_pod_of_an_earlier_attempt_is_no_sign_of_life(bucket, api):

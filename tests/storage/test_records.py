@@ -9,8 +9,17 @@ import pytest
 from builders import ASKED_AT, RUN_ID, a_manifest, a_run_id
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
-from daybook.contract.manifest import Manifest, State
-from daybook.storage import ObjectChanged, RunRecord, StaleAttempt, UnreadableManifest, open_store, record_of, run_ids
+from daybook.contract.manifest import Manifest, Reason, State
+from daybook.storage import (
+    ObjectChanged,
+    RunRecord,
+    StaleAttempt,
+    UnreadableManifest,
+    Verdict,
+    open_store,
+    record_of,
+    run_ids,
+)
 
 
 @pytest.fixture
@@ -142,6 +151,20 @@ def test_the_pod_that_was_noted_stays_whatever_the_runner_writes():
     assert record.read().pod_uid == "uid-1"
     record.write(running(2))
     assert (record.read().pod_uid, record.earlier(1).pod_uid, record.earlier(2)) == (None, "uid-1", None)
+
+
+def test_no_pod_is_noted_of_an_attempt_that_was_given_up_or_overtaken():
+    record = record_of(open_store("memory:///"), RUN_ID)
+    record.write(running(1))
+    record.seal(1, Verdict(State.INTERRUPTED, Reason.CANCELLED, "cancelled", "operator"))
+    with pytest.raises(StaleAttempt, match=r"given up as interrupted \(cancelled\)"):
+        record.note_pod(1, "uid-1")
+    record.write(running(2))
+    with pytest.raises(StaleAttempt, match="attempt 2 has taken over"):
+        record.note_pod(1, "uid-1")
+    record.write(a_manifest(attempt=2))
+    record.note_pod(2, "uid-2")  # its runner was faster
+    assert record.read().pod_uid is None
 
 
 def test_run_ids_come_newest_first_over_days_months_and_years(store):

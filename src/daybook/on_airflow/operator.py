@@ -11,7 +11,7 @@ from kubernetes.client import models as k8s
 
 from daybook.catalogue import Notebook
 from daybook.contract.errors import DaybookError
-from daybook.contract.manifest import Manifest, State
+from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.asking import ParametersFrom, PodPlan, asked_for, enough_memory, for_pod, with_memory
@@ -187,18 +187,23 @@ class NotebookOperator(PodTask):
             mask_secret(task.voucher)
         self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
         request = plan_run(entry, given, workspace, task, self._record.store.url, settings.voucher_key())
-        if workspace.runs_in == "worker":
-            self._hand_over(settings, workspace, entry, request)
-            return
         earlier = self._record.read()
+        cleared = earlier is not None and self._is_cleared(earlier, context["ti"])
+        if workspace.runs_in == "worker":
+            self._refer(also_retried=tuple(also_retried(entry, more_memory=False)))
+            if earlier is not None and not cleared and _is_for_good(earlier, self._this.also_retried):
+                self._manifest = earlier
+            else:
+                self._hand_over(settings, workspace, entry, request)
+            return
         resources, more = enough_memory(entry, workspace, self._record, earlier)
         still_more = resources.more_memory(workspace.maximum.memory) != resources
         self._refer(also_retried=tuple(also_retried(entry, more_memory=still_more)))
         retried = also_retried(entry, more_memory=more)
-        if earlier is not None and self._is_unseen_end(earlier, context["ti"], retried):
+        if earlier is not None and not cleared and _is_for_good(earlier, retried):
             self.log.info("An earlier try ended before it could say so; attempt %d stands", earlier.attempt)
             self._manifest = earlier
-        request = self._queue(with_memory(request, resources), entry, earlier)
+        request = self._queue(with_memory(request, resources), entry, earlier, cleared)
         self._refer(attempt=request.attempt)
         handover = Handover.of(workspace, request.run_id, request.attempt, settings.store_environment)
         self._credentials = PodCredentials(handover, lambda: self.client)
@@ -213,12 +218,12 @@ class NotebookOperator(PodTask):
         self._worker = WorkerNotebookOperator(task_id=self.task_id, notebook=entry)
         self._worker.begin(settings, workspace, entry, request)
 
-    def _queue(self, request: RunRequest, entry: Notebook, earlier: Manifest | None) -> RunRequest:
+    def _queue(self, request: RunRequest, entry: Notebook, earlier: Manifest | None, cleared: bool) -> RunRequest:
         """The request of the attempt that is next: one that goes on, one that waits for room, or a new one."""
         attempt = 1
         if earlier is not None:
             waits = earlier.state is State.QUEUED and earlier.attempt == self._attempt_without_room
-            self._pod_to_reattach = None if waits else self._take_up(earlier)
+            self._pod_to_reattach = None if waits else self._take_up(earlier, cleared)
             if self._pod_to_reattach is not None or self._manifest is not None:
                 return request.model_copy(update={"attempt": earlier.attempt})
             attempt = earlier.attempt + (0 if waits else 1)
@@ -226,15 +231,16 @@ class NotebookOperator(PodTask):
         self._record.write(queued(request, source_key(entry)))
         return request
 
-    def _is_unseen_end(self, earlier: Manifest, ti: Any, retried: Collection[str]) -> bool:
-        """Whether this try only repeats one that was killed after its attempt had ended for good.
+    def _is_cleared(self, earlier: Manifest, ti: Any) -> bool:
+        """Whether the task was cleared after this attempt: whoever clears wants a new one, and gets one.
 
-        Clearing a task raises `max_tries` by what it has tried: whoever clears wants a new attempt, and gets one.
+        Clearing raises `max_tries` by what was tried; but not where the task runs: Airflow ends it then, which seals
+        its attempt as cancelled, and tries again. Of a cancelled task that nobody cleared there is no next try.
         """
         cleared_after = (getattr(ti, "max_tries", None) or 0) - (self.retries or 0)
-        if not earlier.sealed or earlier.airflow is None or earlier.airflow.try_number <= cleared_after:
-            return False
-        return earlier.succeeded or isinstance(failure_of(earlier, retried), RunFailedForGood)
+        if earlier.airflow is None or earlier.airflow.try_number <= cleared_after:
+            return True
+        return earlier.sealed and earlier.reason is Reason.CANCELLED
 
     def _asked(self, context: Any) -> tuple[Settings, Notebook, dict[str, Any], Workspace]:
         """Which notebook is asked for, with which values, and where."""
@@ -305,3 +311,8 @@ class NotebookOperator(PodTask):
     def _text(self, field: Any, context: Any) -> Any:
         """A template field's value; Airflow's callbacks get the operator as the DAG file has it."""
         return field if self._is_rendered else self.render_template(field, context)
+
+
+def _is_for_good(earlier: Manifest, retried: Collection[str]) -> bool:
+    """Whether an attempt has ended so that a try after it only repeats one that was killed before it could say so."""
+    return earlier.sealed and (earlier.succeeded or isinstance(failure_of(earlier, retried), RunFailedForGood))

@@ -55,13 +55,15 @@ class PodTask(KubernetesPodOperator):
 
     # -- what an earlier try left --------------------------------------------------------------------------------------
 
-    def _take_up(self, earlier: Manifest) -> k8s.V1Pod | None:
+    def _take_up(self, earlier: Manifest, cleared: bool) -> k8s.V1Pod | None:
         """The pod of an attempt that an earlier try left behind, where it still has something to say.
+
+        Of a task that was cleared it has not: its trigger may be about to end it.
 
         Any other pod in its place is deleted, and the attempt is sealed: at most one attempt is ever at work.
         """
         pod = self._pods.read(self._reference_of(earlier).pod_name, self._namespace)
-        is_its_own = pod is not None and pod.metadata.uid == earlier.pod_uid
+        is_its_own = pod is not None and pod.metadata.uid == earlier.pod_uid and not cleared
         if pod is not None and is_its_own and not earlier.sealed and pod.metadata.deletion_timestamp is None:
             return pod
         self._end_attempt(earlier, pod)
@@ -73,14 +75,17 @@ class PodTask(KubernetesPodOperator):
             return
         if pod is not None:
             ending = ending_of(pod, CONTAINER) if _has_ended(pod) else disruption_of(pod) or GIVEN_UP
-            self._pods.delete(pod)
-            gone = self._pods.wait_until_gone(pod, *(() if seconds is None else (seconds,)))
-            if not gone and seconds is not None:
+            if (manifest.sealed or ending.reason is not Reason.STORE_FAILED) and not self._is_gone(pod, seconds):
                 return  # its runner is still at work on the record; the sweeper looks again
         else:
             ending = self._reference_of(manifest).ending_when_gone
         if not manifest.sealed:
             self.log.info("%s", describe(settle(self._record, manifest.attempt, ending, pod)))
+
+    def _is_gone(self, pod: k8s.V1Pod, seconds: float | None) -> bool:
+        """Deletes a pod, and tells whether it is gone so soon; where no time is given it counts as gone in the end."""
+        self._pods.delete(pod)
+        return self._pods.wait_until_gone(pod, *(() if seconds is None else (seconds,))) or seconds is None
 
     def _reference_of(self, manifest: Manifest) -> RunReference:
         return RunReference(manifest.workspace, manifest.run_id, manifest.attempt, manifest.pod_uid)
@@ -99,15 +104,20 @@ class PodTask(KubernetesPodOperator):
             self.log.info("Reattaching to pod %s", pod.metadata.name)
             note = self._credentials.give_again(pod, renewing=renewing)
         else:
-            self._credentials.obtain()  # before there is a pod: where the role is refused, nothing starts
             pod = self._made(pod_request_obj)
             self._note_pod(pod)
+            self._refer(pod_uid=pod.metadata.uid)  # now: where it gets no credentials it is ended as this task's own
             note = self._credentials.give(pod, renewing=renewing)
         self._refer(pod_uid=pod.metadata.uid, **note)
         return pod
 
     def _made(self, wanted: k8s.V1Pod) -> k8s.V1Pod:
         while True:
+            if self._killed:  # Airflow lets a task go on for a moment after `on_kill`
+                raise InfrastructureFailed("the task was ended before its pod was made")
+            # Before there is a pod: where the role is refused, nothing starts. And anew after each wait for room, which
+            # may have lasted longer than they are good for.
+            self._credentials.obtain()
             try:
                 return self._pods.create(wanted)
             except QuotaExceeded as error:
@@ -118,7 +128,11 @@ class PodTask(KubernetesPodOperator):
             time.sleep(ROOM_SECONDS)
 
     def _note_pod(self, pod: k8s.V1Pod) -> None:
-        """Keeps the pod's UID: without it nobody could tell it from another one later."""
+        """Keeps the pod's UID: without it nobody could tell it from another one later.
+
+        Raises:
+            StoreFailed: the bucket does not take it, or the attempt was given up meanwhile; there is no pod then.
+        """
         try:
             self._record.note_pod(self._attempt, pod.metadata.uid)
         except StoreFailed:
@@ -201,7 +215,7 @@ class PodTask(KubernetesPodOperator):
             return
         stuck = is_stuck(pod, datetime.now(UTC))
         ended = stuck or _has_ended(pod)
-        ending = stuck_ending(pod) if stuck else ending_of(pod, CONTAINER)
+        ending = refused or (stuck_ending(pod) if stuck else ending_of(pod, CONTAINER))
         if not ended:
             if ending.reason is Reason.NEVER_SEALED:
                 ending = GIVEN_UP

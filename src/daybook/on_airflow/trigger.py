@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from airflow.providers.cncf.kubernetes.triggers.pod import ContainerState, KubernetesPodTrigger
+from airflow.providers.cncf.kubernetes.utils.pod_manager import AsyncPodManager
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from kubernetes_asyncio.client.exceptions import ApiException
 
@@ -38,6 +39,18 @@ _NOT_FOUND = 404
 
 class PodReplaced(Exception):
     """Another pod has the name of the one that was made for the attempt."""
+
+
+class _StartingPod(AsyncPodManager):
+    """An `AsyncPodManager` that looks at a pod as its trigger does."""
+
+    def __init__(self, hook: PatientHook, look: Callable[[], Awaitable[V1Pod]]) -> None:
+        super().__init__(hook)
+        self._look = look
+
+    async def read_pod(self, pod: V1Pod) -> V1Pod:  # noqa: ARG002
+        """The pod as it is now."""
+        return await self._look()
 
 
 class NotebookTrigger(KubernetesPodTrigger):
@@ -69,6 +82,11 @@ class NotebookTrigger(KubernetesPodTrigger):
             cluster_context=self.cluster_context,
             connection_extras=self.connection_extras,
         )
+
+    @cached_property
+    def pod_manager(self) -> AsyncPodManager:
+        """The provider's way to a pod that starts."""
+        return _StartingPod(self.hook, self._get_pod)
 
     async def on_kill(self) -> None:
         """Deletes the pod, gives its runner the grace to seal the manifest, and seals it where the runner could not."""

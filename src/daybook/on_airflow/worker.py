@@ -19,7 +19,7 @@ from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.assets import outlet_of
-from daybook.on_airflow.errors import as_airflow, failure_of
+from daybook.on_airflow.errors import also_retried, as_airflow, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
 from daybook.on_airflow.pointer import emit, pointer_to
@@ -105,12 +105,14 @@ class WorkerNotebookOperator(PapermillOperator):
         earlier = record.read()
         request = request.model_copy(update={"image": None, "attempt": 1 if earlier is None else earlier.attempt + 1})
         request = staged(request, entry, record.store)
+        variables = settings.bucket_variables(workspace)
         record.write(queued(request, source_key(entry)))
         self._attempt = request.attempt
+        self._also_retried = also_retried(entry, more_memory=False)
         self._child = Child.of(
             request,
             workspace if entry.run.spark else workspace.model_copy(update={"spark": None}),
-            settings.bucket_variables(workspace),
+            variables,
             os.environ,
             settings.notebook_environment,
         )
@@ -136,7 +138,7 @@ class WorkerNotebookOperator(PapermillOperator):
         pointer = pointer_to(manifest, self._record.store)
         context["ti"].xcom_push(key="return_value", value=pointer)
         if not manifest.succeeded:
-            raise failure_of(manifest)
+            raise failure_of(manifest, self._also_retried)
         emit(context["outlet_events"], outlets, manifest.notebook.id, pointer)
         self.log.info("Run %s succeeded: %s", manifest.run_id, self.run_page)
         return pointer

@@ -43,12 +43,11 @@ _CANNOT_START_REASONS = {
 }
 _TURNED_AWAY_REASONS = {
     "NodeAffinity",
-    "OutOfcpu",
-    "OutOfmemory",
-    "OutOfpods",
-    "OutOfephemeral-storage",
-    "OutOfnvidia.com/gpu",
+    "TaintToleration",
     "UnexpectedAdmissionError",
+    "UnexpectedPredicateFailureType",
+    "UnknownReason",
+    "SupplementalGroupsPolicyNotSupported",
     "TopologyAffinityError",
     "InvalidNodeInfo",
     "PodFeatureUnsupported",
@@ -59,6 +58,9 @@ _TURNED_AWAY_REASONS = {
     "NodePorts",
     "NodeName",
 }
+_SHORT_OF = "OutOf"
+"""Begins the reason of a pod that the node turns away for want of something: `OutOfcpu`, `OutOfnvidia.com/gpu`."""
+
 _EVICTING_REASONS = {"Evicted", "Preempting", "Terminated", "NodeShutdown", "Shutdown"}
 _LOST_NODE_REASONS = {"NodeLost"}
 
@@ -151,7 +153,7 @@ def _said_of_pod(status: k8s.V1PodStatus) -> Ending | None:
         return Ending(State.LOST, Reason.NODE_LOST, f"the pod's node does not answer: {told}")
     if status.reason in _EVICTING_REASONS:
         return Ending(State.LOST, Reason.EVICTED, f"the node evicted the pod ({status.reason}): {told}")
-    if status.reason in _TURNED_AWAY_REASONS:
+    if status.reason in _TURNED_AWAY_REASONS or (status.reason or "").startswith(_SHORT_OF):
         return Ending(State.FAILED, Reason.UNSCHEDULABLE, f"the node did not take the pod ({status.reason}): {told}")
     disruption = disruption_of(k8s.V1Pod(status=status))
     if disruption is not None:

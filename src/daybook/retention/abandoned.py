@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from kubernetes.client import models as k8s
 
 from daybook.contract.manifest import Manifest, Reason, State
-from daybook.pods import CONTAINER, Ending, ending_of
+from daybook.pods import CONTAINER, Ending, ending_of, is_stuck, stuck_ending
 from daybook.retention.listing import RunInfo
 from daybook.storage import Verdict
 
@@ -91,9 +91,16 @@ def judged(
     pod = pods.get((manifest.run_id, manifest.attempt))
     if pod is None:
         return _verdict(_vanished(found, in_worker))
-    if pod.status is None or pod.status.phase not in _TERMINAL:
-        return None  # its runner seals it, or its deadline ends it and a later sweep does
-    return _verdict(ending_of(pod, CONTAINER))
+    if is_stuck(pod, now):
+        return _verdict(stuck_ending(pod))
+    if pod.status is not None and (pod.status.phase in _TERMINAL or _has_no_node(pod)):
+        return _verdict(ending_of(pod, CONTAINER))
+    return None  # its runner seals it, or its deadline ends it and a later sweep does
+
+
+def _has_no_node(pod: k8s.V1Pod) -> bool:
+    """Whether no node has taken the pod: its deadline does not run yet, and it might wait for ever."""
+    return pod.status.phase == "Pending" and not pod.spec.node_name
 
 
 def _vanished(found: Open, in_worker: bool) -> Ending:

@@ -118,10 +118,15 @@ class RunRecord:
         """Notes in the manifest of an attempt on its way which pod is its own; a sealed one stays as it is.
 
         Raises:
+            StaleAttempt: a newer attempt has taken over, or this one was given up before it had a pod.
             UnreadableManifest: what lies there is no manifest of this version.
             StoreFailed: the bucket does not answer, or holds no manifest.
         """
-        self._note(attempt, "pod_uid", uid)
+        found = self._note(attempt, "pod_uid", uid)
+        if found.attempt > attempt:
+            raise _overtaken(found, attempt)
+        if found.sealed_by not in (None, "runner"):
+            raise _given_up(found)
 
     def earlier(self, attempt: int) -> Manifest | None:
         """The last manifest of an attempt that a later one has followed; None where none was kept.
@@ -135,14 +140,14 @@ class RunRecord:
         except ObjectMissing:
             return None
 
-    def _note(self, attempt: int, field: str, value: str) -> None:
+    def _note(self, attempt: int, field: str, value: str) -> Manifest:
         def noted(current: Manifest | None) -> Manifest:
             current = self._present(current, attempt)
             if current.attempt > attempt or current.sealed or is_closing(current) or getattr(current, field):
                 return current
             return current.model_copy(update={field: value})
 
-        self._change(noted)
+        return self._change(noted)
 
     def _change(self, following: Callable[[Manifest | None], Manifest]) -> Manifest:
         """Replaces the manifest by the one that follows from it, whoever else writes; tells which one stands now."""
@@ -174,8 +179,7 @@ class RunRecord:
             # The same words again are fine: the answer to an earlier try may have been lost.
             raise StaleAttempt(f"run {manifest.run_id}: attempt {manifest.attempt} is sealed already")
         if is_closing(current):
-            message = f"attempt {manifest.attempt} was given up as {current.state} ({current.reason})"
-            raise StaleAttempt(f"run {manifest.run_id}: {message}")
+            raise _given_up(current)
         return manifest
 
     def _closing(self, current: Manifest | None, attempt: int, verdict: Verdict, now: datetime) -> Manifest:
@@ -243,6 +247,11 @@ class RunRecord:
 
 def _overtaken(current: Manifest, attempt: int) -> StaleAttempt:
     return StaleAttempt(f"run {current.run_id}: attempt {current.attempt} has taken over; attempt {attempt} is stale")
+
+
+def _given_up(current: Manifest) -> StaleAttempt:
+    what = f"attempt {current.attempt} was given up as {current.state} ({current.reason})"
+    return StaleAttempt(f"run {current.run_id}: {what}")
 
 
 def record_of(bucket: Store, run_id: str) -> RunRecord:

@@ -21,6 +21,7 @@ from daybook.on_airflow.credentials.in_triggerer import Renewal
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.credentials.roles import Role, SessionCredentials
 from daybook.pods import Resources, build_pod
+from daybook.storage.credentials import CredentialsUnavailable
 from localpods.really_started import IMAGE, TOKEN, Localpods, wait_until
 
 NAMESPACE = "default"
@@ -87,7 +88,7 @@ def test_a_pod_whose_secret_is_refused_is_deleted_and_nothing_of_it_is_told(api,
     given = PodCredentials(handover, lambda: api)
     given.obtain()
     pod = made(api, cloud)
-    with pytest.raises(ApiException, match="403"):
+    with pytest.raises(CredentialsUnavailable, match=r"does not take their Secret: 403 Forbidden$"):
         given.give(pod, renewing=False)
     wait_until(lambda: not api.list_namespaced_pod(NAMESPACE).items)
 

@@ -57,15 +57,15 @@ class PodCredentials:
             What the trigger has to know.
 
         Raises:
-            ApiException: Kubernetes does not take them.
+            CredentialsUnavailable: Kubernetes does not take them.
         """
         if self._handover is None or self._obtained is None:
             return {}
         try:
             self._handover.give(self._client(), pod, self._obtained)
-        except (ApiException, HTTPError):
+        except (ApiException, HTTPError) as error:
             self._delete(pod)
-            raise
+            raise CredentialsUnavailable(f"Kubernetes does not take their Secret: {said(error)}") from None
         return self._noted(due_at(self._obtained), renewing)
 
     def give_again(self, pod: k8s.V1Pod, *, renewing: bool) -> dict[str, str]:
