@@ -117,7 +117,8 @@ class Stack:
         """The manifest of an Airflow run, as soon as there is one."""
         for path in (self.root / ".daybook/bucket/runs").glob("*/*/*/*/manifest.json"):
             found = json.loads(path.read_text())
-            if (found["airflow"]["dag_id"], found["airflow"]["run_id"]) == (dag, dag_run_id):
+            here = found["airflow"] or {}
+            if (here.get("dag_id"), here.get("run_id")) == (dag, dag_run_id):
                 return found
         return None
 

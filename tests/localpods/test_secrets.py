@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import jwt
@@ -140,8 +141,16 @@ def test_values_lie_nowhere_but_among_secrets_and_in_running_pods_volumes(own_lo
 
 def holding(folder: Path) -> list[Path]:
     coded = base64.b64encode(VALUE.encode())
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return [path for path in files if VALUE.encode() in (text := path.read_bytes()) or coded in text]
+    found = []
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # files are replaced while they are looked at
+            if (
+                path.is_file()
+                and not path.is_symlink()
+                and any(each in path.read_bytes() for each in (VALUE.encode(), coded))
+            ):
+                found.append(path)
+    return found
 
 
 def test_a_pod_has_a_token_of_its_service_account_for_the_audience(localpods: Localpods) -> None:
