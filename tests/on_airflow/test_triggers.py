@@ -85,7 +85,7 @@ def told(tmp_path_factory):
     (folder / "key").write_text(KEY)
     (folder / "workspaces.yaml").write_text(
         "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
-        "- {name: research, bucket: /data/b, members: {users: [bob], groups: [op]}}\n"
+        "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]}}\n"
     )
     environment = {
         "PATH": os.environ["PATH"],
