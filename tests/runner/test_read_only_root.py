@@ -23,6 +23,8 @@ ENTER = f"""
 import json, os, subprocess, sys
 command = sys.argv[1:]
 for arguments in json.loads(os.environ.pop("MOUNTS")):
+    if arguments[0] == "--bind":
+        os.makedirs(arguments[-1], exist_ok=True)
     subprocess.run(["mount", *arguments], check=True)
     if arguments[-1] == "/home":
         os.makedirs({WORK!r})
@@ -57,11 +59,15 @@ def test_a_run_needs_nothing_but_home_working_folder_and_tmp(tmp_path: Path) -> 
         output=f"file:///mnt/bucket/{keys.run_prefix(RUN_ID)}",
     )
     (tmp_path / "bucket").mkdir()
+    checkout = str(Path(__file__).parents[2])
     mounts = [
         ["--make-rprivate", "/"],
+        ["--bind", checkout, "/media"],
         ["--bind", str(tmp_path), "/mnt"],
         ["-t", "tmpfs", "tmpfs", "/home"],
         ["-t", "tmpfs", "tmpfs", "/tmp"],
+        ["--bind", "/media", checkout],  # it may have lain below one of these
+        ["-o", "remount,bind,ro", checkout],
         ["-o", "remount,bind,ro", "/"],
     ]
     environment = {
