@@ -1,6 +1,6 @@
 # Thin names over scripts/. `make demo` and `make test` are all a newcomer needs.
 PYTHON ?= python3
-.PHONY: setup setup-dev demo test check bench up down clean compose-up compose-down
+.PHONY: setup setup-dev demo test chaos check bench up down clean compose-up compose-down
 
 setup:
 	@$(PYTHON) scripts/setup.py
@@ -13,6 +13,9 @@ demo: setup
 
 test: setup-dev
 	@sh scripts/test.sh
+
+chaos: setup-dev
+	@.venv/bin/pytest tests/e2e/test_chaos.py
 
 check: setup-dev
 	@sh scripts/check.sh
