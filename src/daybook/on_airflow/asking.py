@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from daybook.catalogue import Notebook
-from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.errors import InvalidRequest
 from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.admission import VOUCHER
-from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
+from daybook.on_airflow.params import WORKSPACE, unknown_keys
 from daybook.on_airflow.plan import UNATTENDED, choose_resources
 from daybook.pods import Resources
 from daybook.storage import RunRecord
@@ -62,9 +62,7 @@ def refuse_unknown_keys(params: Mapping[str, Any]) -> None:
     Raises:
         InvalidRequest: names every one.
     """
-    faults = [
-        Fault(name, f"is not known; there are {', '.join(REQUEST_KEYS)}") for name in params if name not in REQUEST_KEYS
-    ]
+    faults = unknown_keys(params)
     if faults:
         raise InvalidRequest("run_notebook cannot run this", faults)
 

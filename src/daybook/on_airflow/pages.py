@@ -20,7 +20,7 @@ from daybook.contract.keys import RUN_NOTEBOOK_DAG
 from daybook.contract.manifest import Manifest
 from daybook.on_airflow.admission import Decision, Passed, Refusal
 from daybook.on_airflow.identity import identity_of
-from daybook.on_airflow.params import REQUEST_KEYS, WORKSPACE
+from daybook.on_airflow.params import WORKSPACE, unknown_keys
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.vouchers import Errand, issue
 from daybook.web.app import create_app
@@ -87,9 +87,7 @@ def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[s
 
 
 def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    faults = [
-        Fault(name, f"is not known; there are {', '.join(REQUEST_KEYS)}") for name in given if name not in REQUEST_KEYS
-    ]
+    faults = unknown_keys(given)
     notebook, parameters = given.get("notebook"), given.get("parameters", {})
     if not isinstance(notebook, str) or not notebook:
         faults.append(Fault("notebook", "must be the id of a notebook"))

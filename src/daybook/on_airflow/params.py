@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from daybook.catalogue import Input, Notebook
+from daybook.contract.errors import Fault
 
 WORKSPACE = "workspace"
 """The one name of a run's settings that stands beside the inputs in the conf; inputs cannot be called so."""
@@ -16,6 +17,12 @@ REQUEST_KEYS = ("notebook", "parameters", WORKSPACE)
 """What a request to `run_notebook` consists of."""
 
 _FORM_TYPES = {"textarea": "multiline"}
+
+
+def unknown_keys(request: Iterable[str]) -> list[Fault]:
+    """A fault for each name in a request to `run_notebook` that means nothing."""
+    known = ", ".join(REQUEST_KEYS)
+    return [Fault(name, f"is not known; there are {known}") for name in request if name not in REQUEST_KEYS]
 
 
 def params_of(notebook: Notebook, workspaces: Iterable[str]) -> dict[str, Param]:
