@@ -12,7 +12,7 @@ demo: setup
 	@sh scripts/demo.sh
 
 test: setup-dev
-	@sh scripts/test.sh
+	@$(PYTHON) scripts/test.py
 
 chaos: setup-dev
 	@.venv/bin/pytest tests/e2e/test_chaos.py
