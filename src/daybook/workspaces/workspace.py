@@ -17,7 +17,7 @@ from daybook.workspaces.apart import apart
 from daybook.workspaces.buckets import BucketUrl, bucket_place, shared_buckets
 from daybook.workspaces.credentials import Credentials, NoCredentials, ServiceAccountCredentials
 from daybook.workspaces.faults import Place, raise_all
-from daybook.workspaces.fields import DnsLabel, DnsName, Image, PageUrl, Quantity, Remote, SecretKey, VariableName
+from daybook.workspaces.fields import Amount, DnsLabel, DnsName, Image, PageUrl, Remote, SecretKey, VariableName
 from daybook.workspaces.limits import (
     DEFAULT_CPU,
     DEFAULT_EPHEMERAL_STORAGE,
@@ -82,9 +82,9 @@ class Workspace(Model):
     service_account: DnsName | None = None
     image: Image = DEFAULT_IMAGE
     allowed: Allowed = Allowed()
-    cpu: Quantity = DEFAULT_CPU
-    memory: Quantity = DEFAULT_MEMORY
-    ephemeral_storage: Quantity = DEFAULT_EPHEMERAL_STORAGE
+    cpu: Amount = DEFAULT_CPU
+    memory: Amount = DEFAULT_MEMORY
+    ephemeral_storage: Amount = DEFAULT_EPHEMERAL_STORAGE
     maximum: Maximum = Maximum()
     runs_at_once: int = Field(default=DEFAULT_RUNS_AT_ONCE, ge=1, description="slots of the workspace's Airflow pool")
     retention: Retention = Retention()
@@ -108,7 +108,7 @@ class Workspace(Model):
     def _defaults_beyond_maximum(self) -> Iterator[tuple[Place, str]]:
         for name in ("cpu", "memory", "ephemeral_storage"):
             default, most = getattr(self, name), getattr(self.maximum, name)
-            if most is not None and not 0 < quantity(default) <= quantity(most):  # a limit of 0 would be none
+            if most is not None and quantity(default) > quantity(most):
                 yield (name,), f"what runs get by default, {default}, is not within their maximum of {most}; change one"
 
     def _variables_twice(self) -> Iterator[tuple[Place, str]]:
