@@ -8,6 +8,7 @@ from builders import a_workspace
 from daybook.contract.errors import InvalidRequest, InvalidSettings
 from daybook.storage import open_store
 from daybook.workspaces import SecretReference, SparkSettings, Workspace, Workspaces, load_workspaces
+from daybook.workspaces.workspace import DEFAULT_IMAGE
 
 GOOD = """
 workspaces:
@@ -75,7 +76,7 @@ def test_a_good_file_is_read(write):
 
 def test_little_is_needed_and_the_rest_has_defaults(write):
     (found,) = load_workspaces(write("workspaces: [{name: local, bucket: /data, members: [bob]}]"))
-    assert (found.members.users, found.namespace, found.image) == (("bob",), "default", "daybook/notebook:latest")
+    assert (found.members.users, found.namespace, found.image) == (("bob",), "default", DEFAULT_IMAGE)
     assert (found.cpu, found.memory, found.secret, found.spark) == ("1", "2Gi", "daybook-secrets", None)
 
 

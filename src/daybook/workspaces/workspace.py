@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from daybook import __version__
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.quantities import quantity
 from daybook.storage import Store, open_store
@@ -35,7 +36,8 @@ from daybook.workspaces.pod_template import variables_of
 if TYPE_CHECKING:
     from daybook.storage.credentials import Provider
 
-DEFAULT_IMAGE = "daybook/notebook:latest"
+DEFAULT_IMAGE = f"daybook/notebook:{__version__}"
+"""As `deploy/images/build.sh` names it; on localpods the name alone counts, whatever the tag."""
 
 
 class SecretReference(Model):
