@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator
 
-from daybook.storage.store import SCHEMES
+from daybook.storage.opening import SCHEMES
 
 _FOLDERS = ("", "file")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
