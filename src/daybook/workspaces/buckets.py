@@ -16,7 +16,7 @@ from daybook.storage.opening import SCHEMES
 _FOLDERS = ("", "file")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _AWS = re.compile(r"(.+\.)?amazonaws\.com(\.cn)?")
-_GOOGLE = "storage.googleapis.com:443"
+_GOOGLE = "storage.googleapis.com"
 """Speaks S3 too; what lies there is what `gs:` URLs name."""
 _SAME = {"s3a": "s3", "abfs": "az", "abfss": "az"}
 """Schemes that are another name for the same kind of bucket."""
@@ -59,10 +59,11 @@ def _check_name(scheme: str, name: str) -> None:
     """Lets the names pass that are one bucket's alone: clients leave ports and more out, and so know one by many."""
     if not name:
         raise ValueError(f"names no bucket: {scheme}://bucket/prefix")
-    if _SAME.get(scheme) == "az" and "@" in name:
+    azure = _SAME.get(scheme, scheme) == "az"
+    if azure and "@" in name:
         if not _IN_ACCOUNT.fullmatch(name.lower()):
             raise ValueError(f"must be {scheme}://container@account.dfs.core.windows.net/prefix")
-    elif not (_CONTAINER if scheme in ("az", "abfs", "abfss") else _BUCKET).fullmatch(name):
+    elif not (_CONTAINER if azure else _BUCKET).fullmatch(name):
         raise ValueError(f"{name!r} is not the name of a bucket")
 
 
@@ -85,7 +86,7 @@ def bucket_place(url: str, endpoint: str | None = None) -> BucketPlace | None:
     kind, server, bucket = _SAME.get(parts.scheme, parts.scheme), "", parts.netloc.lower()
     if kind == "s3":
         server = _server(endpoint) if endpoint else ""
-    if server == _GOOGLE:
+    if server.partition(":")[0] == _GOOGLE:
         kind, server = "gs", ""
     if in_account := _IN_ACCOUNT.fullmatch(bucket):
         server, bucket = in_account["account"], in_account["container"]
