@@ -52,6 +52,18 @@ def test_a_file_that_cannot_be_read_harms_no_other(root: Path, entry: Write) -> 
     assert ["Is a directory" in catalogue.broken[0].reason, "is no file" in catalogue.broken[1].reason] == [True, True]
 
 
+def test_a_catalogue_of_which_nothing_can_be_read_says_so_whatever_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"the catalogue is broken.*No such file"):
+        load_catalogue([tmp_path / "missing"]).get("a")
+
+
+def test_a_broken_notebook_is_still_known_by_its_name(root: Path, entry: Write) -> None:
+    entry("a", "titel: x")
+    entry("b")
+    catalogue = load_catalogue([root])
+    assert [name for name in ("a", "b", "c") if catalogue.names(name)] == ["a", "b"]
+
+
 def test_no_places_make_an_empty_catalogue() -> None:
     with pytest.raises(InvalidRequest, match="There is no notebook 'a' in the catalogue"):
         load_catalogue([]).get("a")

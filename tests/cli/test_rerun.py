@@ -14,12 +14,13 @@ import pytest
 
 from builders import a_notebook_json
 from cli.fake_airflow import RUN, manifest, running, write
+from daybook import __version__
 from daybook.contract import keys
 from daybook.contract.manifest import Manifest, NotebookRecord, State
 
 CHECKOUT = Path(__file__).parents[2]
 OLD = keys.run_id("echo", datetime(2026, 11, 1, tzinfo=UTC), "old")
-IMAGE = "daybook/notebook:latest"
+IMAGE = f"daybook/notebook:{__version__}"
 
 
 @pytest.fixture

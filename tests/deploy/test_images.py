@@ -3,10 +3,17 @@
 import io
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
+import yaml
 from dockerfile_parse import DockerfileParser
 
+from daybook import __version__
+from daybook.cli.stack.kubeconfig import write_images
+from daybook.cli.stack.project import Project
+from daybook.localpods.images import find_image
+from daybook.workspaces.workspace import DEFAULT_IMAGE
 from deploy.rendered import AIRFLOW, PROJECT, WITHOUT_HELM, render
 
 IMAGES = ["notebook", "airflow"]
@@ -99,6 +106,31 @@ def test_the_notebook_image_keeps_nothing_where_a_pod_mounts_empty_folders() -> 
     targets = [each.split()[-1] for each in values(final, "COPY")]
     assert not [each for each in targets if each.startswith(("/home/daybook", "/tmp"))]
     assert values(final, "ENTRYPOINT") == ['["daybook"]']
+
+
+def test_an_image_of_ours_has_the_packages_version_wherever_it_is_named() -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert __version__ == version
+    files = [PROJECT / ".env.example", PROJECT / "README.md"]
+    files += [path for folder in ("deploy", "docs") for path in (PROJECT / folder).rglob("*") if path.is_file()]
+    texts = {path: path.read_bytes().decode(errors="replace") for path in files}
+    tags = [
+        (path, tag)
+        for path, text in texts.items()
+        for tag in re.findall(r"daybook/(?:notebook|airflow):(\w+(?:\.\w+)*)", text)
+    ]
+    assert len({path for path, _ in tags}) > 5
+    assert not [(path, tag) for path, tag in tags if tag != version]
+    chart = yaml.safe_load(texts[PROJECT / "deploy/kubernetes/values/airflow.yaml"])
+    assert chart["images"]["airflow"]["tag"] == version
+
+
+def test_the_default_image_is_the_one_that_is_built_here_and_that_a_local_stack_has(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.state.mkdir()
+    write_images(project)
+    assert find_image(project.images, DEFAULT_IMAGE).name == "daybook/notebook"
+    assert f"daybook/notebook:{__version__}" == DEFAULT_IMAGE
 
 
 def test_the_dev_overlay_takes_the_images_that_are_built_here() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from builders import a_notebook_json
 from daybook.on_airflow import policy
+from daybook.on_airflow.operator import NotebookOperator
 
 SCENE = """
 import json, sys
@@ -28,6 +29,7 @@ from airflow.models.dagbundle import DagBundleModel
 from airflow.models.pool import Pool
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.serialization.definitions.dag import SerializedDAG
@@ -39,6 +41,17 @@ from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.policy import is_in_force
 from daybook.on_airflow.worker import WorkerNotebookOperator
 
+class Ours(NotebookOperator):
+    template_fields = (*NotebookOperator.template_fields, "more")
+    operator_extra_links = ()
+
+    def __init__(self, more="", **arguments):
+        super().__init__(**arguments)
+        self.more = more
+
+class OursInWorker(WorkerNotebookOperator):
+    custom_operator_name = "@ours"
+
 told = {"in_force": is_in_force()}
 with DAG("own") as own:
     NotebookOperator(task_id="here", notebook="nb", workspace="b")
@@ -47,6 +60,10 @@ with DAG("own") as own:
     NotebookOperator(task_id="gone", notebook="nb", workspace="nowhere")
     NotebookOperator.partial(task_id="many", notebook="nb", workspace="b").expand(parameters=[{}, {}])
     NotebookOperator(task_id="ours", notebook="nb", pool="default_pool")
+    Ours(task_id="subclass", notebook="nb", workspace="b")
+    Ours.partial(task_id="many_of_subclass", notebook="nb", workspace="b").expand(parameters=[{}, {}])
+    OursInWorker(task_id="subclass_in_worker", notebook="nb", workspace="b")
+    EmptyOperator(task_id="other")
 dags = {**catalogue_dags(), "own": own}
 with create_session() as session:
     session.add(DagBundleModel(name="b"))
@@ -173,6 +190,20 @@ def test_a_run_is_counted_where_it_is_to_run(told, run, pool):
 def test_a_dag_of_ones_own_is_counted_too_whatever_its_conf_and_pool_say(told):
     assert (told["own"]["here"], told["own"]["ours"]) == ("daybook_b", "daybook_a")
     assert told["own"]["many"] == told["own"]["worker"] == "daybook_b"
+
+
+@pytest.mark.parametrize("task", ["subclass", "many_of_subclass", "subclass_in_worker"])
+def test_a_subclass_by_another_name_is_counted(told, task):
+    assert told["own"][task] == "daybook_b"
+
+
+def test_a_subclass_that_could_not_be_counted_is_told_when_it_is_defined():
+    with pytest.raises(TypeError, match="must hold workspace, parameters_from of NotebookOperator's, too"):
+        type("Ours", (NotebookOperator,), {"template_fields": ("notebook", "parameters")})
+
+
+def test_a_task_that_runs_no_notebook_is_left_alone(told):
+    assert told["own"]["other"] == "default_pool"
 
 
 def test_where_the_workspace_cannot_be_told_the_task_keeps_its_pool_and_starts(told):

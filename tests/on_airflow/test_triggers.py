@@ -40,6 +40,8 @@ with create_session() as session:
     for dag in lazy:
         SerializedDagModel.write_dag(dag, bundle_name="b", session=session)
 
+notebooks = Path(sys.argv[2])
+(notebooks / "breaks" / "spec.yaml").write_text("titel: x")
 app = create_app()
 told = {}
 with TestClient(app) as client:
@@ -52,6 +54,8 @@ with TestClient(app) as client:
         )
 
     for case, (name, role, dag_id, conf) in json.loads(sys.argv[1]).items():
+        if case.endswith("catalogue away"):
+            notebooks.rename(notebooks.with_name("elsewhere"))
         answer = trigger(name, role, dag_id, conf)
         told[case] = {"status": answer.status_code, "body": answer.json()}
         if answer.status_code == 200:
@@ -71,7 +75,10 @@ CASES = {
     "member with a forged voucher": ("ada", "op", "nb", {**RESEARCH, "daybook_voucher": "forged"}),
     "viewer": ("vic", "viewer", "nb", RESEARCH),
     "unknown workspace": ("ada", "op", "run_notebook", {"notebook": "nb", "workspace": "Research"}),
+    "broken notebook": ("ada", "op", "breaks", RESEARCH),
+    "broken notebook, viewer": ("vic", "viewer", "breaks", RESEARCH),
     "several faults": ("ada", "op", "nb", {**RESEARCH, "a": 1, "b": 2}),
+    "catalogue away": ("ada", "op", "run_notebook", {"notebook": "nb", **RESEARCH}),
 }
 KEY = "k" * 64
 
@@ -80,8 +87,9 @@ KEY = "k" * 64
 def told(tmp_path_factory):
     """What an API server of its own answers, and what it stores."""
     folder = tmp_path_factory.mktemp("airflow")
-    (folder / "notebooks" / "nb").mkdir(parents=True)
-    (folder / "notebooks" / "nb" / "notebook.ipynb").write_text(a_notebook_json())
+    for name in ("nb", "breaks"):
+        (folder / "notebooks" / name).mkdir(parents=True)
+        (folder / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json())
     (folder / "key").write_text(KEY)
     (folder / "workspaces.yaml").write_text(
         "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
@@ -100,7 +108,7 @@ def told(tmp_path_factory):
     }
     scene = folder / "scene.py"
     scene.write_text(SCENE)
-    command = [sys.executable, str(scene), json.dumps(CASES)]
+    command = [sys.executable, str(scene), json.dumps(CASES), str(folder / "notebooks")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -137,3 +145,15 @@ def test_what_is_wrong_with_a_request_is_a_400_with_every_fault(told):
     assert told["several faults"]["status"] == 400
     assert "a:" in told["several faults"]["body"]["detail"]
     assert "b:" in told["several faults"]["body"]["detail"]
+
+
+def test_a_notebook_that_was_broken_since_its_dag_was_parsed_is_refused_with_what_is_wrong(told):
+    assert told["broken notebook"]["status"] == 400
+    assert "'breaks' is broken in the catalogue" in told["broken notebook"]["body"]["detail"]
+    assert "titel" in told["broken notebook"]["body"]["detail"]
+    assert told["broken notebook, viewer"]["status"] == 403
+
+
+def test_a_catalogue_that_cannot_be_read_is_told_as_such(told):
+    assert told["catalogue away"]["status"] == 400
+    assert "cannot be read: No such file" in told["catalogue away"]["body"]["detail"]

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from kubernetes.client import ApiClient
 
 from builders import a_request, a_workspace
-from daybook.catalogue.notebook import RunSettings
+from daybook.catalogue.run_settings import RunSettings
 from daybook.contract.request import Limits
 from daybook.pods import CONTAINER, GRACE_SECONDS, Resources, build_pod
 from daybook.workspaces.mounts import mount_fault
 from daybook.workspaces.pod_template import ADDITIONS
+from daybook.workspaces.workspace import DEFAULT_IMAGE
 from pods.restricted import violations
 
 PINNED = "registry.example/team/notebook@sha256:" + "a" * 64
@@ -151,7 +152,7 @@ def assert_bounded(spec, container):
 def assert_our_own_stands(pod, container):
     """No template and no workspace takes the place of what Daybook sets."""
     assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "daybook"
-    assert container["image"] in (PINNED, "daybook/notebook:latest")
+    assert container["image"] in (PINNED, DEFAULT_IMAGE)
     assert container["args"] == ["execute"]
     names = [variable["name"] for variable in container["env"]]
     assert len(names) == len(set(names))

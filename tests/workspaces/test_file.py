@@ -8,6 +8,7 @@ from builders import a_workspace
 from daybook.contract.errors import InvalidRequest, InvalidSettings
 from daybook.storage import open_store
 from daybook.workspaces import SecretReference, SparkSettings, Workspace, Workspaces, load_workspaces
+from daybook.workspaces.workspace import DEFAULT_IMAGE
 
 GOOD = """
 workspaces:
@@ -75,7 +76,7 @@ def test_a_good_file_is_read(write):
 
 def test_little_is_needed_and_the_rest_has_defaults(write):
     (found,) = load_workspaces(write("workspaces: [{name: local, bucket: /data, members: [bob]}]"))
-    assert (found.members.users, found.namespace, found.image) == (("bob",), "default", "daybook/notebook:latest")
+    assert (found.members.users, found.namespace, found.image) == (("bob",), "default", DEFAULT_IMAGE)
     assert (found.cpu, found.memory, found.secret, found.spark) == ("1", "2Gi", "daybook-secrets", None)
 
 
@@ -123,6 +124,22 @@ def test_a_byte_order_mark_is_no_fault(write):
         (
             "workspaces:\n- {name: a, bucket: s3://x, members: []}\n- {name: b, bucket: s3://x/y, members: []}",
             ["FILE, line 3: workspaces.1.bucket (workspace 'b'): lies within that of workspace 'a'"],
+        ),
+        *(
+            (
+                f"workspaces:\n- {{name: a, bucket: x, members: [],\n   {field}: {amount}}}",
+                [f"FILE, line 3: workspaces.0.{field} (workspace 'a'): {said}"],
+            )
+            for field, amount, said in (
+                ("memory", "0", "'0' must be more than nothing"),
+                ("cpu", "0.0", "'0.0' must be more than nothing"),
+                ("ephemeral_storage", "0Gi", "'0Gi' must be more than nothing"),
+                ("memory", "-1", "'-1' is not a quantity"),
+            )
+        ),
+        (
+            "workspaces:\n- {name: a, bucket: x, members: [], maximum: {\n   cpu: 0}}",
+            ["FILE, line 3: workspaces.0.maximum.cpu (workspace 'a'): '0' must be more than nothing"],
         ),
         ("workspaces: &all [*all]", ["FILE, line 1: workspaces.0: Input should be a valid dictionary"]),
     ],

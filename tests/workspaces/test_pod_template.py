@@ -223,12 +223,81 @@ def test_a_variable_that_is_not_the_templates_to_set_is_refused(variable, place,
     assert message in said
 
 
+OWN = """
+    metadata:
+      labels: {team: eo, example.org/cost-centre: '12', kueue.x-k8s.io/queue-name: gpu, empty: ''}
+      annotations: {owner: ada, example.org/note: any text, cluster-autoscaler.kubernetes.io/safe-to-evict: 'false'}
+"""
+
+
 def test_labels_and_annotations_of_ones_own_may_be_added():
-    assert not paths_of("""
-        metadata:
-          labels: {team: eo, example.org/cost-centre: '12', kueue.x-k8s.io/queue-name: gpu, empty: ''}
-          annotations: {owner: ada, example.org/note: any text, cluster-autoscaler.kubernetes.io/safe-to-evict: 'false'}
-    """)
+    assert not list(template_faults(yaml.safe_load(OWN), ["example.org"]))
+
+
+def test_a_domain_that_the_workspace_does_not_name_is_refused_for_nobody_knows_what_acts_upon_it():
+    assert paths_of(OWN) == ["metadata.labels[example.org/cost-centre]", "metadata.annotations[example.org/note]"]
+    assert paths_of("metadata: {labels: {sub.example.org/x: y}}") == ["metadata.labels[sub.example.org/x]"]
+
+
+@pytest.mark.parametrize("where", ["labels", "annotations"])
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        *(
+            (key, "add containers to it")
+            for key in (
+                "sidecar.istio.io/inject",
+                "inject.istio.io/templates",
+                "istio.io/rev",
+                "linkerd.io/inject",
+                "config.linkerd.io/skip-outbound-ports",
+                "dapr.io/enabled",
+                "kuma.io/sidecar-injection",
+                "appmesh.k8s.aws/sidecarInjectorWebhook",
+                "instrumentation.opentelemetry.io/inject-python",
+                "gke-gcsfuse/volumes",
+            )
+        ),
+        *(
+            (key, "the pod's network")
+            for key in ("k8s.v1.cni.cncf.io/networks", "cni.projectcalico.org/allowedSourcePrefixes")
+        ),
+        *(
+            (key, "how the node runs the pod")
+            for key in (
+                "container.apparmor.security.beta.kubernetes.io/notebook",
+                "seccomp.security.alpha.kubernetes.io/pod",
+                "openshift.io/required-scc",
+                "pre.hook.backup.velero.io/command",
+            )
+        ),
+    ],
+)
+def test_no_label_or_annotation_has_the_pod_changed_after_it_was_made(where, key, message):
+    ((place, said),) = template_faults({"metadata": {where: {key: "true"}}}, [key.partition("/")[0]])
+    assert place == f"metadata.{where}[{key}]"
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("'spec.containers': []", "spec.containers"),
+        ("'spec.hostNetwork': false", "spec.hostNetwork"),
+        ("'metadata.labels': {a: b}", "metadata.labels"),
+        ("spec: {'affinity.nodeAffinity': {}}", "spec.affinity.nodeAffinity"),
+        ("'spec.containers[notebook].env': []", "spec.containers[notebook].env"),
+        ("spec: {'containers[notebook]': {}}", "spec.containers[notebook]"),
+        (
+            "spec: {containers: [{name: notebook, 'securityContext.privileged': false}]}",
+            "spec.containers[notebook].securityContext.privileged",
+        ),
+    ],
+)
+def test_a_path_written_as_one_key_is_refused_and_not_left_out_in_silence(text, path):
+    ((found, said),) = template_faults(yaml.safe_load(text))
+    assert found == path
+    assert "is no key that Kubernetes knows" in said
 
 
 def test_variables_may_come_from_fields_resources_and_config_maps():
@@ -342,6 +411,8 @@ def test_a_variable_stands_in_the_environment_or_in_the_template(tmp_path):
 @pytest.mark.parametrize(
     ("where", "key"),
     [
+        ("labels", "aadpodidbinding"),
+        ("annotations", "spiffe.io/spiffe-id"),
         ("annotations", "iam.amazonaws.com/role"),
         ("annotations", "eks.amazonaws.com/role-arn"),
         ("annotations", "vault.hashicorp.com/agent-inject"),
@@ -353,3 +424,26 @@ def test_no_label_or_annotation_gives_the_pod_another_identity(where, key):
     ((place, message),) = template_faults({"metadata": {where: {key: "x"}}})
     assert place == f"metadata.{where}[{key}]"
     assert "identity or Secrets of somebody else" in message
+
+
+def test_the_workspace_names_its_domains_beside_the_template(write):
+    template = "{metadata: {labels: {example.org/a: b}}}"
+    (found,) = faults_of(write(f"{{template: {template}}}"))
+    assert "name it under `pod.domains`" in found
+    assert load_workspaces(write(f"{{template: {template}, domains: [example.org]}}")).get("team")
+
+
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        ("sidecar.istio.io", "may make a webhook change the pod"),
+        ("eks.amazonaws.com", "identity or Secrets of somebody else"),
+        ("k8s.v1.cni.cncf.io", "network"),
+        ("daybook.dev", "belongs to Daybook"),
+        ("a/b", "is not a name"),
+    ],
+)
+def test_a_domain_upon_which_something_is_known_to_act_cannot_be_named(write, domain, message):
+    (found,) = faults_of(write(f"{{template: {{metadata: {{labels: {{{domain}/x: y}}}}}}, domains: [{domain}]}}"))
+    assert "pod.domains.0" in found
+    assert message in found

@@ -24,4 +24,4 @@ def test_the_examples_are_read():
     assert workspace.maximum.gpu == 1
     volumes, template = (PodSettings.model_validate(yaml.safe_load(part)["pod"]) for part in parts)
     assert len(volumes.volumes) == 3
-    assert template.template["metadata"] == {"labels": {"team": "eo"}}
+    assert template.template["metadata"] == {"labels": {"team": "eo", "acme.example/cost-centre": "12"}}

@@ -7,16 +7,11 @@ type is read and written stands in `daybook.catalogue.types`.
 from daybook.catalogue.broken import BrokenEntry
 from daybook.catalogue.catalogue import Catalogue, load_catalogue
 from daybook.catalogue.folder import spec_schema
+from daybook.catalogue.ids import id_fault
 from daybook.catalogue.inputs import Input, input_schema, json_schema, name_fault, resolve, to_query
-from daybook.catalogue.notebook import (
-    Notebook,
-    NotRunnable,
-    RunSettings,
-    Schedule,
-    digest_of,
-    id_fault,
-    is_template,
-)
+from daybook.catalogue.notebook import Notebook, NotRunnable, digest_of
+from daybook.catalogue.run_settings import RunSettings
+from daybook.catalogue.schedule import Schedule, is_template
 from daybook.catalogue.types import TYPES, InputType
 from daybook.catalogue.values_file import read_values
 

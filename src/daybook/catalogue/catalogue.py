@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,10 @@ class Catalogue:
     not_runnable: Mapping[str, NotRunnable]
     broken: tuple[BrokenEntry, ...]
 
+    def names(self, notebook_id: str) -> bool:
+        """Whether there is a notebook with that id, be it a broken one."""
+        return notebook_id in self.notebooks or any(entry.id == notebook_id for entry in self.broken)
+
     def get(self, notebook_id: str) -> Notebook:
         """Return a notebook.
 
@@ -44,10 +48,15 @@ class Catalogue:
             raise InvalidRequest(f"'{notebook_id}' cannot be run: it {self.not_runnable[notebook_id].reason}")
         broken = [entry for entry in self.broken if entry.id == notebook_id]
         if broken:
-            faults = [Fault(entry.place, entry.reason) for entry in broken]
-            raise InvalidRequest(f"Notebook '{notebook_id}' is broken in the catalogue", faults)
+            raise InvalidRequest(f"Notebook '{notebook_id}' is broken in the catalogue", _faults(broken))
+        if self.broken and not self.notebooks:
+            raise InvalidRequest(f"There is no notebook '{notebook_id}': the catalogue is broken", _faults(self.broken))
         hint = did_you_mean(str(notebook_id), self.notebooks, otherwise="it holds")
         raise InvalidRequest(f"There is no notebook '{notebook_id}' in the catalogue{hint}")
+
+
+def _faults(broken: Iterable[BrokenEntry]) -> list[Fault]:
+    return [Fault(entry.place, entry.reason) for entry in broken]
 
 
 def load_catalogue(paths: Sequence[Path]) -> Catalogue:

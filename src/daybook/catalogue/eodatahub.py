@@ -17,8 +17,9 @@ from daybook.catalogue import model
 from daybook.catalogue.broken import Broken, BrokenEntry, Document
 from daybook.catalogue.documents import Unreadable, json_line, read_json_document, read_text
 from daybook.catalogue.folder import Loaded
+from daybook.catalogue.ids import id_fault
 from daybook.catalogue.inputs import Input, name_fault
-from daybook.catalogue.notebook import Notebook, NotRunnable, id_fault
+from daybook.catalogue.notebook import Notebook, NotRunnable
 from daybook.catalogue.sources import check_file, markdown_of, source_of, taken_by
 from daybook.catalogue.suggest import did_you_mean
 

@@ -12,8 +12,11 @@ from daybook.catalogue import model
 from daybook.catalogue.broken import Broken, BrokenEntry, Document
 from daybook.catalogue.constraints import Choice, Items
 from daybook.catalogue.documents import Unreadable, read_text, read_yaml
+from daybook.catalogue.ids import id_fault
 from daybook.catalogue.inputs import Input, InputSpec, name_fault
-from daybook.catalogue.notebook import Notebook, NotebookSettings, NotRunnable, RunSettings, Schedule, id_fault
+from daybook.catalogue.notebook import Notebook, NotebookSettings, NotRunnable
+from daybook.catalogue.run_settings import RunSettings
+from daybook.catalogue.schedule import Schedule
 from daybook.catalogue.sources import check_file, markdown_of, source_of, taken_by, within
 from daybook.contract.errors import Fault, InvalidSettings
 

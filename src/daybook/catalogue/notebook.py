@@ -4,66 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    JsonValue,
-    StrictBool,
-    StrictInt,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, JsonValue, StrictInt, model_validator
 
-from daybook.catalogue.cron import PRESETS, cron_fault
+from daybook.catalogue.ids import NAME, id_fault
 from daybook.catalogue.inputs import Input, Source, resolve
-from daybook.catalogue.kinds.dates import parse_date
-from daybook.catalogue.model import AnyJson, FoundFault, Strict, Texts, matching, several
-from daybook.catalogue.suggest import did_you_mean
-from daybook.catalogue.values import Refused, shown
-from daybook.contract.errors import InvalidRequest
-from daybook.contract.quantities import quantity, whole
-from daybook.contract.request import DEFAULT_CELL_OUTPUT_BYTES, DEFAULT_OUTPUT_BYTES, Limits
-
-DEFAULT_TIMEOUT_SECONDS = 3600
-"""A run's time unless its notebook says otherwise: an hour ends a forgotten endless loop the same day."""
-
-MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
-"""The longest a run may take; a week holds every batch computation we know of, and still ends what hangs."""
-
-MAX_GPUS = 64
-"""More than any node has; what a workspace really gives is its `maximum.gpu`."""
-
-MAX_RETRIES = 10
-"""Attempts after the first; each is a whole new pod."""
+from daybook.catalogue.model import FoundFault, Strict, Texts, matching, several
+from daybook.catalogue.run_settings import RunSettings
+from daybook.catalogue.schedule import Schedule, is_template, parameter_faults
 
 DEFAULT_MAX_ACTIVE_RUNS = 16
 """Runs of one notebook at once, Airflow's own default for a DAG."""
 
-RESERVED_IDS = frozenset({"run_notebook", "clean_up"})
-"""DAGs that Daybook itself makes."""
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _URL = re.compile(r"(https?|s3)://[^\s\\@]+")
-_WHOLE_TEMPLATE = re.compile(r"\{\{.+?\}\}", re.DOTALL)
-
-
-def id_fault(notebook_id: str) -> str | None:
-    """Return why a text cannot name a notebook, or None.
-
-    An id becomes an Airflow DAG id, a folder and part of page addresses.
-    """
-    if notebook_id in RESERVED_IDS:
-        return "is the name of one of Daybook's own DAGs; choose another"
-    if not _ID.fullmatch(notebook_id):
-        return "must be at most 128 letters, digits, '_', '-' and '.', beginning with a letter or digit"
-    if ".." in notebook_id or notebook_id.endswith("."):
-        return "must neither hold '..' nor end with '.'"
-    return None
+_DIGEST = matching(r"sha256:[0-9a-f]{64}", "sha256: and 64 hex digits")
 
 
 def digest_of(content: bytes) -> str:
@@ -74,164 +31,6 @@ def digest_of(content: bytes) -> str:
 def is_url(source: str) -> bool:
     """Tell whether a source is a URL that the runner fetches."""
     return _URL.fullmatch(source) is not None
-
-
-def is_template(value: object) -> bool:
-    """Tell whether a schedule's value is a template that is rendered for each run."""
-    return isinstance(value, str) and "{{" in value
-
-
-_QUANTITY_SCHEMA = WithJsonSchema({"type": ["string", "number"]})
-
-
-def _quantity(value: object) -> object:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-_CPU = matching(r"(?!0+(\.0*)?m?$)([0-9]+(\.[0-9]{1,3})?|[0-9]+m)", "an amount of processors such as 2, 0.5 or 500m")
-_BYTES = r"[1-9][0-9]*(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?"
-_MEMORY = matching(_BYTES, "an amount of memory such as 512Mi or 4Gi")
-_STORAGE = matching(_BYTES, "an amount of disk such as 500Mi or 20Gi")
-_OUTPUT = matching(_BYTES, "an amount of bytes such as 500k or 10Mi")
-_IMAGE = matching(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", "an image such as daybook/notebook:1.2")
-_KERNEL = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", "a kernel's name such as python3")
-_DIGEST = matching(r"sha256:[0-9a-f]{64}", "sha256: and 64 hex digits")
-_NAME = matching(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}", "a name of letters, digits, '_', '-', '.' and '@'")
-
-
-class RunSettings(Strict):
-    """How a notebook runs; what is not given is the workspace's or the deployment's to say."""
-
-    image: Annotated[str, _IMAGE] | None = Field(None, description="The container image; the default one has Spark.")
-    kernel: Annotated[str, _KERNEL] | None = Field(None, description="The kernel; by default the notebook's own.")
-    cpu: Annotated[str, BeforeValidator(_quantity), _CPU, _QUANTITY_SCHEMA] | None = Field(
-        None, description="Processors, as Kubernetes writes them: 2, 0.5 or 500m."
-    )
-    memory: Annotated[str, BeforeValidator(_quantity), _MEMORY, _QUANTITY_SCHEMA] | None = Field(
-        None, description="Memory, as Kubernetes writes it: 512Mi or 4Gi."
-    )
-    ephemeral_storage: Annotated[str, BeforeValidator(_quantity), _STORAGE, _QUANTITY_SCHEMA] | None = Field(
-        None, description="Disk for the run's working folder and all that it writes, as memory is written."
-    )
-    gpu: Annotated[StrictInt, Field(ge=0, le=MAX_GPUS)] = Field(0, description="GPUs, of those the cluster has.")
-    timeout_seconds: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_SECONDS)] = Field(
-        DEFAULT_TIMEOUT_SECONDS,
-        description="Seconds one attempt may take; by default less where the workspace's maximum is.",
-    )
-    cell_timeout_seconds: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_SECONDS)] | None = Field(
-        None, description="Seconds one cell may take; by default as long as the attempt."
-    )
-    cell_output: Annotated[str, BeforeValidator(_quantity), _OUTPUT, _QUANTITY_SCHEMA] = Field(
-        f"{DEFAULT_CELL_OUTPUT_BYTES // 2**20}Mi",
-        description="How much text of one cell, and how much of its images and HTML, the notebook itself holds; "
-        "the rest goes to files that it links to.",
-    )
-    output: Annotated[str, BeforeValidator(_quantity), _OUTPUT, _QUANTITY_SCHEMA] = Field(
-        f"{DEFAULT_OUTPUT_BYTES // 2**20}Mi", description="The same for all cells together."
-    )
-    may_end_early: StrictBool = Field(
-        False, description="Whether a cell may end the notebook, as a success, by exit(), quit() or sys.exit(0)."
-    )
-    retries: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] = Field(
-        0, description="Further attempts when the infrastructure failed. A failing notebook is not tried again."
-    )
-    retry_notebook_errors: StrictBool = Field(
-        False, description="Whether further attempts are also made when the notebook itself failed or took too long."
-    )
-    retry_with_more_memory: StrictBool = Field(
-        False,
-        description="Whether further attempts are also made when the memory did not suffice, each with twice as much, "
-        "up to the workspace's maximum.",
-    )
-    spark: StrictBool = Field(True, description="Whether the run may use its workspace's Spark Connect server.")
-
-    @property
-    def asked_timeout_seconds(self) -> int | None:
-        """The attempt's time where the notebook says something about it; None leaves it to the workspace."""
-        return self.timeout_seconds if "timeout_seconds" in self.model_fields_set else None
-
-    def limits(self, memory_bytes: int | None = None, timeout_seconds: float | None = None) -> Limits:
-        """Return what holds for an attempt.
-
-        Args:
-            memory_bytes: what its processes may hold together; None where nothing is known of that.
-            timeout_seconds: the attempt's time as its workspace decided; without one the notebook's own word stands.
-        """
-        return Limits(
-            timeout_seconds=self.timeout_seconds if timeout_seconds is None else timeout_seconds,
-            cell_timeout_seconds=self.cell_timeout_seconds,
-            cell_output_bytes=whole(quantity(self.cell_output)),
-            output_bytes=whole(quantity(self.output)),
-            memory_bytes=memory_bytes,
-        )
-
-
-def _timezone(name: str) -> str:
-    from zoneinfo import ZoneInfo
-
-    if name != "UTC":  # known even where the machine has no time zone data
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"'{name}' is no time zone such as Europe/London") from None
-    return name
-
-
-def _start(text: str) -> str:
-    try:
-        return parse_date(text).isoformat()
-    except Refused as error:
-        raise ValueError(str(error)) from None
-
-
-def _cron(expression: str) -> str:
-    fault = cron_fault(expression)
-    if fault:
-        raise ValueError(fault)
-    return expression
-
-
-class Schedule(Strict):
-    """When a notebook runs by itself, and with which parameters."""
-
-    cron: Annotated[str, AfterValidator(_cron)] | None = Field(
-        None, description=f"Five cron fields, or one of {', '.join(PRESETS)}."
-    )
-    assets: Texts | None = Field(
-        None, description="Ids of notebooks, or asset URIs; a run starts when all of them were updated."
-    )
-    parameters: dict[str, AnyJson] = Field(
-        default_factory=dict,
-        description="Values of inputs. A text may hold a template such as {{ data_interval_start | ds }}.",
-    )
-    catch_up: StrictBool = Field(False, description="Whether missed intervals since start_date are run too.")
-    max_active_runs: Annotated[StrictInt, Field(ge=1)] = Field(1, description="Scheduled runs at once.")
-    start_date: Annotated[str, AfterValidator(_start)] | None = Field(None, description="The first day, as 2013-01-31.")
-    timezone: Annotated[str, AfterValidator(_timezone)] = Field("UTC", description="The time zone of the cron fields.")
-    owner: Annotated[str, _NAME] | None = Field(None, description="The user the runs are on behalf of.")
-    workspace: Annotated[str, _NAME] | None = Field(None, description="The workspace the runs are in.")
-    short_form: ClassVar[dict[str, Any] | None] = {"type": "string"}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, data: Any) -> Any:
-        return {"cron": data} if isinstance(data, str) else data
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        faults = list(self._faults())
-        if faults:
-            raise several(faults)
-        return self
-
-    def _faults(self) -> Iterator[FoundFault]:
-        if (self.cron is None) == (not self.assets):
-            yield (), "must have either cron or assets"
-        for position, asset in enumerate(self.assets or ()):
-            if "://" not in asset and id_fault(asset):
-                yield ("assets", position), f"'{asset}' is neither a notebook's id nor an asset URI"
-        if self.catch_up and (self.cron is None or self.start_date is None):
-            yield ("catch_up",), "needs cron and a start_date to catch up from"
 
 
 class NotebookSettings(Strict):
@@ -250,8 +49,8 @@ class NotebookSettings(Strict):
     max_active_runs: Annotated[StrictInt, Field(ge=1)] = Field(
         DEFAULT_MAX_ACTIVE_RUNS, description="Runs at once, scheduled or not."
     )
-    owner: Annotated[str, _NAME] | None = Field(None, description="Who answers for the notebook.")
-    workspaces: tuple[Annotated[str, _NAME], ...] = Field((), description="Workspaces that may run it; all when empty.")
+    owner: Annotated[str, NAME] | None = Field(None, description="Who answers for the notebook.")
+    workspaces: tuple[Annotated[str, NAME], ...] = Field((), description="Workspaces that may run it; all when empty.")
 
 
 class Notebook(NotebookSettings):
@@ -277,7 +76,7 @@ class Notebook(NotebookSettings):
         fault = id_fault(self.id)
         faults: list[FoundFault] = [(("id",), f"'{self.id}' {fault}")] if fault else []
         if self.schedule is not None:
-            faults += _schedule_faults(self, self.schedule)
+            faults += parameter_faults(self.schedule, self.inputs, self.open_inputs)
         if faults:
             raise several(faults)
         if not self.title:
@@ -330,38 +129,3 @@ class NotRunnable:
     title: str
     reason: str
     description: str = ""
-
-
-def _schedule_faults(notebook: Notebook, schedule: Schedule) -> Iterator[FoundFault]:
-    known = {item.name: item for item in notebook.inputs}
-    place = ("schedule", "parameters")
-    for name, value in schedule.parameters.items():
-        fault = _template_fault(value)
-        if fault:
-            yield (*place, name), fault
-        elif name not in known:
-            hint = did_you_mean(name, known, otherwise="its inputs are")
-            if is_template(value) or not notebook.open_inputs:
-                yield (*place, name), f"is not an input of this notebook{hint}"
-        elif not is_template(value):
-            yield from (((*place, name), message) for message in _value_faults(known[name], value))
-    missing = [item.name for item in notebook.inputs if item.is_required and item.name not in schedule.parameters]
-    if missing:
-        yield place, f"must give {', '.join(missing)}: a scheduled run has nobody to ask, and there is no default"
-
-
-def _template_fault(value: object) -> str | None:
-    if not isinstance(value, str):
-        inner = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else []
-        within = any(is_template(item) or _template_fault(item) for item in inner)
-        return "holds a template within a list or object; only a whole text may be one" if within else None
-    rest = _WHOLE_TEMPLATE.sub("", value)
-    return f"has a template without its end: {shown(value)}" if "{{" in rest else None
-
-
-def _value_faults(item: Input, value: object) -> list[str]:
-    try:
-        resolve([item], {item.name: value})
-    except InvalidRequest as error:
-        return [fault.message for fault in error.faults]
-    return []

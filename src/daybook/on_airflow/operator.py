@@ -16,6 +16,7 @@ from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.asking import ParametersFrom, PodPlan, asked_for, enough_memory, for_pod, with_memory
 from daybook.on_airflow.assets import outlet_of
+from daybook.on_airflow.counted import FIELDS, Counted
 from daybook.on_airflow.credentials.handover import Handover
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import RunFailedForGood, also_retried, as_airflow, failure_of
@@ -41,7 +42,7 @@ POLL_SECONDS = 1.0
 """How often the triggerer looks at the pod."""
 
 
-class NotebookOperator(PodTask):
+class NotebookOperator(Counted, PodTask):
     """Runs a notebook of the catalogue in a workspace.
 
     The task's XCom is a small pointer: `{"run_id", "workspace", "manifest", "state", "results"}`. On success the task
@@ -60,8 +61,7 @@ class NotebookOperator(PodTask):
             `cluster_context`, `config_file`) and the arguments every operator takes.
     """
 
-    # The last one is here because Airflow hands these fields, and no others, on to the scheduler; see `policy`.
-    template_fields: Sequence[str] = ("notebook", "parameters", "workspace", "parameters_from")
+    template_fields: Sequence[str] = FIELDS
     template_fields_renderers = {"parameters": "json"}  # noqa: RUF012 - Airflow's class attribute
     operator_extra_links = (RunLink(), NotebookLink(), LogLink())
     ui_color = "#e8f0ea"

@@ -51,13 +51,13 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
         settings = Settings.from_environment(environment)
     except InvalidSettings:
         return None  # an Airflow whose DAGs are not ours; our own could not be parsed either, and say so
-    catalogue = await asyncio.to_thread(settings.load_catalogue)
-    if dag_id != RUN_NOTEBOOK_DAG and dag_id not in catalogue.notebooks:
-        return None
-    identity = await _authorised(Request(scope), dag_id)
-    if identity is None:
-        return None
     try:
+        catalogue = await asyncio.to_thread(settings.load_catalogue)
+        if dag_id != RUN_NOTEBOOK_DAG and not catalogue.names(dag_id):
+            return None
+        identity = await _authorised(Request(scope), dag_id)
+        if identity is None:
+            return None
         return await asyncio.to_thread(_decided, catalogue, settings, dag_id, conf, identity)
     except NotAllowed as error:
         return Refusal(403, str(error))

@@ -17,8 +17,8 @@ import os
 from typing import Any
 
 from daybook.contract import keys
+from daybook.on_airflow.counted import is_counted
 
-OPERATORS = ("NotebookOperator", "WorkerNotebookOperator")
 _LOG = logging.getLogger(__name__)
 
 
@@ -30,7 +30,7 @@ def task_instance_mutation_hook(task_instance: Any, dag_run: Any) -> None:
         dag_run: its DAG run; None while it is not known yet, and then the hook is called once more.
     """
     task = getattr(task_instance, "task", None)
-    if dag_run is None or task is None or task.task_type not in OPERATORS:
+    if dag_run is None or task is None or not is_counted(task):
         return
     workspace = _workspace_of(task, dag_run)
     if workspace is None:

@@ -19,6 +19,7 @@ from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.assets import outlet_of
+from daybook.on_airflow.counted import FIELDS, Counted
 from daybook.on_airflow.errors import also_retried, as_airflow, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
@@ -35,7 +36,7 @@ from daybook.workspaces import Workspace
 NOT_STARTED = Ending(State.FAILED, Reason.INTERNAL_ERROR, "the runner could not be started in the worker")
 
 
-class WorkerNotebookOperator(PapermillOperator):
+class WorkerNotebookOperator(Counted, PapermillOperator):
     """Runs a notebook of the catalogue in the worker; for a workspace that says `runs_in: worker`.
 
     Checks, record, XCom, asset event and links are those of `NotebookOperator`, which hands such runs over to this one
@@ -48,7 +49,7 @@ class WorkerNotebookOperator(PapermillOperator):
         arguments: those that every operator takes.
     """
 
-    template_fields: Sequence[str] = ("notebook", "parameters", "workspace")
+    template_fields: Sequence[str] = FIELDS
     template_fields_renderers = {"parameters": "json"}  # noqa: RUF012 - Airflow's class attribute
     operator_extra_links = (RunLink(), NotebookLink(), LogLink())
     ui_color = "#e8f0ea"
@@ -68,6 +69,7 @@ class WorkerNotebookOperator(PapermillOperator):
         self._entry = notebook if isinstance(notebook, Notebook) else None
         self.parameters: Any = {} if parameters is None else parameters
         self.workspace = workspace
+        self.parameters_from = "arguments"
         self.run_page: str | None = None
         self._runner: RunnerProcess | None = None
         self._asked_to_end = False

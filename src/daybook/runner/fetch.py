@@ -16,7 +16,7 @@ from daybook.contract.request import NotebookSource
 from daybook.contract.sources import shown
 from daybook.runner.patience import Patience
 from daybook.storage import ObjectMissing, open_store
-from daybook.storage.store import SCHEMES
+from daybook.storage.opening import SCHEMES
 
 MAX_NOTEBOOK_BYTES = 200 * 1024 * 1024
 """A larger notebook is full of old outputs; it would need several times its size as memory."""

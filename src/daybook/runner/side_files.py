@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import errno
-import hashlib
 import json
 import mimetypes
 import re
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO, Self
 
 from daybook.contract.keys import AttemptKeys, digest, slug
 from daybook.contract.manifest import SideFile
+from daybook.storage.digests import sha256_of
 
 _ENDINGS = {
     "application/geo+json": ".geojson",
@@ -120,11 +120,9 @@ class SideFiles:
         found = []
         for name, (index, media_type) in sorted(self._made.items()):
             path = self._folder / name
-            with suppress(FileNotFoundError), path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                listed = SideFile(
-                    cell=index, key=keys.side_file(name), size=file.tell(), sha256=digest, media_type=media_type
-                )
+            with suppress(FileNotFoundError):
+                size, sha256 = path.stat().st_size, sha256_of(path)
+                listed = SideFile(cell=index, key=keys.side_file(name), size=size, sha256=sha256, media_type=media_type)
                 found.append((path, listed))
         return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from daybook.runner.patience import Patience
 from daybook.storage import Store, StoreRefused
+from daybook.storage.digests import sha256_of
 from daybook.storage.store import PART_BYTES, parts_for
 
 UPLOADS_AT_ONCE = 4
@@ -67,11 +67,6 @@ def upload_all(
     return digests
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def delete_all(store: Store, keys: Iterable[str]) -> None:
     """Deletes objects; those that are gone already are fine.
 
@@ -87,7 +82,7 @@ def delete_all(store: Store, keys: Iterable[str]) -> None:
 def _written(store: Store, upload: Upload, parts: int, patience: Patience) -> str | None:
     content = upload.content
     if isinstance(content, Path) and store.adopt(upload.key, content):
-        return _digest(content) if upload.digested else None
+        return sha256_of(content) if upload.digested else None
     if upload.digested and isinstance(content, Path):
         return patience.run(partial(store.upload, upload.key, content, upload.media_type, parts))
     patience.run(partial(store.write, upload.key, content, upload.media_type, parts))

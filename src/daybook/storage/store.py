@@ -5,26 +5,22 @@ Foreign errors are mapped at the one edge, in `mapping`, to `StoreFailed` and it
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
-from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.store import LocalStore
 
-from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
+from daybook.contract.errors import StoreFailed
 from daybook.storage import network
+from daybook.storage.digests import sha256_of
 from daybook.storage.folder import linked, locked
-from daybook.storage.mapping import FOREIGN, ObjectChanged, ObjectMissing, StoreRefused, mapped, reason
-
-if TYPE_CHECKING:
-    from daybook.storage.credentials import Provider
+from daybook.storage.mapping import ObjectChanged, ObjectMissing, StoreRefused, mapped
 
 CHUNK_BYTES = 1024 * 1024
 """How much of a stream is held at a time; a download begins with its first chunk."""
@@ -37,8 +33,6 @@ PARTS_AT_ONCE = 3
 """How many of them one object has where its writer says nothing else: four may be written at once then."""
 MAX_PARTS = 10_000
 """An S3 object has no more; a file that needs more has larger ones."""
-
-SCHEMES = ("file", "s3", "s3a", "gs", "az", "abfs", "abfss", "memory")
 
 
 @dataclass(frozen=True)
@@ -126,7 +120,7 @@ class Store:
             StoreRefused: the file cannot be read, or no object can have this key.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
-            digest = pool.submit(_digest, file)
+            digest = pool.submit(sha256_of, file)
             self.write(key, file, media_type, parts_at_once)
             try:
                 return digest.result()
@@ -290,59 +284,3 @@ def parts_for(uploads: int) -> int:
     A single large object is given all: over a network, only many connections use what it has.
     """
     return max(1, PARTS_IN_ALL // max(1, uploads))
-
-
-def open_store(url: str, environment: Mapping[str, str] | None = None, credentials: Provider | None = None) -> Store:
-    """Opens the bucket or prefix at a URL; a missing folder is made, a missing bucket shows at the first call.
-
-    Args:
-        url: `file:///…`, a path, `s3://…`, `gs://…`, `az://…` or `memory:///`.
-        environment: `AWS_*` variables that say with which credentials and at which endpoint. What they leave open,
-            the S3 client looks for itself where the AWS SDKs do: in the process's environment, the pod's role.
-        credentials: gives those of an S3 bucket, each time they are about to expire; instead of the variables.
-
-    Raises:
-        InvalidSettings: the URL is none that Daybook knows.
-        StoreFailed: the folder cannot be made.
-    """
-    try:
-        scheme = urlsplit(url).scheme
-        if scheme == "memory":
-            return Store("memory://", MemoryStore())
-        if scheme in ("", "file"):
-            return _folder_store(_folder(url))
-        if scheme not in SCHEMES:
-            raise ValueError(f"the scheme must be one of {', '.join(SCHEMES)}")
-        options = network.options(url, environment or {}, credentials)
-        # Made when it is first needed, for it takes its time to load the certificates that it trusts.
-        bulk = cache(partial(from_url, url, **{**options, "client_options": network.bulk(options["client_options"])}))
-        return Store(url, from_url(url, **options), bulk=bulk)
-    except FOREIGN as error:
-        # Nothing has been asked over the network yet: what is wrong is what was written.
-        raise InvalidSettings("cannot open a bucket", [Fault(url, reason(error))]) from error
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _folder(url: str) -> Path:
-    """The folder that a path or `file:` URL names."""
-    if not url.startswith("file:"):
-        if not url:
-            raise ValueError("give the URL or the path of a bucket")
-        return Path(url)
-    path = url.removeprefix("file:").removeprefix("//localhost").removeprefix("//")
-    if not path.startswith("/"):
-        raise ValueError("a file URL must be absolute and name no other machine: file:///folder")
-    return Path(unquote(path))
-
-
-def _folder_store(folder: Path) -> Store:
-    path = folder.absolute()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreFailed(f"cannot make the bucket folder {path}: {error.strerror or error}") from error
-    return Store(path.as_uri(), LocalStore(path, automatic_cleanup=True))

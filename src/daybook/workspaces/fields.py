@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from daybook.contract import variables
 from daybook.contract.images import is_image_reference
+from daybook.contract.quantities import quantity
 
 _OURS = ("DAYBOOK_", variables.SPARK_REMOTE_VARIABLE, variables.SPARK_TOKEN_VARIABLE)
 _STORE = "|".join(variables.STORE_VARIABLES)
@@ -68,6 +69,12 @@ def _number_as_text(value: object) -> object:
     return str(value) if type(value) in (int, float) else value
 
 
+def _more_than_nothing(amount: str) -> str:
+    if quantity(amount) <= 0:
+        raise ValueError(f"{amount!r} must be more than nothing; to Kubernetes a limit of 0 is none")
+    return amount
+
+
 DnsLabel = Annotated[
     str, _like(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a name of lower-case letters, digits and dashes, 63 at most")
 ]
@@ -80,6 +87,8 @@ Quantity = Annotated[
     BeforeValidator(_number_as_text),
     _like(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a quantity as Kubernetes writes it: 500m, 2, 512Mi, 2Gi"),
 ]
+Amount = Annotated[Quantity, AfterValidator(_more_than_nothing)]
+"""What one run gets, or the most that it may get."""
 VariableName = Annotated[
     str,
     _like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),

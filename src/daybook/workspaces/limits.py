@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from daybook.workspaces.fields import Pattern, Quantity
+from daybook.workspaces.fields import Amount, Pattern, Quantity
 from daybook.workspaces.model import Model
 
 DEFAULT_CPU = "1"
@@ -17,9 +17,9 @@ DEFAULT_RUNS_AT_ONCE = 16
 class Maximum(Model):
     """The most that one run may ask for; what is not given is not limited, but for GPUs, of which there are none."""
 
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
-    ephemeral_storage: Quantity | None = None
+    cpu: Amount | None = None
+    memory: Amount | None = None
+    ephemeral_storage: Amount | None = None
     gpu: int = Field(default=0, ge=0)
     timeout_seconds: int | None = Field(default=None, ge=1)
 

@@ -12,6 +12,7 @@ from daybook.workspaces.faults import Place, raise_all
 from daybook.workspaces.fields import DnsLabel, DnsName
 from daybook.workspaces.model import Model
 from daybook.workspaces.mounts import mount_fault
+from daybook.workspaces.pod_metadata import domain_fault
 from daybook.workspaces.pod_template import template_faults
 from daybook.workspaces.template_file import read_template
 
@@ -86,8 +87,17 @@ def _different(volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
     return volumes
 
 
-def _may_be_added(template: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    raise_all((_place(path), message) for path, message in template_faults(template))
+def _acted_upon_by_nothing(domain: str) -> str:
+    fault = domain_fault(domain)
+    if fault:
+        raise ValueError(f"{domain!r} {fault}")
+    return domain
+
+
+def _may_be_added(template: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
+    domains = info.data.get("domains")  # not there where it is faulty itself
+    if domains is not None:
+        raise_all((_place(path), message) for path, message in template_faults(template, domains))
     return template
 
 
@@ -106,6 +116,9 @@ class PodSettings(Model):
     )
     runtime_class: DnsName | None = None
     priority_class: DnsName | None = None
+    domains: tuple[Annotated[DnsName, AfterValidator(_acted_upon_by_nothing)], ...] = Field(
+        default=(), description="of the template's labels and annotations; nothing in the cluster acts upon theirs"
+    )
     template: Annotated[dict[str, JsonValue], AfterValidator(_may_be_added)] = Field(
         default_factory=dict,
         description="a pod, as Kubernetes writes it, that adds to ours; what would weaken it is refused by name",

@@ -7,88 +7,23 @@ An allow-list, since a deny-list would let through what Kubernetes learns next. 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from daybook.contract.variables import STORE_VARIABLES
 from daybook.workspaces.fields import is_ours
 from daybook.workspaces.mounts import HOME_VARIABLE
+from daybook.workspaces.pod_metadata import Faults, annotation_faults, label_faults
 
 CONTAINER: Final = "notebook"
 """The one container of a pod."""
 
-Faults = Iterator[tuple[str, str]]
-"""Paths in the template, and what is wrong there."""
-
-_KEY = re.compile(
-    r"(?:(?P<domain>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-)
-_NO_KEY = "must be a key as Kubernetes writes it: a name, or a domain, a slash and a name"
-_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-_OUR_DOMAIN = "daybook.dev"
-_OUR_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component")
-_AIRFLOWS_LABELS = (
-    *("dag_id", "task_id", "run_id", "try_number", "map_index", "airflow_version", "airflow_kpo_in_cluster"),
-    *("kubernetes_pod_operator", "already_checked", "kubernetes_executor"),
-)
-"""By which the provider finds its pods again."""
-
-_RUNTIME_DOMAINS = re.compile(r"(?:.+\.)?(?:kubernetes|k8s|nri|crio|cri-o|containerd)\.io|(?:.+\.)?gvisor\.dev|io\..+")
-"""Of annotations that Kubernetes and runtimes act upon: AppArmor and seccomp profiles, devices, namespaces."""
-_IDENTITY_DOMAINS = re.compile(r"(?:.+\.)?(?:amazonaws\.com|gke\.io|workload\.identity|hashicorp\.com)")
-"""Of labels and annotations by which what runs in a cluster gives a pod a role, a token or Secrets: kube2iam, EKS, GKE,
-Azure's workload identity, Vault."""
-_NO_IDENTITY = "may give the pod an identity or Secrets of somebody else; say it under `credentials`"
-_HARMLESS_DOMAINS = ("cluster-autoscaler.kubernetes.io",)
 
 _VALUES_FROM = ("fieldRef", "resourceFieldRef", "configMapKeyRef")
 
 
-def _labels(path: str, value: Any) -> Faults:
-    for at, key, domain, text in _keyed(path, value):
-        if domain is None:
-            yield at, _NO_KEY
-        elif domain == _OUR_DOMAIN or key in _OUR_LABELS:
-            yield at, "is a label that Daybook itself sets"
-        elif key in _AIRFLOWS_LABELS:
-            yield at, "is a label by which Airflow finds its pods"
-        elif _IDENTITY_DOMAINS.fullmatch(domain):
-            yield at, _NO_IDENTITY
-        elif not isinstance(text, str) or not _LABEL_VALUE.fullmatch(text):
-            yield at, "must be a text of at most 63 letters, digits, '-', '_' and '.'"
-
-
-def _annotations(path: str, value: Any) -> Faults:
-    for at, key, domain, text in _keyed(path, value):
-        if domain is None:
-            yield at, _NO_KEY
-        elif domain == _OUR_DOMAIN:
-            yield at, "is an annotation that Daybook itself sets"
-        elif _IDENTITY_DOMAINS.fullmatch(domain):
-            yield at, _NO_IDENTITY
-        elif _is_runtimes(key, domain):
-            yield at, "may change how the node runs the pod; Daybook adds no such annotation"
-        elif not isinstance(text, str):
-            yield at, "must be a text"
-
-
-def _is_runtimes(key: str, domain: str) -> bool:
-    if domain in _HARMLESS_DOMAINS:
-        return False
-    # Runtimes write theirs without a slash too: org.systemd.property.…, io.kubernetes.cri-o.…, run.oci.…
-    return _RUNTIME_DOMAINS.fullmatch(domain) is not None if domain else "." in key
-
-
-def _keyed(path: str, value: Any) -> Iterator[tuple[str, str, str | None, Any]]:
-    """Place, key, the key's domain (None where it is no key at all) and text of each entry."""
-    for key, text in value.items():
-        match = _KEY.fullmatch(str(key))
-        yield f"{path}[{key}]", str(key), match and (match["domain"] or ""), text
-
-
-def _variables(path: str, value: Any) -> Faults:
+def _variables(path: str, value: Any, _domains: Collection[str]) -> Faults:
     for number, variable in enumerate(value):
         at = f"{path}[{number}]"
         if not isinstance(variable, dict):
@@ -120,13 +55,14 @@ def _source(at: str, variable: Mapping[str, Any]) -> Faults:
 _NO_SECRETS = "is not allowed: a Secret reaches a notebook by a secret input, or as a volume of `pod.volumes`"
 
 
-def _anything(path: str, value: Any) -> Faults:  # noqa: ARG001 - its content is the scheduler's or the resolver's own
+def _anything(_path: str, _value: Any, _domains: Collection[str]) -> Faults:
+    """Nothing: the content is the scheduler's or the resolver's own."""
     yield from ()
 
 
-ADDITIONS: Final[Mapping[str, tuple[type, Callable[[str, Any], Faults]]]] = {
-    "metadata.labels": (dict, _labels),
-    "metadata.annotations": (dict, _annotations),
+ADDITIONS: Final[Mapping[str, tuple[type, Callable[[str, Any, Collection[str]], Faults]]]] = {
+    "metadata.labels": (dict, label_faults),
+    "metadata.annotations": (dict, annotation_faults),
     "spec.affinity.nodeAffinity": (dict, _anything),
     "spec.affinity.podAffinity": (dict, _anything),
     "spec.affinity.podAntiAffinity": (dict, _anything),
@@ -180,9 +116,14 @@ _WAYS_OUT: Final[Mapping[str, str]] = {
 }
 
 
-def template_faults(template: Mapping[str, Any]) -> Faults:
-    """Everything that a template must not say, by the path as Kubernetes writes it."""
-    yield from _mapping_faults("", template)
+def template_faults(template: Mapping[str, Any], domains: Collection[str] = ()) -> Faults:
+    """Everything that a template must not say, by the path as Kubernetes writes it.
+
+    Args:
+        template: a pod, as Kubernetes writes it.
+        domains: whose labels and annotations it may add besides the harmless ones.
+    """
+    yield from _mapping_faults("", template, domains)
 
 
 def variables_of(template: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,34 +132,38 @@ def variables_of(template: Mapping[str, Any]) -> dict[str, Any]:
     return {each["name"]: each for container in containers for each in container.get("env", ())}
 
 
-def _faults(path: str, value: Any) -> Faults:
+def _faults(path: str, value: Any, domains: Collection[str]) -> Faults:
     if path in ADDITIONS:
         kind, check = ADDITIONS[path]
         if isinstance(value, kind):
-            yield from check(path, value)
+            yield from check(path, value, domains)
         else:
             yield path, "must be a list" if kind is list else "must be a mapping"
     elif path in RESTATED:
         if value != RESTATED[path] or type(value) is not type(RESTATED[path]):
             yield path, f"must stay {_yaml(RESTATED[path])}: a template may add to the pod and never weaken it"
     elif path == "spec.containers":
-        yield from _containers(value)
+        yield from _containers(value, domains)
     elif _leads_on(path):
-        yield from _mapping_faults(path, value)
+        yield from _mapping_faults(path, value, domains)
     else:
         way_out = _WAYS_OUT.get(path)
         yield path, "may not be set by a template" + (f"; {way_out}" if way_out else "")
 
 
-def _mapping_faults(path: str, value: Any) -> Faults:
+def _mapping_faults(path: str, value: Any, domains: Collection[str]) -> Faults:
     if not isinstance(value, Mapping):
         yield path, "must be a mapping"
         return
     for key, inner in value.items():
-        yield from _faults(f"{path}.{key}".removeprefix("."), inner)
+        place = f"{path}.{key}".removeprefix(".")
+        if "." in key or "[" in key:  # would pass for the path that it spells, and add nothing
+            yield place, f"{key!r} is no key that Kubernetes knows; write mappings within one another"
+        else:
+            yield from _faults(place, inner, domains)
 
 
-def _containers(value: Any) -> Faults:
+def _containers(value: Any, domains: Collection[str]) -> Faults:
     if not isinstance(value, list):
         yield "spec.containers", "must be a list"
         return
@@ -227,7 +172,7 @@ def _containers(value: Any) -> Faults:
         ours = isinstance(container, dict) and container.get("name") == CONTAINER
         seen += ours
         if ours and seen == 1:
-            yield from _mapping_faults(_OURS, container)
+            yield from _mapping_faults(_OURS, container, domains)
         else:
             yield f"spec.containers[{number}]", f"may not be there: Daybook's pod has one container, {CONTAINER!r}"
 

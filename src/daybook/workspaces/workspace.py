@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from daybook import __version__
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.quantities import quantity
 from daybook.storage import Store, open_store
@@ -17,7 +18,7 @@ from daybook.workspaces.apart import apart
 from daybook.workspaces.buckets import BucketUrl, bucket_place, shared_buckets
 from daybook.workspaces.credentials import Credentials, NoCredentials, ServiceAccountCredentials
 from daybook.workspaces.faults import Place, raise_all
-from daybook.workspaces.fields import DnsLabel, DnsName, Image, PageUrl, Quantity, Remote, SecretKey, VariableName
+from daybook.workspaces.fields import Amount, DnsLabel, DnsName, Image, PageUrl, Remote, SecretKey, VariableName
 from daybook.workspaces.limits import (
     DEFAULT_CPU,
     DEFAULT_EPHEMERAL_STORAGE,
@@ -35,7 +36,8 @@ from daybook.workspaces.pod_template import variables_of
 if TYPE_CHECKING:
     from daybook.storage.credentials import Provider
 
-DEFAULT_IMAGE = "daybook/notebook:latest"
+DEFAULT_IMAGE = f"daybook/notebook:{__version__}"
+"""As `deploy/images/build.sh` names it; on localpods the name alone counts, whatever the tag."""
 
 
 class SecretReference(Model):
@@ -82,9 +84,9 @@ class Workspace(Model):
     service_account: DnsName | None = None
     image: Image = DEFAULT_IMAGE
     allowed: Allowed = Allowed()
-    cpu: Quantity = DEFAULT_CPU
-    memory: Quantity = DEFAULT_MEMORY
-    ephemeral_storage: Quantity = DEFAULT_EPHEMERAL_STORAGE
+    cpu: Amount = DEFAULT_CPU
+    memory: Amount = DEFAULT_MEMORY
+    ephemeral_storage: Amount = DEFAULT_EPHEMERAL_STORAGE
     maximum: Maximum = Maximum()
     runs_at_once: int = Field(default=DEFAULT_RUNS_AT_ONCE, ge=1, description="slots of the workspace's Airflow pool")
     retention: Retention = Retention()
@@ -108,7 +110,7 @@ class Workspace(Model):
     def _defaults_beyond_maximum(self) -> Iterator[tuple[Place, str]]:
         for name in ("cpu", "memory", "ephemeral_storage"):
             default, most = getattr(self, name), getattr(self.maximum, name)
-            if most is not None and not 0 < quantity(default) <= quantity(most):  # a limit of 0 would be none
+            if most is not None and quantity(default) > quantity(most):
                 yield (name,), f"what runs get by default, {default}, is not within their maximum of {most}; change one"
 
     def _variables_twice(self) -> Iterator[tuple[Place, str]]:
