@@ -1,7 +1,7 @@
 """Two hundred runs at once through localpods, beside as many of the plain KubernetesPodOperator, both deferrable,
 each in a stack of its own, one after the other.
 
-The pods wait in a shell until a file appears, so that all of them wait at the same time: then the worker slots that
+The pods wait in a shell for a lock on a file, so that all of them wait at the same time: then the worker slots that
 are taken are counted, and the triggerer is weighed. Then they are let go, and the drain is timed. The notebooks are
 trivial, but each is a runner and a kernel, while a plain pod is a shell that ends: what the drain of runs costs more is
 mostly theirs. Two hundred kernels do not fit into one machine at once, so a few work at a time.
@@ -10,6 +10,7 @@ mostly theirs. Two hundred kernels do not fit into one machine at once, so a few
 """
 
 import contextlib
+import fcntl
 import json
 import shutil
 import statistics
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import yaml
 from latency import a_stack
 from measure import keep
 
@@ -28,6 +30,8 @@ WARM_UP = 3
 LOOK_SECONDS = 0.5
 OK = 200
 SETTLE_SECONDS = 10
+ROOM = 1000
+"""More than are ever asked for."""
 PLAIN = '''
 """As many plain pods, which wait for the same file."""
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
@@ -44,7 +48,7 @@ with DAG("plain", schedule=None, is_paused_upon_creation=False, max_active_runs=
 AT_ONCE = 4
 """How many notebooks work at once when they are let go."""
 
-WAIT = "while [ ! -e {gate} ]; do sleep 1; done"
+WAIT = "flock --shared {gate} true"
 IN_TURN = f'; exec flock {{gate}}-$(($$ % {AT_ONCE})) "$0" "$@"'
 
 
@@ -55,7 +59,7 @@ class Gated:
         root: the stack's project.
         client: signed in.
         dag: whose runs.
-        gate: the file that lets the pods go.
+        gate: the file that the pods wait for: as long as it is locked.
     """
 
     def __init__(self, root: Path, client: httpx.Client, dag: str, gate: Path) -> None:
@@ -66,7 +70,8 @@ class Gated:
 
     def measure(self, count: int) -> dict[str, float]:
         """Triggers, waits until all wait, weighs, lets go, waits until all have ended."""
-        self.gate.unlink(missing_ok=True)
+        locked = self.gate.open("w")
+        fcntl.flock(locked, fcntl.LOCK_EX)
         self.until(lambda: self.client.get(f"/api/v2/dags/{self.dag}").status_code == OK)
         done = self.tasks("success") + self.tasks("failed")
         triggerer = psutil.Process(pid_of(self.root, "airflow-triggerer"))
@@ -81,7 +86,7 @@ class Gated:
         slots = statistics.mean(self.running_slots() for _ in range(10))
         after = weight(triggerer)
         freed = time.time()
-        self.gate.touch()
+        locked.close()
         self.until(lambda: self.tasks("success") + self.tasks("failed") == done + count)
         last = max(datetime.fromisoformat(each["end_date"]).timestamp() for each in self.listed())
         failed = self.tasks("failed")
@@ -155,6 +160,15 @@ def gated_image(root: Path, gate: Path) -> None:
     path.write_text(json.dumps({**images, "daybook/gated": {**usual, "entrypoint": entrypoint}}))
 
 
+def roomy_workspace(root: Path) -> None:
+    """The stack's workspace with room for all runs at once; it is read again without a restart."""
+    path = root / ".daybook" / "workspaces.yaml"
+    document = yaml.safe_load(path.read_text())
+    for each in document["workspaces"]:
+        each["runs_at_once"] = ROOM
+    path.write_text(yaml.safe_dump(document))
+
+
 def main() -> None:
     """Measures, prints, keeps."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
@@ -170,6 +184,7 @@ def main() -> None:
         # Each in a stack of its own: a triggerer does not give back what it once had, and lends it to the next.
         with a_stack(prepare) as (root, client):
             gated_image(root, gates["gated"])
+            roomy_workspace(root)
             kind = Gated(root, client, name, gates[name])
             kind.measure(WARM_UP)  # what the triggerer loads once belongs to no run
             found[name] = kind.measure(count)
