@@ -21,7 +21,7 @@ from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.pod_api import QuotaExceeded
 from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
 from daybook.pods import CONTAINER
-from daybook.storage.credentials import CredentialsUnavailable
+from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
 OOM = k8s.V1ContainerState(terminated=k8s.V1ContainerStateTerminated(exit_code=137, reason="OOMKilled"))
 
@@ -297,6 +297,18 @@ def test_a_pod_whose_credentials_kubernetes_does_not_take_is_not_left_behind(hou
     with pytest.raises(RunFailed, match=r"can have no credentials.*403 Forbidden"):
         house.operator().execute(a_context())
     assert (pods.deleted, pods.here) == (["uid-1"], {})
+
+
+def test_a_role_that_is_refused_makes_no_pod_and_is_not_tried_again(house, pods, monkeypatch):
+    def refuses(self):
+        raise CredentialsRefused("STS does not let Airflow be the role")
+
+    monkeypatch.setattr(PodCredentials, "obtain", refuses)
+    operator = house.operator(retries=3)
+    with pytest.raises(RunFailedForGood, match="STS does not let Airflow be the role"):
+        operator.execute(a_context(max_tries=3))
+    sealed = operator._record.read()
+    assert (sealed.reason, sealed.sealed, pods.made) == (Reason.CREDENTIALS_REFUSED, True, [])
 
 
 def test_credentials_are_as_new_as_the_pod_that_had_to_wait_for_room(house, pods, monkeypatch):

@@ -180,17 +180,18 @@ def is_refusal(error: Exception) -> bool:
     return error.status != _TOO_MANY_REQUESTS and not _is_clash(error)
 
 
-def is_no_room(error: ApiException) -> bool:
-    """Whether a quota refuses a pod that it may take later, when other pods have ended."""
+def is_no_room(error: Exception) -> bool:
+    """Whether a quota refuses what it may take later, when other pods have ended."""
     # The admission plugin gives no reason of its own (plugin/pkg/admission/resourcequota/controller.go): a 403 like any
     # other, and these words.
-    return error.status == _FORBIDDEN and "exceeded quota" in said(error)
+    return isinstance(error, ApiException) and error.status == _FORBIDDEN and "exceeded quota" in said(error)
 
 
 def refusal(error: Exception | None) -> Ending | None:
     """What to seal a run with whose pod Kubernetes refused to make, or that has no credentials; None for others."""
     if isinstance(error, CredentialsRefused | CredentialsUnavailable):
-        return Ending(State.FAILED, Reason.POD_FAILED, f"the pod can have no credentials: {error}")
+        reason = Reason.CREDENTIALS_REFUSED if isinstance(error, CredentialsRefused) else Reason.POD_FAILED
+        return Ending(State.FAILED, reason, f"the pod can have no credentials: {error}")
     if error is None or not is_refusal(error):
         return None
     if isinstance(error, ApiException) and error.status == _CONFLICT:
