@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.log import mask_secret
 from kubernetes.client import models as k8s
 
 from daybook.catalogue import Notebook
 from daybook.contract.errors import DaybookError
-from daybook.contract.manifest import Manifest, Reason, State
+from daybook.contract.manifest import Manifest, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.asking import ParametersFrom, PodPlan, asked_for, enough_memory, for_pod, with_memory
 from daybook.on_airflow.assets import outlet_of
 from daybook.on_airflow.credentials.handover import Handover
 from daybook.on_airflow.credentials.of_pod import PodCredentials
-from daybook.on_airflow.errors import RunFailedForGood, also_retried, as_airflow, failure_of
+from daybook.on_airflow.earlier import is_cleared, is_for_good
+from daybook.on_airflow.errors import also_retried, as_airflow, failure_of
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
@@ -183,15 +183,13 @@ class NotebookOperator(PodTask):
         """Decides about the run, and queues its attempt; or takes up what an earlier try left."""
         settings, entry, given, workspace = self._asked(context)
         task = TaskInstance.from_context(context)
-        if isinstance(task.voucher, str):
-            mask_secret(task.voucher)
         self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
         request = plan_run(entry, given, workspace, task, self._record.store.url, settings.voucher_key())
         earlier = self._record.read()
-        cleared = earlier is not None and self._is_cleared(earlier, context["ti"])
+        cleared = earlier is not None and is_cleared(earlier, context["ti"], self.retries)
         if workspace.runs_in == "worker":
             self._refer(also_retried=tuple(also_retried(entry, more_memory=False)))
-            if earlier is not None and not cleared and _is_for_good(earlier, self._this.also_retried):
+            if earlier is not None and not cleared and is_for_good(earlier, self._this.also_retried):
                 self._manifest = earlier
             else:
                 self._hand_over(settings, workspace, entry, request)
@@ -200,7 +198,7 @@ class NotebookOperator(PodTask):
         still_more = resources.more_memory(workspace.maximum.memory) != resources
         self._refer(also_retried=tuple(also_retried(entry, more_memory=still_more)))
         retried = also_retried(entry, more_memory=more)
-        if earlier is not None and not cleared and _is_for_good(earlier, retried):
+        if earlier is not None and not cleared and is_for_good(earlier, retried):
             self.log.info("An earlier try ended before it could say so; attempt %d stands", earlier.attempt)
             self._manifest = earlier
         request = self._queue(with_memory(request, resources), entry, earlier, cleared)
@@ -230,17 +228,6 @@ class NotebookOperator(PodTask):
         request = staged(request.model_copy(update={"attempt": attempt}), entry, self._record.store)
         self._record.write(queued(request, source_key(entry)))
         return request
-
-    def _is_cleared(self, earlier: Manifest, ti: Any) -> bool:
-        """Whether the task was cleared after this attempt: whoever clears wants a new one, and gets one.
-
-        Clearing raises `max_tries` by what was tried; but not where the task runs: Airflow ends it then, which seals
-        its attempt as cancelled, and tries again. Of a cancelled task that nobody cleared there is no next try.
-        """
-        cleared_after = (getattr(ti, "max_tries", None) or 0) - (self.retries or 0)
-        if earlier.airflow is None or earlier.airflow.try_number <= cleared_after:
-            return True
-        return earlier.sealed and earlier.reason is Reason.CANCELLED
 
     def _asked(self, context: Any) -> tuple[Settings, Notebook, dict[str, Any], Workspace]:
         """Which notebook is asked for, with which values, and where."""
@@ -311,8 +298,3 @@ class NotebookOperator(PodTask):
     def _text(self, field: Any, context: Any) -> Any:
         """A template field's value; Airflow's callbacks get the operator as the DAG file has it."""
         return field if self._is_rendered else self.render_template(field, context)
-
-
-def _is_for_good(earlier: Manifest, retried: Collection[str]) -> bool:
-    """Whether an attempt has ended so that a try after it only repeats one that was killed before it could say so."""
-    return earlier.sealed and (earlier.succeeded or isinstance(failure_of(earlier, retried), RunFailedForGood))
