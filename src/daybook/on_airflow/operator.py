@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client import models as k8s
 
 from daybook.catalogue import Notebook
-from daybook.contract.errors import DaybookError
-from daybook.contract.manifest import Manifest, State
+from daybook.contract.errors import DaybookError, Faulty
+from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.asking import ParametersFrom, PodPlan, asked_for, enough_memory, for_pod, with_memory
@@ -25,10 +25,10 @@ from daybook.on_airflow.plan import TaskInstance, plan_run
 from daybook.on_airflow.pod_task import GIVING_UP_SECONDS, PodTask
 from daybook.on_airflow.pointer import emit, pointer_to
 from daybook.on_airflow.reference import RunReference
-from daybook.on_airflow.sealing import queued
+from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
-from daybook.pods import CONTAINER, build_pod, labels
+from daybook.pods import CONTAINER, Ending, build_pod, labels
 from daybook.workspaces import Workspace
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class NotebookOperator(PodTask):
         self._plan: PodPlan | None = None
         self._is_rendered = False
         self._is_waiting = False
-        self._attempt_without_room: int | None = None
+        self._without_room: RunReference | None = None
         self._worker: WorkerNotebookOperator | None = None
         self._credentials = PodCredentials()
 
@@ -128,6 +128,7 @@ class NotebookOperator(PodTask):
         try:
             self._prepare(context)
         except DaybookError as error:
+            self._seal_refused(error)
             raise as_airflow(error) from error
         if self._worker is not None:
             return self._worker.through(context, self.outlets)
@@ -139,7 +140,7 @@ class NotebookOperator(PodTask):
         Raises:
             AirflowFailException, AirflowException: as `execute` does.
         """
-        self._attempt_without_room = RunReference.from_json(event["daybook"]).attempt
+        self._without_room = RunReference.from_json(event["daybook"])
         return self.execute(context)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any] | None:
@@ -209,6 +210,18 @@ class NotebookOperator(PodTask):
         self._plan = PodPlan(request, for_pod(workspace, entry), resources)
         self.log.info("Run %s, attempt %d: %s", request.run_id, request.attempt, self.run_page)
 
+    def _seal_refused(self, error: DaybookError) -> None:
+        """Seals a run that has waited for room, and is refused now that it is decided about anew."""
+        if self._without_room is None or not isinstance(error, Faulty):
+            return
+        message = f"the run was refused when it had waited for room in the quota: {error}"
+        try:
+            self._attach(self._without_room)
+            refused = Ending(State.FAILED, Reason.INVALID_REQUEST, message)
+            self._manifest = settle(self._record, self._attempt, refused)
+        except DaybookError as unsealed:  # its workspace may be what is gone, and with it the way to its bucket
+            self.log.warning("The refused run is not sealed: %s", unsealed)
+
     def _hand_over(self, settings: Settings, workspace: Workspace, entry: Notebook, request: RunRequest) -> None:
         """Has the run executed here, in the worker, by the operator for that."""
         from daybook.on_airflow.worker import WorkerNotebookOperator  # papermill and what it loads take seconds
@@ -220,7 +233,8 @@ class NotebookOperator(PodTask):
         """The request of the attempt that is next: one that goes on, one that waits for room, or a new one."""
         attempt = 1
         if earlier is not None:
-            waits = earlier.state is State.QUEUED and earlier.attempt == self._attempt_without_room
+            without_room = self._without_room.attempt if self._without_room is not None else None
+            waits = earlier.state is State.QUEUED and earlier.attempt == without_room
             self._pod_to_reattach = None if waits else self._take_up(earlier, cleared)
             if self._pod_to_reattach is not None or self._manifest is not None:
                 return request.model_copy(update={"attempt": earlier.attempt})
