@@ -416,6 +416,39 @@ def test_what_airflow_gives_up_is_ended_and_sealed(house, pods):
     assert operator._record.read() == manifest
 
 
+def into_the_worker(tmp_path):
+    """The workspace's operator has its runs execute in the worker from now on."""
+    workspaces = tmp_path / "workspaces.yaml"
+    workspaces.write_text(workspaces.read_text().replace("members:", "runs_in: worker, members:"))
+
+
+def test_a_pod_at_work_goes_on_when_its_workspaces_runs_go_into_the_worker(house, pods, tmp_path):
+    house.deferred(a_context())
+    into_the_worker(tmp_path)
+    operator, trigger = house.deferred(a_context(try_number=2, max_tries=1), retries=1)
+    assert (len(pods.made), pods.deleted, trigger.run_reference["pod_uid"]) == (1, [], "uid-1")
+    assert operator._record.read().attempt == 1
+
+
+def test_a_pod_that_has_ended_is_settled_before_the_next_attempt_is_in_the_worker(house, pods, tmp_path):
+    house.deferred(a_context())
+    pods.made[0].metadata.deletion_timestamp = datetime.now(UTC)
+    pods.end(reason="Evicted", message="the node was low on memory")
+    into_the_worker(tmp_path)
+    operator = house.operator(retries=1)
+    operator._prepare(a_context(try_number=2, max_tries=1))
+    assert operator._worker is not None
+    assert (operator._record.read().attempt, operator._record.earlier(1).reason) == (2, Reason.EVICTED)
+    assert (len(pods.made), pods.here) == (1, {})
+
+
+def test_a_pod_of_before_the_worker_is_ended_when_its_run_is_given_up(house, pods, tmp_path):
+    operator, _ = house.deferred(a_context())
+    into_the_worker(tmp_path)
+    house.operator().give_up(a_context())
+    assert (operator._record.read().reason, pods.deleted) == (Reason.TERMINATED, ["uid-1"])
+
+
 PULLS = k8s.V1ContainerState(waiting=k8s.V1ContainerStateWaiting(reason="ImagePullBackOff", message="no such image"))
 STARTS = k8s.V1ContainerState(waiting=k8s.V1ContainerStateWaiting(reason="ContainerCreating"))
 

@@ -166,15 +166,16 @@ class NotebookOperator(PodTask):
         """
         if self._manifest is not None or self._worker is not None:
             return
-        task = TaskInstance.from_context(context)
+        task, in_worker = TaskInstance.from_context(context), False
         if self._reference is None:
             settings, entry, _, workspace = self._asked(context)
-            if workspace.runs_in == "worker":
-                return  # its runner ends with its worker and seals; where it could not, the sweeper does
+            in_worker = workspace.runs_in == "worker"
             self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
         manifest = self._record.read()
         if manifest is None or (manifest.airflow and manifest.airflow.try_number > task.coordinates.try_number):
             return
+        if in_worker and manifest.pod_uid is None:
+            return  # its runner ends with its worker and seals; where it could not, the sweeper does
         pod = self._pods.read(self._reference_of(manifest).pod_name, self._namespace)
         self._end_attempt(manifest, pod, GIVING_UP_SECONDS)
 
@@ -188,7 +189,8 @@ class NotebookOperator(PodTask):
         request = plan_run(entry, given, workspace, task, self._record.store.url, settings.voucher_key())
         earlier = self._record.read()
         cleared = earlier is not None and is_cleared(earlier, context["ti"], self.retries)
-        if workspace.runs_in == "worker":
+        if workspace.runs_in == "worker" and not self._goes_on_in_pod(earlier, cleared):
+            earlier = self._record.read()
             self._refer(also_retried=tuple(also_retried(entry, more_memory=False)))
             if earlier is not None and not cleared and is_for_good(earlier, self._this.also_retried):
                 self._manifest = earlier
@@ -221,6 +223,12 @@ class NotebookOperator(PodTask):
             self._manifest = settle(self._record, self._attempt, refused)
         except DaybookError as unsealed:  # its workspace may be what is gone, and with it the way to its bucket
             self.log.warning("The refused run is not sealed: %s", unsealed)
+
+    def _goes_on_in_pod(self, earlier: Manifest | None, cleared: bool) -> bool:
+        """Whether a pod of before its workspace's runs went into the worker is at work; another one is settled."""
+        if earlier is None or earlier.pod_uid is None or earlier.sealed:
+            return False
+        return self._take_up(earlier, cleared) is not None
 
     def _hand_over(self, settings: Settings, workspace: Workspace, entry: Notebook, request: RunRequest) -> None:
         """Has the run executed here, in the worker, by the operator for that."""
