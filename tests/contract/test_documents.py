@@ -184,9 +184,8 @@ WORLD_FAILED = {
     Reason.UNSCHEDULABLE,
     Reason.CANNOT_START,
     Reason.POD_REFUSED,
+    Reason.CREDENTIALS_REFUSED,
     Reason.POD_FAILED,
-    Reason.CANNOT_START,
-    Reason.POD_REFUSED,
 }
 
 

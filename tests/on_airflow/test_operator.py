@@ -56,12 +56,13 @@ def test_a_run_is_queued_before_its_pod_is_made(prepare):
     assert (queued.attempt, queued.state, queued.sealed, queued.user) == (1, State.QUEUED, False, "ada")
 
 
-def test_an_attempt_whose_pod_is_gone_is_sealed_as_lost_before_the_next_one_is_queued(prepare):
+def test_an_attempt_that_never_had_a_pod_is_sealed_before_the_next_one_is_queued(prepare):
     prepare()
     record = record_of(prepare())
     assert (record.read().attempt, record.read().state) == (2, State.QUEUED)
     first = Manifest.from_json(record.store.read(AttemptKeys(1).manifest))
-    assert (first.state, first.reason, first.sealed, first.sealed_by) == ("lost", "pod_gone", True, "operator")
+    assert (first.state, first.reason, first.sealed_by) == ("interrupted", "terminated", "operator")
+    assert (first.sealed, first.message) == (True, "Airflow gave the run up before it had a pod")
 
 
 def test_waiting_here_for_the_pod_notes_which_image_it_runs(prepare, monkeypatch):

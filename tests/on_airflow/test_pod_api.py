@@ -97,6 +97,18 @@ def test_no_room_in_the_quota_is_told_apart_from_a_refusal():
     assert "hostNetwork" in ending.message
 
 
+def test_a_pod_that_is_larger_than_the_whole_quota_is_refused_at_once():
+    told = (
+        'pods "p" is forbidden: exceeded quota: team, requested: limits.memory=16Gi,requests.cpu=500m, '
+        "used: limits.memory=0,requests.cpu=3800m, limited: limits.memory=8192Mi,requests.cpu=4"
+    )
+    with pytest.raises(ApiException) as caught:
+        api(Cluster(answer(403, told, "Forbidden"))).create(a_pod())
+    ending = refusal(caught.value)
+    assert (ending.state, ending.reason) == (State.FAILED, Reason.POD_REFUSED)
+    assert "more than the namespace's whole quota has (limits.memory: 16Gi of 8192Mi)" in ending.message
+
+
 @pytest.mark.parametrize("error", [answer(409, CLASH, "Conflict"), answer(429), answer(503), ProtocolError("reset")])
 def test_what_passes_is_waited_for(error):
     assert api(Cluster(error)).create(a_pod()).metadata.uid == "uid-0"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
@@ -21,7 +21,7 @@ from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.pod_api import QuotaExceeded
 from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
 from daybook.pods import CONTAINER
-from daybook.storage.credentials import CredentialsUnavailable
+from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
 OOM = k8s.V1ContainerState(terminated=k8s.V1ContainerStateTerminated(exit_code=137, reason="OOMKilled"))
 
@@ -299,6 +299,18 @@ def test_a_pod_whose_credentials_kubernetes_does_not_take_is_not_left_behind(hou
     assert (pods.deleted, pods.here) == (["uid-1"], {})
 
 
+def test_a_role_that_is_refused_makes_no_pod_and_is_not_tried_again(house, pods, monkeypatch):
+    def refuses(self):
+        raise CredentialsRefused("STS does not let Airflow be the role")
+
+    monkeypatch.setattr(PodCredentials, "obtain", refuses)
+    operator = house.operator(retries=3)
+    with pytest.raises(RunFailedForGood, match="STS does not let Airflow be the role"):
+        operator.execute(a_context(max_tries=3))
+    sealed = operator._record.read()
+    assert (sealed.reason, sealed.sealed, pods.made) == (Reason.CREDENTIALS_REFUSED, True, [])
+
+
 def test_credentials_are_as_new_as_the_pod_that_had_to_wait_for_room(house, pods, monkeypatch):
     done, make = [], pods.create
 
@@ -332,6 +344,46 @@ def test_without_room_the_run_stays_queued_and_the_same_attempt_is_tried_again(h
     assert (len(pods.made), again._record.read().attempt) == (1, 1)
 
 
+def test_a_run_that_is_refused_after_it_waited_for_room_says_by_what(house, pods, tmp_path):
+    pods.refusal = QuotaExceeded("exceeded quota: team")
+    waiting, trigger = house.deferred(a_context())
+    workspaces = tmp_path / "workspaces.yaml"
+    workspaces.write_text(workspaces.read_text().replace("'*'", "grace"))
+    again = house.operator()
+    with pytest.raises(AirflowFailException, match="'ada' is not a member"):
+        again.try_again(a_context(), {"daybook": trigger.run_reference})
+    again.give_up(a_context())  # Airflow's callback
+    sealed = waiting._record.read()
+    assert (sealed.state, sealed.reason, sealed.sealed) == (State.FAILED, Reason.INVALID_REQUEST, True)
+    assert "'ada' is not a member" in sealed.message
+
+
+def test_a_run_that_is_refused_when_its_workspace_is_gone_fails_with_that(house, pods, tmp_path):
+    pods.refusal = QuotaExceeded("exceeded quota: team")
+    _, trigger = house.deferred(a_context())
+    workspaces = tmp_path / "workspaces.yaml"
+    workspaces.write_text(workspaces.read_text().replace("name: local", "name: other"))
+    with pytest.raises(AirflowFailException, match="no workspace 'local'"):
+        house.operator(workspace="local").try_again(a_context(), {"daybook": trigger.run_reference})
+
+
+def test_a_run_that_is_given_up_while_it_waits_for_room_never_had_a_pod(house, pods):
+    pods.refusal = QuotaExceeded("exceeded quota: team")
+    operator, _ = house.deferred(a_context())
+    house.operator().give_up(a_context())
+    sealed = operator._record.read()
+    assert (sealed.state, sealed.reason) == (State.INTERRUPTED, Reason.TERMINATED)
+    assert "before it had a pod" in sealed.message
+    assert "exceeded quota: team" in sealed.message
+
+
+def test_a_run_whose_pod_could_not_be_asked_for_says_why(house, pods):
+    pods.refusal = AirflowException("no way to Kubernetes")
+    with pytest.raises(RunFailed, match="the pod was not made: no way to Kubernetes") as caught:
+        house.operator().execute(a_context())
+    assert caught.value.reason is Reason.POD_FAILED
+
+
 def test_a_refused_pod_fails_the_run_with_what_kubernetes_says(house, pods):
     pods.refusal = ApiException(status=403, reason="Forbidden")
     pods.refusal.body = '{"message": "violates PodSecurity"}'
@@ -362,6 +414,72 @@ def test_what_airflow_gives_up_is_ended_and_sealed(house, pods):
     assert pods.deleted == ["uid-1"]
     house.operator().give_up(a_context())
     assert operator._record.read() == manifest
+
+
+def into_the_worker(tmp_path):
+    """The workspace's operator has its runs execute in the worker from now on."""
+    workspaces = tmp_path / "workspaces.yaml"
+    workspaces.write_text(workspaces.read_text().replace("members:", "runs_in: worker, members:"))
+
+
+def test_a_pod_at_work_goes_on_when_its_workspaces_runs_go_into_the_worker(house, pods, tmp_path):
+    house.deferred(a_context())
+    into_the_worker(tmp_path)
+    operator, trigger = house.deferred(a_context(try_number=2, max_tries=1), retries=1)
+    assert (len(pods.made), pods.deleted, trigger.run_reference["pod_uid"]) == (1, [], "uid-1")
+    assert operator._record.read().attempt == 1
+
+
+def test_a_pod_that_has_ended_is_settled_before_the_next_attempt_is_in_the_worker(house, pods, tmp_path):
+    house.deferred(a_context())
+    pods.made[0].metadata.deletion_timestamp = datetime.now(UTC)
+    pods.end(reason="Evicted", message="the node was low on memory")
+    into_the_worker(tmp_path)
+    operator = house.operator(retries=1)
+    operator._prepare(a_context(try_number=2, max_tries=1))
+    assert operator._worker is not None
+    assert (operator._record.read().attempt, operator._record.earlier(1).reason) == (2, Reason.EVICTED)
+    assert (len(pods.made), pods.here) == (1, {})
+
+
+def test_a_pod_of_before_the_worker_is_ended_when_its_run_is_given_up(house, pods, tmp_path):
+    operator, _ = house.deferred(a_context())
+    into_the_worker(tmp_path)
+    house.operator().give_up(a_context())
+    assert (operator._record.read().reason, pods.deleted) == (Reason.TERMINATED, ["uid-1"])
+
+
+PULLS = k8s.V1ContainerState(waiting=k8s.V1ContainerStateWaiting(reason="ImagePullBackOff", message="no such image"))
+STARTS = k8s.V1ContainerState(waiting=k8s.V1ContainerStateWaiting(reason="ContainerCreating"))
+
+
+@pytest.mark.parametrize(
+    ("phase", "state", "reason"),
+    [
+        ("Pending", PULLS, Reason.IMAGE_UNAVAILABLE),
+        ("Pending", STARTS, Reason.TERMINATED),
+        ("Failed", OOM, Reason.OUT_OF_MEMORY),
+    ],
+)
+def test_what_airflow_gives_up_is_sealed_with_what_kubernetes_says(house, pods, phase, state, reason):
+    operator, _ = house.deferred(a_context())
+    pods.end(phase, state)
+    house.operator().give_up(a_context())
+    assert (operator._record.read().reason, pods.deleted) == (reason, ["uid-1"])
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_pod_on_a_silent_node_is_sealed_as_lost_by_whoever_comes_to_end_it(house, pods, monkeypatch, again):
+    operator, _ = house.deferred(a_context())
+    pods.made[0].metadata.deletion_timestamp = datetime.now(UTC) - timedelta(hours=1)
+    monkeypatch.setattr(pods, "wait_until_gone", lambda *_: pytest.fail("it was waited for"))
+    if again:
+        house.deferred(a_context(try_number=2, max_tries=1), retries=1)
+        sealed = operator._record.earlier(1)
+    else:
+        house.operator().give_up(a_context())
+        sealed = operator._record.read()
+    assert (sealed.state, sealed.reason) == (State.LOST, Reason.NODE_LOST)
 
 
 def test_what_airflow_gives_up_keeps_the_pod_that_holds_the_only_copy(house, pods):

@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from builders import a_notebook_json
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest
+from daybook.on_airflow.admission import VOUCHER
 from daybook.on_airflow.assets import notebook_asset
 from daybook.on_airflow.errors import RunFailed
 from daybook.on_airflow.operator import NotebookOperator
@@ -272,6 +273,32 @@ def test_the_next_try_is_a_new_attempt_and_what_an_earlier_one_left_open_is_seal
     assert (record.read().attempt, record.read().state) == (2, "succeeded")
     first = Manifest.from_json(record.store.read(AttemptKeys(1).manifest))
     assert (first.state, first.reason, first.sealed_by) == ("lost", "never_sealed", "operator")
+
+
+def test_a_try_that_repeats_a_killed_one_believes_what_that_one_could_not_say(world):
+    name = world.notebook("once", f"open({str(world.root / 'runs.txt')!r}, 'a').write('x')")
+    pointer = executed(world, name)
+    world.events.clear()
+    again = world.context()
+    again["ti"].try_number, again["ti"].max_tries = 2, 1
+    operator = WorkerNotebookOperator(task_id="run", notebook=name, retries=1)
+    assert operator.execute(again) == pointer
+    assert (world.record().read().attempt, (world.root / "runs.txt").read_text()) == (1, "x")
+    assert world.events[notebook_asset("once")].extra == pointer
+    again["ti"].max_tries = 2  # somebody cleared it
+    WorkerNotebookOperator(task_id="run", notebook=name, retries=1).execute(again)
+    assert (world.record().read().attempt, (world.root / "runs.txt").read_text()) == (2, "xx")
+
+
+@pytest.mark.parametrize("operator", [WorkerNotebookOperator, NotebookOperator])
+def test_the_voucher_is_masked_before_anything_can_say_it(world, monkeypatch, operator):
+    masked = []
+    monkeypatch.setattr("daybook.on_airflow.plan.mask_secret", masked.append)
+    context = world.context(user="bob")
+    context["dag_run"].conf = {VOUCHER: "signed"}
+    with pytest.raises(AirflowFailException):
+        operator(task_id="run", notebook=world.notebook("echo", "1")).execute(context)
+    assert masked == ["signed"]
 
 
 def test_a_runner_that_cannot_be_started_is_told_and_worth_a_retry(world, monkeypatch, tmp_path):

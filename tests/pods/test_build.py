@@ -158,7 +158,7 @@ def test_size_is_counted_in_bytes_not_in_characters():
 
 @pytest.mark.parametrize(
     ("timeout", "deadline"),
-    [(0.5, 901), (3600, 4500), (3600.2, 4501), (1e300, MAX_DEADLINE_SECONDS), (2**31 - 1, MAX_DEADLINE_SECONDS)],
+    [(0.5, 4501), (3600, 8100), (3600.2, 8101), (1e300, MAX_DEADLINE_SECONDS), (2**31 - 1, MAX_DEADLINE_SECONDS)],
 )
 def test_the_runner_ends_a_run_that_takes_too_long_before_kubernetes_does(timeout, deadline):
     pod = a_pod(a_request(limits=Limits(timeout_seconds=timeout)))
@@ -167,8 +167,8 @@ def test_the_runner_ends_a_run_that_takes_too_long_before_kubernetes_does(timeou
 
 def test_a_run_without_a_time_limit_ends_with_its_workspaces_maximum_or_after_a_week():
     endless = a_request(limits=Limits(timeout_seconds=None))
-    assert a_pod(endless, maximum={"timeout_seconds": 60})["spec"]["activeDeadlineSeconds"] == 960
-    assert a_pod(endless)["spec"]["activeDeadlineSeconds"] == MAX_RUN_SECONDS + 900
+    assert a_pod(endless, maximum={"timeout_seconds": 60})["spec"]["activeDeadlineSeconds"] == 60 + 4500
+    assert a_pod(endless)["spec"]["activeDeadlineSeconds"] == MAX_RUN_SECONDS + 4500
     assert MAX_RUN_SECONDS == MAX_TIMEOUT_SECONDS
 
 
@@ -214,7 +214,7 @@ def test_the_whole_pod():
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "activeDeadlineSeconds": 4500,
+            "activeDeadlineSeconds": 8100,
             "volumes": [{"name": name, "emptyDir": {"sizeLimit": "10Gi"}} for name in ("work", "home", "tmp")],
             "containers": [
                 {

@@ -79,6 +79,7 @@ class Runner:
         document: Any = None,
         environment: Any = None,
         patience: float = 0.0,
+        saving: float | None = None,
         head_start: Any = None,
         **request: Any,
     ) -> Run:
@@ -94,5 +95,13 @@ class Runner:
         stream = io.StringIO()
         made = a_request(**asked)
         variables = environment or dict(os.environ)
-        code = execute(made, variables, scratch=self.scratch, stream=stream, patience=patience, head_start=head_start)
+        code = execute(
+            made,
+            variables,
+            scratch=self.scratch,
+            stream=stream,
+            patience=patience,
+            saving=saving,
+            head_start=head_start,
+        )
         return Run(code, Path(made.output.removeprefix("file://")), stream.getvalue(), self.scratch)

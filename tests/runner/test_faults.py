@@ -59,7 +59,7 @@ def in_bucket(run, s3, proxy, monkeypatch):
     A silence counts as a fault after seconds of which a busy machine has some to spare, unless the test is about it.
     """
 
-    def execute(*cells, seconds=20.0, silence=10.0):
+    def execute(*cells, seconds=20.0, silence=10.0, saving=None):
         prefix = f"s3://team/{run.root.name}/{keys.run_prefix(RUN_ID)}"
         through = {**s3, "AWS_ENDPOINT_URL": proxy.url}
         with monkeypatch.context() as scaled:
@@ -67,7 +67,7 @@ def in_bucket(run, s3, proxy, monkeypatch):
             scaled.setattr(network, "RETRY_SECONDS", 0.1)
             scaled.setattr(network, "SILENCE_SECONDS", silence)
             scaled.setattr(network, "BULK_SILENCE_SECONDS", silence)
-            ended = run(*(cells or CELLS), output=prefix, environment=through, patience=seconds)
+            ended = run(*(cells or CELLS), output=prefix, environment=through, patience=seconds, saving=saving)
         return ended, open_store(prefix, s3)
 
     return execute
@@ -140,6 +140,28 @@ def test_a_bucket_that_stays_away_leaves_everything_on_disk(in_bucket, proxy, ca
     assert ("ZeroDivisionError" in here.message) is (len(cells) > len(CELLS))
     # Nobody could seal it there: it still says that the run is under way, until it is sealed as lost.
     assert RunRecord(bucket).read().state in (State.QUEUED, State.RUNNING)
+
+
+def test_what_a_notebook_made_is_saved_in_the_longer_time_there_is_for_it(in_bucket, proxy):
+    planned = proxy.plan(answering(503, "SlowDown"), **RUNNING, seconds=3.0)
+    ended, bucket = in_bucket(seconds=0.2, saving=30.0)
+    assert planned.met
+    assert "trying again for up to 30 s" in ended.said
+    assert ended.exit_code is ExitCode.SUCCEEDED, ended.said
+    assert RunRecord(bucket).read().succeeded
+    assert list(ended.scratch.iterdir()) == []
+
+
+def test_what_executed_nothing_is_not_held_up_for_it(in_bucket, proxy):
+    proxy.plan(answering(503, "SlowDown"), **RUNNING)
+    ended, _ = in_bucket({"cell_type": "code", "source": 7}, seconds=0.2, saving=600.0)
+    assert "trying again for up to 0.2 s" in ended.said
+
+
+def test_no_more_time_is_spent_on_what_no_time_mends(in_bucket, proxy):
+    proxy.plan(answering(404, "NoSuchBucket"), **RUNNING)
+    ended, _ = in_bucket(seconds=0.2, saving=600.0)
+    assert "there is no such bucket" in ended.said.splitlines()[-1]
 
 
 def _holds_everything(kept: Path, cells) -> None:

@@ -8,6 +8,7 @@ import pytest
 from daybook.contract.errors import ExitCode, StoreFailed
 from daybook.runner.patience import (
     INTERRUPTED_PATIENCE_SECONDS,
+    LONGEST_LATE_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     PATIENCE_SECONDS,
     Patience,
@@ -124,6 +125,27 @@ def test_an_interrupted_run_gives_up_before_its_pod_is_killed():
         patience(clock, seconds=INTERRUPTED_PATIENCE_SECONDS).run(Away(clock, 0, 1e9, network.RETRY_SECONDS))
     took = clock.now - 100.0
     assert INTERRUPTED_PATIENCE_SECONDS < took < GRACE_SECONDS - 10
+
+
+def test_a_bucket_that_is_away_for_long_is_asked_less_often_and_told_of_now_and_then():
+    clock, said = Clock(), []
+    patience(clock, said, seconds=3600).run(Away(clock, clock.now, 3500))
+    late = [pause for pause in clock.pauses if pause > LONGEST_PAUSE_SECONDS]
+    assert sum(clock.pauses[: -len(late)]) >= PATIENCE_SECONDS
+    assert late[2:] == [LONGEST_LATE_PAUSE_SECONDS] * len(late[2:])
+    assert len(said) == 12
+    assert said[0] == "trying again for up to 3600 s: away"
+    assert said[1].startswith("trying again for up to 32")
+
+
+def test_a_signal_that_comes_while_a_bucket_is_away_leaves_the_time_before_the_pod_is_killed():
+    clock, said = Clock(), []
+    waits = Patience(3600, said.append, clock, clock.sleep, lambda: 1.0, lambda: clock.now >= 1100)
+    with pytest.raises(StoreFailed):
+        waits.run(Away(clock, 0, 1e9))
+    assert 1100 + INTERRUPTED_PATIENCE_SECONDS <= clock.now <= 1100 + LONGEST_LATE_PAUSE_SECONDS + GRACE_SECONDS - 10
+    assert said[-1] == "trying again for up to 35 s: away"
+    assert clock.pauses[-2] <= LONGEST_PAUSE_SECONDS
 
 
 def test_many_threads_draw_on_one_budget():

@@ -54,6 +54,40 @@ def test_a_signal_ends_the_run_and_everything_is_recorded(pod, number):
     assert not psutil.pid_exists(int((left.folder / "outputs" / "kernel").read_text()))
 
 
+TAKES_ITS_BUCKET_AWAY = """
+import pathlib
+bucket = pathlib.Path(BUCKET)
+bucket.rename(f"{bucket}-away")
+bucket.write_text("no folder")
+"""
+
+
+@pytest.mark.parametrize("told_to_end", [False, True])
+def test_a_pod_stays_until_the_bucket_is_back(pod, told_to_end):
+    bucket = pod.root / "pod0" / "bucket"
+    process, left = pod(TAKES_ITS_BUCKET_AWAY.replace("BUCKET", repr(str(bucket))))
+    said = line_with(process, "trying again for up to 3600 s: ")
+    if told_to_end:
+        process.send_signal(signal.SIGTERM)
+        said += line_with(process, "trying again for up to 35 s: ")
+    bucket.unlink()
+    bucket.with_name("bucket-away").rename(bucket)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said + rest
+    assert left.manifest.succeeded
+    assert list(left.scratch.iterdir()) == []
+
+
+def line_with(process, text):
+    """What a process says up to a line that holds a text."""
+    said = ""
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(said)
+
+
 def test_a_signal_before_the_first_cell_is_recorded_too(pod):
     process, left = pod("1")
     wait_until(lambda: (left.folder / "manifest.json").exists(), process)

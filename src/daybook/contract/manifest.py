@@ -54,6 +54,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "unschedulable"
     CANNOT_START = "cannot_start"
     POD_REFUSED = "pod_refused"
+    CREDENTIALS_REFUSED = "credentials_refused"
     EVICTED = "evicted"
     NODE_LOST = "node_lost"
     DEADLINE_EXCEEDED = "deadline_exceeded"
@@ -266,6 +267,7 @@ _EXIT_CODES_BY_REASON: dict[Reason, ExitCode] = {
     Reason.UNSCHEDULABLE: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.CANNOT_START: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.POD_REFUSED: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.CREDENTIALS_REFUSED: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.POD_FAILED: ExitCode.INFRASTRUCTURE_FAILED,
 }
 

@@ -30,6 +30,7 @@ __all__ = [
     "REQUEST_VERSION",
     "RESULTS_VARIABLE",
     "RUN_VARIABLE",
+    "SAVING_SECONDS",
     "SECRET_VARIABLE_PREFIX",
     "SPARK_REMOTE_VARIABLE",
     "SPARK_TOKEN_VARIABLE",
@@ -46,6 +47,10 @@ __all__ = [
 REQUEST_VERSION: Literal[1] = 1
 MAX_REQUEST_BYTES = 96 * 1024
 """Linux takes at most 128 KiB for one environment variable; the rest is room for its name and escapes."""
+
+SAVING_SECONDS = 3600.0
+"""How long the runner in a pod goes on trying to save what its notebook made, should the bucket fail: a pod that has
+ended loses it. The pod's deadline leaves so much time."""
 
 DEFAULT_TIMEOUT_SECONDS = 3600.0
 DEFAULT_CELL_OUTPUT_BYTES = 10 * 2**20

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.log import mask_secret
 from kubernetes.client import models as k8s
 
 from daybook.catalogue import Notebook
-from daybook.contract.errors import DaybookError
+from daybook.contract.errors import DaybookError, Faulty
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
@@ -19,17 +18,18 @@ from daybook.on_airflow.assets import outlet_of
 from daybook.on_airflow.counted import FIELDS, Counted
 from daybook.on_airflow.credentials.handover import Handover
 from daybook.on_airflow.credentials.of_pod import PodCredentials
-from daybook.on_airflow.errors import RunFailedForGood, also_retried, as_airflow, failure_of
+from daybook.on_airflow.earlier import is_cleared, is_for_good
+from daybook.on_airflow.errors import also_retried, as_airflow, failure_of
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
 from daybook.on_airflow.pod_task import GIVING_UP_SECONDS, PodTask
 from daybook.on_airflow.pointer import emit, pointer_to
 from daybook.on_airflow.reference import RunReference
-from daybook.on_airflow.sealing import queued
+from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
-from daybook.pods import CONTAINER, build_pod, labels
+from daybook.pods import CONTAINER, Ending, build_pod, labels
 from daybook.workspaces import Workspace
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class NotebookOperator(Counted, PodTask):
         self._plan: PodPlan | None = None
         self._is_rendered = False
         self._is_waiting = False
-        self._attempt_without_room: int | None = None
+        self._without_room: RunReference | None = None
         self._worker: WorkerNotebookOperator | None = None
         self._credentials = PodCredentials()
 
@@ -128,6 +128,7 @@ class NotebookOperator(Counted, PodTask):
         try:
             self._prepare(context)
         except DaybookError as error:
+            self._seal_refused(error)
             raise as_airflow(error) from error
         if self._worker is not None:
             return self._worker.through(context, self.outlets)
@@ -139,7 +140,7 @@ class NotebookOperator(Counted, PodTask):
         Raises:
             AirflowFailException, AirflowException: as `execute` does.
         """
-        self._attempt_without_room = RunReference.from_json(event["daybook"]).attempt
+        self._without_room = RunReference.from_json(event["daybook"])
         return self.execute(context)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any] | None:
@@ -165,15 +166,16 @@ class NotebookOperator(Counted, PodTask):
         """
         if self._manifest is not None or self._worker is not None:
             return
-        task = TaskInstance.from_context(context)
+        task, in_worker = TaskInstance.from_context(context), False
         if self._reference is None:
             settings, entry, _, workspace = self._asked(context)
-            if workspace.runs_in == "worker":
-                return  # its runner ends with its worker and seals; where it could not, the sweeper does
+            in_worker = workspace.runs_in == "worker"
             self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
         manifest = self._record.read()
         if manifest is None or (manifest.airflow and manifest.airflow.try_number > task.coordinates.try_number):
             return
+        if in_worker and manifest.pod_uid is None:
+            return  # its runner ends with its worker and seals; where it could not, the sweeper does
         pod = self._pods.read(self._reference_of(manifest).pod_name, self._namespace)
         self._end_attempt(manifest, pod, GIVING_UP_SECONDS)
 
@@ -183,15 +185,14 @@ class NotebookOperator(Counted, PodTask):
         """Decides about the run, and queues its attempt; or takes up what an earlier try left."""
         settings, entry, given, workspace = self._asked(context)
         task = TaskInstance.from_context(context)
-        if isinstance(task.voucher, str):
-            mask_secret(task.voucher)
         self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
         request = plan_run(entry, given, workspace, task, self._record.store.url, settings.voucher_key())
         earlier = self._record.read()
-        cleared = earlier is not None and self._is_cleared(earlier, context["ti"])
-        if workspace.runs_in == "worker":
+        cleared = earlier is not None and is_cleared(earlier, context["ti"], self.retries)
+        if workspace.runs_in == "worker" and not self._goes_on_in_pod(earlier, cleared):
+            earlier = self._record.read()
             self._refer(also_retried=tuple(also_retried(entry, more_memory=False)))
-            if earlier is not None and not cleared and _is_for_good(earlier, self._this.also_retried):
+            if earlier is not None and not cleared and is_for_good(earlier, self._this.also_retried):
                 self._manifest = earlier
             else:
                 self._hand_over(settings, workspace, entry, request)
@@ -200,7 +201,7 @@ class NotebookOperator(Counted, PodTask):
         still_more = resources.more_memory(workspace.maximum.memory) != resources
         self._refer(also_retried=tuple(also_retried(entry, more_memory=still_more)))
         retried = also_retried(entry, more_memory=more)
-        if earlier is not None and not cleared and _is_for_good(earlier, retried):
+        if earlier is not None and not cleared and is_for_good(earlier, retried):
             self.log.info("An earlier try ended before it could say so; attempt %d stands", earlier.attempt)
             self._manifest = earlier
         request = self._queue(with_memory(request, resources), entry, earlier, cleared)
@@ -210,6 +211,24 @@ class NotebookOperator(Counted, PodTask):
         self.labels = labels(request)
         self._plan = PodPlan(request, for_pod(workspace, entry), resources)
         self.log.info("Run %s, attempt %d: %s", request.run_id, request.attempt, self.run_page)
+
+    def _seal_refused(self, error: DaybookError) -> None:
+        """Seals a run that has waited for room, and is refused now that it is decided about anew."""
+        if self._without_room is None or not isinstance(error, Faulty):
+            return
+        message = f"the run was refused when it had waited for room in the quota: {error}"
+        try:
+            self._attach(self._without_room)
+            refused = Ending(State.FAILED, Reason.INVALID_REQUEST, message)
+            self._manifest = settle(self._record, self._attempt, refused)
+        except DaybookError as unsealed:  # its workspace may be what is gone, and with it the way to its bucket
+            self.log.warning("The refused run is not sealed: %s", unsealed)
+
+    def _goes_on_in_pod(self, earlier: Manifest | None, cleared: bool) -> bool:
+        """Whether a pod of before its workspace's runs went into the worker is at work; another one is settled."""
+        if earlier is None or earlier.pod_uid is None or earlier.sealed:
+            return False
+        return self._take_up(earlier, cleared) is not None
 
     def _hand_over(self, settings: Settings, workspace: Workspace, entry: Notebook, request: RunRequest) -> None:
         """Has the run executed here, in the worker, by the operator for that."""
@@ -222,7 +241,8 @@ class NotebookOperator(Counted, PodTask):
         """The request of the attempt that is next: one that goes on, one that waits for room, or a new one."""
         attempt = 1
         if earlier is not None:
-            waits = earlier.state is State.QUEUED and earlier.attempt == self._attempt_without_room
+            without_room = self._without_room.attempt if self._without_room is not None else None
+            waits = earlier.state is State.QUEUED and earlier.attempt == without_room
             self._pod_to_reattach = None if waits else self._take_up(earlier, cleared)
             if self._pod_to_reattach is not None or self._manifest is not None:
                 return request.model_copy(update={"attempt": earlier.attempt})
@@ -230,17 +250,6 @@ class NotebookOperator(Counted, PodTask):
         request = staged(request.model_copy(update={"attempt": attempt}), entry, self._record.store)
         self._record.write(queued(request, source_key(entry)))
         return request
-
-    def _is_cleared(self, earlier: Manifest, ti: Any) -> bool:
-        """Whether the task was cleared after this attempt: whoever clears wants a new one, and gets one.
-
-        Clearing raises `max_tries` by what was tried; but not where the task runs: Airflow ends it then, which seals
-        its attempt as cancelled, and tries again. Of a cancelled task that nobody cleared there is no next try.
-        """
-        cleared_after = (getattr(ti, "max_tries", None) or 0) - (self.retries or 0)
-        if earlier.airflow is None or earlier.airflow.try_number <= cleared_after:
-            return True
-        return earlier.sealed and earlier.reason is Reason.CANCELLED
 
     def _asked(self, context: Any) -> tuple[Settings, Notebook, dict[str, Any], Workspace]:
         """Which notebook is asked for, with which values, and where."""
@@ -311,8 +320,3 @@ class NotebookOperator(Counted, PodTask):
     def _text(self, field: Any, context: Any) -> Any:
         """A template field's value; Airflow's callbacks get the operator as the DAG file has it."""
         return field if self._is_rendered else self.render_template(field, context)
-
-
-def _is_for_good(earlier: Manifest, retried: Collection[str]) -> bool:
-    """Whether an attempt has ended so that a try after it only repeats one that was killed before it could say so."""
-    return earlier.sealed and (earlier.succeeded or isinstance(failure_of(earlier, retried), RunFailedForGood))

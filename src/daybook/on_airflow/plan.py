@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from airflow.sdk.log import mask_secret
+
 from daybook.catalogue import Notebook
 from daybook.contract import keys
 from daybook.contract.errors import Fault, NotAllowed
@@ -44,7 +46,7 @@ class TaskInstance:
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> TaskInstance:
-        """Reads Airflow's task context."""
+        """Reads Airflow's task context; from now on Airflow masks the voucher in logs."""
         ti, dag_run = context["ti"], context["dag_run"]
         coordinates = AirflowCoordinates(
             dag_id=ti.dag_id,
@@ -57,8 +59,10 @@ class TaskInstance:
             data_interval_start=_iso(dag_run.data_interval_start),
             data_interval_end=_iso(dag_run.data_interval_end),
         )
-        conf = getattr(dag_run, "conf", None) or {}
-        return cls(coordinates, dag_run.run_after, dag_run.triggering_user_name, conf.get(VOUCHER))
+        voucher = (getattr(dag_run, "conf", None) or {}).get(VOUCHER)
+        if isinstance(voucher, str):
+            mask_secret(voucher)
+        return cls(coordinates, dag_run.run_after, dag_run.triggering_user_name, voucher)
 
     def run_id(self, notebook: str) -> str:
         """The run that this task instance stands for, the same at every try."""

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 from daybook.contract import keys
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.manifest import Reason, State
+from daybook.on_airflow.quota import beyond, is_quota
 from daybook.pods import GRACE_SECONDS, Ending
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
@@ -180,24 +181,27 @@ def is_refusal(error: Exception) -> bool:
     return error.status != _TOO_MANY_REQUESTS and not _is_clash(error)
 
 
-def is_no_room(error: ApiException) -> bool:
-    """Whether a quota refuses a pod that it may take later, when other pods have ended."""
-    # The admission plugin gives no reason of its own (plugin/pkg/admission/resourcequota/controller.go): a 403 like any
-    # other, and these words.
-    return error.status == _FORBIDDEN and "exceeded quota" in said(error)
+def is_no_room(error: Exception) -> bool:
+    """Whether a quota refuses what it may take later, when other pods have ended."""
+    if not isinstance(error, ApiException) or error.status != _FORBIDDEN:
+        return False
+    return is_quota(said(error)) and beyond(said(error)) is None
 
 
 def refusal(error: Exception | None) -> Ending | None:
     """What to seal a run with whose pod Kubernetes refused to make, or that has no credentials; None for others."""
     if isinstance(error, CredentialsRefused | CredentialsUnavailable):
-        return Ending(State.FAILED, Reason.POD_FAILED, f"the pod can have no credentials: {error}")
+        reason = Reason.CREDENTIALS_REFUSED if isinstance(error, CredentialsRefused) else Reason.POD_FAILED
+        return Ending(State.FAILED, reason, f"the pod can have no credentials: {error}")
     if error is None or not is_refusal(error):
         return None
     if isinstance(error, ApiException) and error.status == _CONFLICT:
         return Ending(
             State.LOST, Reason.POD_FAILED, f"somebody else's pod has the name of this attempt's: {said(error)}"
         )
-    return Ending(State.FAILED, Reason.POD_REFUSED, f"Kubernetes refused to make the pod: {said(error)}")
+    too_much = beyond(said(error))
+    why = f"it asks for more than the namespace's whole quota has ({too_much}): " if too_much else ""
+    return Ending(State.FAILED, Reason.POD_REFUSED, f"Kubernetes refused to make the pod: {why}{said(error)}")
 
 
 def said(error: Exception) -> str:

@@ -16,31 +16,23 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from daybook.contract.errors import DaybookError, InfrastructureFailed, StoreFailed
-from daybook.contract.manifest import Manifest, Reason, State
+from daybook.contract.manifest import Manifest, Reason
 from daybook.on_airflow.credentials.of_pod import PodCredentials
+from daybook.on_airflow.endings import ending_at, ending_of_given_up, ending_unmade, ending_without_pod, is_over
 from daybook.on_airflow.errors import describe
 from daybook.on_airflow.patience import PatientPodManager
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, refusal, said
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, note_message, settle
 from daybook.on_airflow.trigger import CANCELLED, NotebookTrigger, RoomTrigger
-from daybook.pods import CONTAINER, Ending, disruption_of, ending_of, image_digest_of, is_stuck, stuck_ending
+from daybook.pods import CONTAINER, Ending, disruption_of, image_digest_of, is_stuck
 from daybook.storage import RunRecord, StaleAttempt
 
 ROOM_SECONDS = 30.0
 """Between two tries to make a pod that the namespace's quota has no room for."""
 
-GIVEN_UP = Ending(
-    State.INTERRUPTED,
-    Reason.TERMINATED,
-    "Airflow gave the run up before its notebook was through, and its pod was ended",
-)
-"""Of a pod that was still at work: the task ran out of time, or nobody watched over it any more."""
-
 GIVING_UP_SECONDS = 30.0
 """How long Airflow's callbacks wait for a pod to end: its DAG processor ends what takes longer than 50 s."""
-
-_ENDED = ("Succeeded", "Failed")
 
 
 class PodTask(KubernetesPodOperator):
@@ -74,18 +66,25 @@ class PodTask(KubernetesPodOperator):
         if manifest.sealed and manifest.reason is Reason.STORE_FAILED:
             return
         if pod is not None:
-            ending = ending_of(pod, CONTAINER) if _has_ended(pod) else disruption_of(pod) or GIVEN_UP
+            ending = ending_of_given_up(pod)
             if (manifest.sealed or ending.reason is not Reason.STORE_FAILED) and not self._is_gone(pod, seconds):
                 return  # its runner is still at work on the record; the sweeper looks again
         else:
-            ending = self._reference_of(manifest).ending_when_gone
+            ending = ending_without_pod(manifest, self._reference_of(manifest).ending_when_gone)
         if not manifest.sealed:
             self.log.info("%s", describe(settle(self._record, manifest.attempt, ending, pod)))
 
     def _is_gone(self, pod: k8s.V1Pod, seconds: float | None) -> bool:
-        """Deletes a pod, and tells whether it is gone so soon; where no time is given it counts as gone in the end."""
+        """Deletes a pod, and tells whether it is gone so soon; where no time is given it counts as gone in the end.
+
+        One on a node that does not answer is waited for no more.
+        """
         self._pods.delete(pod)
-        return self._pods.wait_until_gone(pod, *(() if seconds is None else (seconds,))) or seconds is None
+        return (
+            is_stuck(pod, datetime.now(UTC))
+            or self._pods.wait_until_gone(pod, *(() if seconds is None else (seconds,)))
+            or seconds is None
+        )
 
     def _reference_of(self, manifest: Manifest) -> RunReference:
         return RunReference(manifest.workspace, manifest.run_id, manifest.attempt, manifest.pod_uid)
@@ -155,7 +154,8 @@ class PodTask(KubernetesPodOperator):
             self._credentials.close()
         if self._manifest is None:
             # The provider came back without having cleaned up: ask Kubernetes what there is.
-            self._finish(self._own_pod(), refusal(failure))
+            unmade = ending_unmade(said(failure)) if failure is not None and self._this.pod_uid is None else None
+            self._finish(self._own_pod(), refusal(failure) or unmade)
 
     def _wait_for_room(self) -> NoReturn:
         moment = time.time() + ROOM_SECONDS
@@ -213,12 +213,8 @@ class PodTask(KubernetesPodOperator):
         if pod is None:
             self._manifest = settle(self._record, self._attempt, refused or self._this.ending_when_gone)
             return
-        stuck = is_stuck(pod, datetime.now(UTC))
-        ended = stuck or _has_ended(pod)
-        ending = refused or (stuck_ending(pod) if stuck else ending_of(pod, CONTAINER))
+        ended, ending = is_over(pod), refused or ending_at(pod)
         if not ended:
-            if ending.reason is Reason.NEVER_SEALED:
-                ending = GIVEN_UP
             self._pods.delete(pod)
             self._pods.wait_until_gone(pod)
         self._manifest = settle(self._record, self._attempt, ending, pod)
@@ -283,11 +279,3 @@ class PodTask(KubernetesPodOperator):
         if disruption is not None:
             self._refer(disruption=(str(disruption.state), str(disruption.reason), disruption.message))
         return pod
-
-
-def _has_ended(pod: k8s.V1Pod) -> bool:
-    """Whether the notebook's container has ended, whatever else may still run beside it."""
-    if pod.status is None or pod.status.phase in _ENDED:
-        return pod.status is not None
-    statuses = pod.status.container_statuses or []
-    return any(each.name == CONTAINER and each.state is not None and each.state.terminated for each in statuses)

@@ -20,6 +20,7 @@ from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.assets import outlet_of
 from daybook.on_airflow.counted import FIELDS, Counted
+from daybook.on_airflow.earlier import is_cleared, is_for_good
 from daybook.on_airflow.errors import also_retried, as_airflow, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
@@ -73,6 +74,7 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
         self.run_page: str | None = None
         self._runner: RunnerProcess | None = None
         self._asked_to_end = False
+        self._manifest: Manifest | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Decides, stages, and executes the run here.
@@ -89,10 +91,21 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
             record = record_of(settings.open_bucket(workspace), task.run_id(entry.id))
             key = settings.voucher_key()
             request = plan_run(entry, dict(self.parameters), workspace, task, record.store.url, key)
-            self.begin(settings, workspace, entry, request)
+            earlier = record.read()
+            if earlier is not None and self._stands(earlier, entry, context["ti"]):
+                self.log.info("An earlier try ended before it could say so; attempt %d stands", earlier.attempt)
+                self._record, self._manifest = record, earlier
+                self.run_page = settings.run_page(workspace.name, request.run_id)
+            else:
+                self.begin(settings, workspace, entry, request)
         except DaybookError as error:
             raise as_airflow(error) from error
         return self.through(context, self.outlets)
+
+    def _stands(self, earlier: Manifest, entry: Notebook, ti: Any) -> bool:
+        """Whether what an earlier try left is this one's end, too."""
+        self._also_retried = also_retried(entry, more_memory=False)
+        return not is_cleared(earlier, ti, self.retries) and is_for_good(earlier, self._also_retried)
 
     def begin(self, settings: Settings, workspace: Workspace, entry: Notebook, request: RunRequest) -> None:
         """Queues the next attempt of a run that was decided about; one that never sealed its record is sealed as lost.
@@ -124,7 +137,7 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
         self.log.info("Run %s, attempt %d, in this worker: %s", request.run_id, request.attempt, self.run_page)
 
     def through(self, context: Any, outlets: Sequence[Any]) -> dict[str, Any]:
-        """Executes what has begun; the manifest alone says what became of it.
+        """Executes what has begun, unless it ended before; the manifest alone says what became of it.
 
         Args:
             context: the task's.
@@ -134,7 +147,7 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
             AirflowFailException, AirflowException: as `execute` does.
         """
         try:
-            manifest = self._executed()
+            manifest = self._manifest or self._executed()
         except DaybookError as error:
             raise as_airflow(error) from error
         pointer = pointer_to(manifest, self._record.store)

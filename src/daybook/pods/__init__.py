@@ -1,7 +1,16 @@
 """A `RunRequest` becomes a `V1Pod`: pure functions, no I/O. A pod is a sum of small fragments, one concern each."""
 
 from daybook.pods.build import build_pod
-from daybook.pods.ending import GONE, Ending, disruption_of, ending_of, image_digest_of, is_stuck, stuck_ending
+from daybook.pods.ending import (
+    GONE,
+    Ending,
+    disruption_of,
+    ending_of,
+    has_ended,
+    image_digest_of,
+    is_stuck,
+    stuck_ending,
+)
 from daybook.pods.metadata import labels
 from daybook.pods.resources import Resources
 from daybook.pods.timing import GRACE_SECONDS
@@ -16,6 +25,7 @@ __all__ = [
     "build_pod",
     "disruption_of",
     "ending_of",
+    "has_ended",
     "image_digest_of",
     "is_stuck",
     "labels",

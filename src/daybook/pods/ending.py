@@ -74,6 +74,7 @@ _DISRUPTIONS = {
 """Reasons of the condition `DisruptionTarget`."""
 
 _SIGKILL = 137
+_ENDED = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,13 @@ def disruption_of(pod: k8s.V1Pod | None) -> Ending | None:
     reason, why = _DISRUPTIONS.get(condition.reason, known)
     told = f": {condition.message}" if condition.message else ""
     return Ending(State.LOST, reason, f"the pod was taken away, for {why}{told}")
+
+
+def has_ended(pod: k8s.V1Pod, container: str) -> bool:
+    """Whether a container has ended, whatever else may still run beside it in its pod."""
+    if pod.status is None or pod.status.phase in _ENDED:
+        return pod.status is not None
+    return _container_state(pod, container, "terminated") is not None
 
 
 def is_stuck(pod: k8s.V1Pod | None, now: datetime) -> bool:

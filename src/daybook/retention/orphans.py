@@ -16,7 +16,8 @@ FINISHED_STAYS = timedelta(hours=1)
 """After the seal: the operator fetches the log and deletes the pod itself."""
 
 UNSAVED_STAYS = timedelta(days=7)
-"""A pod whose runner could not reach the bucket holds the only copy of what the run put out: time for a person."""
+"""A pod whose runner could not reach the bucket holds the only copy of its log, and on localpods of all that the run
+put out: time for a person."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from daybook.runner.head_start import HeadStart
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed, substitution
 from daybook.runner.literals import parameters_cell
-from daybook.runner.patience import INTERRUPTED_PATIENCE_SECONDS, PATIENCE_SECONDS, Patience
+from daybook.runner.patience import PATIENCE_SECONDS, Patience
 from daybook.runner.prepare import language_for, prepare
 from daybook.runner.publish import publish
 from daybook.storage import StaleAttempt
@@ -36,6 +36,7 @@ def execute(
     scratch: Path,
     stream: TextIO,
     patience: float = PATIENCE_SECONDS,
+    saving: float | None = None,
     head_start: HeadStart | None = None,
     withheld: Collection[str] = (),
 ) -> ExitCode:
@@ -46,7 +47,8 @@ def execute(
         environment: the process's variables: credentials of the bucket, and what the kernel gets.
         scratch: where the working folder is made; it is removed unless the bucket failed.
         stream: takes the log's lines as they come.
-        patience: seconds for which a bucket that does not take the record is tried again.
+        patience: seconds for which a bucket that fails is tried again.
+        saving: the same for the record of a notebook that was executed, where it would be lost; None: no longer.
         head_start: a process that may become the kernel.
         withheld: names of variables that the kernel does not get, such as credentials that are not the workspace's.
 
@@ -60,12 +62,18 @@ def execute(
     with attempts.begin(request, environment, scratch, stream, patience, withheld) as attempt:
         attempt.head_start = head_start
         ending = _ending_of(attempt, patience)
-        if attempt.interruption.name:
-            patience = min(patience, INTERRUPTED_PATIENCE_SECONDS)
-        ending = publish(attempt, ending, Patience(patience, attempt.log.say))
+        # Of a run that has executed nothing there is nothing to lose.
+        seconds = patience if saving is None or attempt.tally is None else saving
+        ending = publish(attempt, ending, _patience_of(attempt, seconds))
     if not attempt.kept:
         attempt.folder.remove()
     return ending.exit_code
+
+
+def _patience_of(attempt: Attempt, seconds: float) -> Patience:
+    """Patience at the run's end, which a signal shortens."""
+    asked = attempt.interruption
+    return Patience(seconds, attempt.log.say, sleep=asked.wait, hurried=lambda: bool(asked.name))
 
 
 def _ending_of(attempt: Attempt, patience: float) -> Ending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +13,9 @@ from typing import Any, Self
 from daybook.contract.errors import RunInterrupted
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+_LOOK_SECONDS = 0.5
+"""How soon whoever waits notices a signal."""
 
 
 class Interruption:
@@ -61,6 +65,13 @@ class Interruption:
     def settle(self) -> None:
         """From here on the run is being recorded, and must not be disturbed."""
         self._settled = True
+
+    def wait(self, seconds: float) -> None:
+        """Waits so long, but no longer once a signal comes; any thread may."""
+        deadline, known = time.monotonic() + seconds, self._signal
+        while self._signal is known and (left := deadline - time.monotonic()) > 0:
+            # A handler of signals must not wake others up: the lock for that may be held by whom it interrupts.
+            time.sleep(min(left, _LOOK_SECONDS))
 
     def ask(self, by: signal.Signals = signal.SIGTERM) -> None:
         """Asks the run to end, as a signal does."""

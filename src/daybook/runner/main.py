@@ -12,7 +12,7 @@ from typing import TextIO
 from pydantic import ValidationError
 
 from daybook.contract.errors import DaybookError, ExitCode, Fault, InvalidRequest
-from daybook.contract.request import Limits, RunRequest
+from daybook.contract.request import SAVING_SECONDS, Limits, RunRequest
 from daybook.contract.variables import REQUEST_VARIABLE
 from daybook.runner.execute import execute
 from daybook.runner.head_start import HeadStart
@@ -28,7 +28,9 @@ def run_from_environment(
         request = request_from_environment(environment)
         # In a pod the current folder is the run's own volume, whereas /tmp may be memory.
         scratch = Path(environment.get(TEMPORARY_VARIABLE) or Path.cwd())
-        return execute(request, environment, scratch=scratch, stream=stream, head_start=head_start)
+        return execute(
+            request, environment, scratch=scratch, stream=stream, saving=SAVING_SECONDS, head_start=head_start
+        )
     except DaybookError as error:
         stream.write(f"{error}\n")
         stream.flush()

@@ -21,7 +21,7 @@ from daybook.on_airflow.credentials.in_triggerer import Renewal
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.credentials.roles import Role, SessionCredentials
 from daybook.pods import Resources, build_pod
-from daybook.storage.credentials import CredentialsUnavailable
+from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 from localpods.really_started import IMAGE, TOKEN, Localpods, wait_until
 
 NAMESPACE = "default"
@@ -80,15 +80,26 @@ def test_a_try_that_takes_the_pod_up_renews_what_an_earlier_one_gave(api, cloud,
     assert document(api)["SecretAccessKey"] != first["SecretAccessKey"]
 
 
-def test_a_pod_whose_secret_is_refused_is_deleted_and_nothing_of_it_is_told(api, cloud, handover, monkeypatch):
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("may not create secrets", CredentialsRefused),
+        ("exceeded quota: team, requested: secrets=1", CredentialsUnavailable),
+    ],
+)
+def test_a_pod_whose_secret_is_refused_is_deleted_and_nothing_of_it_is_told(
+    api, cloud, handover, monkeypatch, said, kind
+):
     def refuse(*_, **__):
-        raise ApiException(status=403, reason="Forbidden")
+        error = ApiException(status=403, reason="Forbidden")
+        error.body = json.dumps({"message": said})
+        raise error
 
     monkeypatch.setattr(api, "create_namespaced_secret", refuse)
     given = PodCredentials(handover, lambda: api)
     given.obtain()
     pod = made(api, cloud)
-    with pytest.raises(CredentialsUnavailable, match=r"does not take their Secret: 403 Forbidden$"):
+    with pytest.raises(kind, match=r"does not take their Secret: 403 Forbidden$"):
         given.give(pod, renewing=False)
     wait_until(lambda: not api.list_namespaced_pod(NAMESPACE).items)
 

@@ -53,9 +53,12 @@ def test_nothing_starts_where_the_bucket_cannot_be_had(cloud, tmp_path, monkeypa
     assert asked == []
 
 
-@pytest.mark.parametrize("kind", [CredentialsRefused, CredentialsUnavailable])
-def test_a_run_whose_pod_can_have_no_credentials_is_sealed_with_the_reason(kind):
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(CredentialsRefused, Reason.CREDENTIALS_REFUSED), (CredentialsUnavailable, Reason.POD_FAILED)],
+)
+def test_a_run_whose_pod_can_have_no_credentials_is_sealed_with_the_reason(kind, reason):
     ending = refusal(kind("STS says no"))
     assert ending is not None
-    assert (ending.state, ending.reason) == (State.FAILED, Reason.POD_FAILED)
+    assert (ending.state, ending.reason) == (State.FAILED, reason)
     assert ending.message == "the pod can have no credentials: STS says no"

@@ -37,5 +37,6 @@ def test_credentials_that_are_refused_start_nothing(monkeypatch):
         raise CredentialsRefused("no such role")
 
     buckets = buckets_reached(monkeypatch, refused)
-    with pytest.raises(StoreFailed, match="workspace local: no credentials for its bucket: no such role"):
+    with pytest.raises(StoreFailed, match="workspace local: no credentials for its bucket: no such role") as failed:
         buckets.variables(a_workspace(bucket="s3://team", store={"connection": "team"}), OWN)
+    assert not failed.value.retry_helps

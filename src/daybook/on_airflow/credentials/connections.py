@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
 from daybook.on_airflow.credentials.roles import Role
-from daybook.storage import Store
+from daybook.storage import Store, StoreRefused
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 from daybook.workspaces import StsCredentials, Workspace
 
@@ -64,7 +64,8 @@ class Buckets:
 
         Raises:
             InvalidSettings: the connection is not there.
-            StoreFailed: there are no credentials to be had.
+            StoreRefused: the credentials are refused.
+            StoreFailed: there are no credentials to be had now.
         """
         way = self._way(workspace, environment)
         if way is None:
@@ -72,7 +73,8 @@ class Buckets:
         try:
             found = way.credentials()
         except (CredentialsRefused, CredentialsUnavailable) as error:
-            raise StoreFailed(f"workspace {workspace.name}: no credentials for its bucket: {error}") from error
+            kind = StoreRefused if isinstance(error, CredentialsRefused) else StoreFailed
+            raise kind(f"workspace {workspace.name}: no credentials for its bucket: {error}") from error
         keys = {
             "AWS_ACCESS_KEY_ID": found["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": found["secret_access_key"],

@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from daybook.on_airflow.credentials.handover import RETRY_SECONDS, Handover, due_at
 from daybook.on_airflow.credentials.roles import SessionCredentials
+from daybook.on_airflow.pod_api import is_no_room, is_refusal
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
 _FAILURES = (CredentialsRefused, CredentialsUnavailable, ApiException, HTTPError)
@@ -57,7 +58,8 @@ class PodCredentials:
             What the trigger has to know.
 
         Raises:
-            CredentialsUnavailable: Kubernetes does not take them.
+            CredentialsRefused: Kubernetes refuses to take them.
+            CredentialsUnavailable: Kubernetes does not take them now.
         """
         if self._handover is None or self._obtained is None:
             return {}
@@ -65,7 +67,9 @@ class PodCredentials:
             self._handover.give(self._client(), pod, self._obtained)
         except (ApiException, HTTPError) as error:
             self._delete(pod)
-            raise CredentialsUnavailable(f"Kubernetes does not take their Secret: {said(error)}") from None
+            refused = is_refusal(error) and not is_no_room(error)
+            kind = CredentialsRefused if refused else CredentialsUnavailable
+            raise kind(f"Kubernetes does not take their Secret: {said(error)}") from None
         return self._noted(due_at(self._obtained), renewing)
 
     def give_again(self, pod: k8s.V1Pod, *, renewing: bool) -> dict[str, str]:
