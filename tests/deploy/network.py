@@ -75,7 +75,7 @@ class Network:
         return in_namespace and matches(peer.get("podSelector", {}), found.labels)
 
     def _namespace_labels(self, name: str) -> Mapping[str, str]:
-        found = {each["metadata"]["name"]: each["metadata"]["labels"] for each in self.rendered.of("Namespace")}
+        found = {each["metadata"]["name"]: each["metadata"].get("labels", {}) for each in self.rendered.of("Namespace")}
         return {**found, **self.others}.get(name, {}) | {"kubernetes.io/metadata.name": name}
 
 

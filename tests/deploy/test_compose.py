@@ -13,6 +13,8 @@ import yaml
 from airflow.secrets.local_filesystem import LocalFilesystemBackend
 
 from daybook.workspaces import load_workspaces
+from deploy.network import Network, Place, Pod
+from deploy.rendered import Rendered
 
 PROJECT = Path(__file__).parents[2]
 COMPOSE = Path(sys.executable).parent / "docker-compose"
@@ -144,6 +146,32 @@ def test_kubernetes_gets_a_restricted_namespace_for_each_workspace() -> None:
             "pods": ["create", "get", "list", "delete"],
             "pods/log": ["get"],
         }
+
+
+def test_pods_reach_of_the_compose_network_only_the_port_that_asks_for_a_key(configured: dict) -> None:
+    made = tuple(yaml.safe_load_all((PROJECT / "deploy" / "compose" / "kubernetes.yaml").read_text()))
+    network = Network(Rendered("compose", made), {"kube-system": {"kubernetes.io/metadata.name": "kube-system"}})
+    s3 = Place(configured["services"]["s3"]["networks"]["default"]["ipv4_address"])
+    dns = Pod("kube-system", {"k8s-app": "kube-dns"})
+    for workspace in load_workspaces(PROJECT / "deploy" / "compose" / "workspaces.yaml"):
+        run = Pod(workspace.namespace, {"app.kubernetes.io/name": "daybook"})
+        assert network.reaches(run, s3, 8333)
+        assert network.reaches(run, dns, 53, "UDP")
+        # SeaweedFS' filer, volumes and master; another container; another run.
+        assert not [port for port in (8888, 18888, 8080, 9333) if network.reaches(run, s3, port)]
+        assert not network.reaches(run, Place("172.30.77.3"), 5432)
+        assert not network.reaches(Pod(workspace.namespace, address="10.42.0.9"), run, 8000)
+
+
+def test_the_s3_server_is_root_with_no_right_but_to_read_its_keys(configured: dict) -> None:
+    s3 = configured["services"]["s3"]
+    assert (s3["user"], s3["cap_drop"], s3["cap_add"]) == ("0:0", ["ALL"], ["DAC_OVERRIDE"])
+    assert s3["entrypoint"][0] == "weed"
+
+
+def test_no_service_wants_more_cpus_than_a_small_machine_has(configured: dict) -> None:
+    wanted = {name: each["deploy"]["resources"]["limits"]["cpus"] for name, each in configured["services"].items()}
+    assert max(float(cpus) for cpus in wanted.values()) <= 2
 
 
 def test_without_preparation_compose_says_what_to_run(tmp_path: Path) -> None:

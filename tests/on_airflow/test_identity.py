@@ -6,7 +6,10 @@ import jwt
 import pytest
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.providers.amazon.aws.auth_manager.user import AwsAuthManagerUser
+from sqlalchemy import ForeignKey, create_engine, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
+from daybook.on_airflow import identity
 from daybook.on_airflow.identity import identity_of
 from daybook.workspaces import Identity
 
@@ -39,6 +42,40 @@ def test_an_aws_user_has_groups():
 def test_a_fab_user_has_roles_and_groups_with_names():
     user = Named("ada", roles=[SimpleNamespace(name="Op")], groups=[SimpleNamespace(name="geo")])
     assert identity_of(user) == Identity("ada", frozenset({"Op", "geo"}))
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class StoredUser(Base):
+    """As FAB's: its groups are loaded when they are asked for, and so not after its session."""
+
+    __tablename__ = "people"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    groups: Mapped[list["StoredGroup"]] = relationship()
+
+    def get_name(self):
+        return self.name
+
+
+class StoredGroup(Base):
+    __tablename__ = "their_groups"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    of: Mapped[str] = mapped_column(ForeignKey("people.name"))
+
+
+def test_the_groups_of_a_user_whose_session_is_closed_are_loaded(monkeypatch):
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(StoredUser(name="ada", groups=[StoredGroup(name="geo")]))
+        session.commit()
+    with Session(engine) as session:
+        user = session.scalars(select(StoredUser)).one()
+    monkeypatch.setattr(identity, "create_session", lambda: Session(engine))
+    assert identity_of(user) == Identity("ada", frozenset({"geo"}))
+    engine.dispose()
 
 
 def test_a_keycloak_user_has_what_the_token_says():

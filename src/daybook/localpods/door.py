@@ -40,13 +40,14 @@ class _Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
-            transport.pause_reading()  # the first byte is looked at, not taken
             self._opening = asyncio.get_running_loop().create_task(self._open(transport))
 
     def data_received(self, data: bytes) -> None:
         self._early += data  # a request that came along with the end of the handshake
 
     async def _open(self, transport: asyncio.Transport) -> None:
+        # The first byte is looked at, not taken. Not paused before now: to Python 3.11.2, Debian 12's, that is nothing.
+        transport.pause_reading()
         inner = self._make_inner()
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import jwt
+from airflow.utils.session import create_session
+from sqlalchemy.orm.exc import DetachedInstanceError
 
 from daybook.workspaces import Identity
 
@@ -34,9 +36,18 @@ class User(Protocol):
 def identity_of(user: User) -> Identity:
     """The identity of a user whom an auth manager has let in."""
     claims = dict(_claims(_token_of(user)))
-    groups = {*_names(getattr(user, "groups", ())), *_names(getattr(user, "roles", ()))}
+    groups = {*_groups_of(user), *_names(getattr(user, "roles", ()))}
     groups |= {*_names(getattr(user, "teams", ())), *_names(getattr(user, "role", ()))}
     return Identity(user.get_name(), frozenset(groups | claims.get(GROUPS_CLAIM, frozenset())), claims)
+
+
+def _groups_of(user: User) -> frozenset[str]:
+    try:
+        return frozenset(_names(getattr(user, "groups", ())))
+    except DetachedInstanceError:
+        # FAB's user has its roles loaded, its groups not, and comes out of a session that is closed by now.
+        with create_session() as session:
+            return frozenset(_names(getattr(session.merge(user, load=False), "groups", ())))
 
 
 def _token_of(user: object) -> Mapping[str, Any]:
