@@ -17,13 +17,14 @@ from urllib3.exceptions import HTTPError
 
 from daybook.contract.errors import DaybookError, InfrastructureFailed, StoreFailed
 from daybook.contract.manifest import Manifest, Reason, State
+from daybook.on_airflow.cancelling import Question
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import describe
 from daybook.on_airflow.patience import PatientPodManager
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, refusal, said
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, note_message, settle
-from daybook.on_airflow.trigger import CANCELLED, NotebookTrigger, RoomTrigger
+from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
 from daybook.pods import CONTAINER, Ending, disruption_of, ending_of, image_digest_of, is_stuck, stuck_ending
 from daybook.storage import RunRecord, StaleAttempt
 
@@ -235,16 +236,20 @@ class PodTask(KubernetesPodOperator):
             self.log.warning("Pod %s could not be deleted: %s", pod.metadata.name, error)
 
     def on_kill(self) -> None:
-        """Ends the pod of a task that was killed while it was here, and seals what its runner could not."""
-        self._killed = True
-        if self._reference is None or self._reference.attempt == 0 or self._manifest is not None:
+        """Ends the pod of a task that was killed while it was here, and seals what its runner could not.
+
+        Airflow may call it again before it is through: a worker that is ended gets the signal, and hands it on.
+        """
+        again, self._killed = self._killed, True
+        if again or self._reference is None or self._reference.attempt == 0 or self._manifest is not None:
             return
+        question = Question()
         pod = self._pods.read(self._reference.pod_name, self._namespace)
         if pod is not None:
             self._pods.delete(pod)
             self._pods.wait_until_gone(pod)
         try:
-            self.log.info("%s", describe(settle(self._record, self._attempt, CANCELLED, pod)))
+            self.log.info("%s", describe(settle(self._record, self._attempt, question.ending(), pod)))
         except StaleAttempt as error:
             self.log.info("Nothing to seal: %s", error)
 
