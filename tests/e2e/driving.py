@@ -49,6 +49,35 @@ with DAG("own", schedule=None, is_paused_upon_creation=False):
         task_id="tried_again", notebook="out_of_reach", retries=1, retry_delay=timedelta(seconds=1)
     )
 '''
+ENDED_DAG = '''
+"""A task that waits until it is ended, and writes down why it thinks that it is."""
+import time
+from pathlib import Path
+
+from airflow.sdk import DAG, BaseOperator
+
+from daybook.on_airflow.cancelling import Question
+
+
+class WaitsForItsEnd(BaseOperator):
+    why = None
+
+    def execute(self, context):
+        ti, folder = context["ti"], Path(context["params"]["folder"])
+        (folder / f"begun-{ti.try_number}").touch()
+        while ti.try_number == 1 and self.why is None:
+            time.sleep(0.1)
+        (folder / f"ended-{ti.try_number}").write_text(str(self.why))
+        if self.why:
+            raise RuntimeError("ended")
+
+    def on_kill(self):
+        self.why = Question().ending().reason
+
+
+with DAG("ended", schedule=None, is_paused_upon_creation=False, params={"folder": ""}):
+    WaitsForItsEnd(task_id="waits", retries=1, retry_delay=1)
+'''
 RUN_SECONDS = 150
 """How long a run may take on a busy machine before a test gives up."""
 
@@ -172,6 +201,7 @@ def make_project(root: Path) -> Path:
     shutil.copytree(CHECKOUT / "include", root / "include")
     shutil.copytree(CHECKOUT / "dags", root / "dags")
     (root / "dags" / "own.py").write_text(OWN_DAG)
+    (root / "dags" / "ended.py").write_text(ENDED_DAG)
     write_notebooks(root / "include" / "notebooks")
     return root
 

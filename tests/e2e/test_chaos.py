@@ -28,7 +28,8 @@ KINDS = {"quick": 20, "sleeps": 14, "prints": 6, "fails": 6, "once": 4}
 """How many runs of each kind; `once` is quick, and its entry allows no second attempt."""
 
 BETWEEN_KILLS = (2.0, 7.0)
-END_SECONDS = 300
+END_SECONDS = 900
+"""The whole takes 5 minutes on two quiet cores, and was seen to take 16 on two that nine developers shared."""
 SOURCE = """
 import os, time
 from daybook.notebook import workspace
@@ -130,7 +131,7 @@ def all_ended(stack, runs):
 ENDED: dict[str, str] = {}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_whatever_is_killed_each_run_ends_once_and_truly(chaos, tmp_path, caplog):
     caplog.set_level(logging.INFO, __name__)
     seed = int(os.environ.get("DAYBOOK_CHAOS_SEED", SEED))
@@ -153,7 +154,7 @@ def test_whatever_is_killed_each_run_ends_once_and_truly(chaos, tmp_path, caplog
         until(lambda: all_ended(chaos, runs), END_SECONDS, "the end of all runs")
     finally:
         log.info("not ended: %s", {run: dag for run, dag in runs.items() if run not in ENDED})
-    until(lambda: not chaos.pods(), 60, "the end of all pods")
+    until(lambda: not chaos.pods(), 180, "the end of all pods")
     pods_of = Counter(line.split()[0] for line in tokens.read_text().splitlines())
     problems = [problem for run, dag in runs.items() for problem in problems_of(chaos, dag, run, pods_of)]
     executions = Counter(tokens.read_text().splitlines())

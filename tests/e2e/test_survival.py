@@ -3,6 +3,7 @@
 import json
 
 import psutil
+import pytest
 from driving import kill, until
 
 
@@ -86,6 +87,42 @@ def test_killed_runner_is_sealed_as_lost_by_the_operator(stack):
     assert (manifest["cells"]["succeeded"], manifest["cells"]["interrupted"]) == (2, 1)
     assert not list((folder / "journal").glob("*"))
     until(lambda: stack.pods_of(daybook_id) == [], 30, "the end of the pod")
+
+
+def fail(stack, run_id):
+    where = f"/api/v2/dags/ended/dagRuns/{run_id}/taskInstances/waits"
+    stack.client.patch(where, json={"new_state": "failed"}).raise_for_status()
+
+
+def clear(stack, run_id):
+    body = {"dag_run_id": run_id, "task_ids": ["waits"], "only_failed": False, "dry_run": False}
+    stack.client.post("/api/v2/dags/ended/clearTaskInstances", json=body).raise_for_status()
+
+
+def end_worker(stack, run_id):
+    """SIGTERM to the worker that has the task, which hands it on."""
+    scheduler = psutil.Process(stack.component("airflow-scheduler")["pid"])
+    for worker in scheduler.children():
+        if worker.children():
+            worker.terminate()
+
+
+@pytest.mark.parametrize(
+    ("end", "why", "tries", "state"),
+    [
+        (fail, "cancelled", 1, "failed"),
+        (clear, "cancelled", 2, "success"),
+        (end_worker, "terminated", 2, "success"),
+    ],
+)
+def test_a_task_that_is_ended_knows_whether_somebody_cancelled_it(stack, tmp_path, end, why, tries, state):
+    run_id = stack.trigger("ended", {"folder": str(tmp_path)}).json()["dag_run_id"]
+    until(lambda: (tmp_path / "begun-1").exists(), what="the first try")
+    end(stack, run_id)
+    until(lambda: (tmp_path / "ended-1").exists(), 30, "its end")
+    assert (tmp_path / "ended-1").read_text() == why
+    assert stack.ended("ended", run_id)["state"] == state
+    assert (tmp_path / f"ended-{tries}").exists()
 
 
 def test_down_leaves_no_process_and_up_finds_every_run_again(stack):

@@ -14,6 +14,7 @@ from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.on_airflow import operator as operator_module
+from daybook.on_airflow.cancelling import ENDED
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import RunFailed, RunFailedForGood
 from daybook.on_airflow.giving_up import end_given_up
@@ -246,9 +247,10 @@ def test_a_cleared_task_is_a_new_attempt(house, pods):
     assert len(pods.made) == 2
 
 
-def test_a_running_task_that_was_cleared_is_tried_again(house, pods):
+def test_a_running_task_that_was_cleared_is_tried_again(house, pods, airflow_says):
     """Airflow ends it, which seals its attempt as cancelled, and tries again without raising `max_tries`."""
     operator, _ = house.deferred(a_context())
+    airflow_says("restarting")
     operator.on_kill()
     assert operator._record.read().reason is Reason.CANCELLED
     house.deferred(a_context(try_number=2))
@@ -262,7 +264,9 @@ def test_a_cleared_task_does_not_take_up_the_pod_that_its_trigger_is_about_to_en
     assert operator._record.read().attempt == 2
 
 
-def test_a_task_that_is_killed_while_its_pod_is_made_leaves_none(house, pods, monkeypatch):
+@pytest.mark.parametrize(("state", "reason"), [("failed", Reason.CANCELLED), ("running", Reason.TERMINATED)])
+def test_a_task_that_is_killed_while_its_pod_is_made_leaves_none(house, pods, monkeypatch, airflow_says, state, reason):
+    airflow_says(state)
     operator, make = house.operator(), pods.create
 
     def killed_meanwhile(pod):
@@ -270,10 +274,53 @@ def test_a_task_that_is_killed_while_its_pod_is_made_leaves_none(house, pods, mo
         return make(pod)
 
     monkeypatch.setattr(pods, "create", killed_meanwhile)
-    with pytest.raises(AirflowException, match="cancelled"):
+    with pytest.raises(AirflowException, match=str(reason)):
         operator.execute(a_context())
     assert (pods.deleted, pods.here) == (["uid-1"], {})
-    assert operator._record.read().reason is Reason.CANCELLED
+    assert operator._record.read().reason is reason
+
+
+def killed_while_it_waits(house, monkeypatch):
+    """A task that is killed while it waits here for its pod: its operator, and what it raises."""
+    operator = house.operator(deferrable=False)
+    monkeypatch.setattr(operator, "await_pod_start", lambda pod: operator.on_kill())
+    monkeypatch.setattr(operator, "await_pod_completion", lambda pod: None)
+    with pytest.raises(RunFailed) as caught:
+        operator.execute(a_context())
+    return operator, caught.value
+
+
+def test_a_task_whose_process_is_ended_is_tried_again(house, pods, monkeypatch, airflow_says):
+    airflow_says("running")
+    operator, error = killed_while_it_waits(house, monkeypatch)
+    assert not isinstance(error, RunFailedForGood)
+    assert (error.manifest.message, pods.deleted) == (ENDED.message, ["uid-1"])
+    operator, _ = house.deferred(a_context(try_number=2, max_tries=1), retries=1)
+    assert (operator._record.read().attempt, len(pods.made)) == (2, 2)
+
+
+def test_a_task_that_somebody_failed_is_cancelled_for_good(house, pods, monkeypatch, airflow_says):
+    airflow_says("failed")
+    _, error = killed_while_it_waits(house, monkeypatch)
+    assert isinstance(error, RunFailedForGood)
+    assert (error.reason, pods.deleted) == (Reason.CANCELLED, ["uid-1"])
+
+
+def test_a_second_signal_does_not_begin_anew(house, pods, monkeypatch):
+    """A worker that is ended gets SIGTERM together with its task, and hands it on."""
+    operator, _ = house.deferred(a_context())
+    waits = []
+
+    def signalled_again(pod, seconds=0):
+        waits.append(pod)
+        if len(waits) < 3:
+            operator.on_kill()
+        return True
+
+    monkeypatch.setattr(pods, "delete", lambda pod: None)  # it takes its time to go
+    monkeypatch.setattr(pods, "wait_until_gone", signalled_again)
+    operator.on_kill()
+    assert (len(waits), operator._record.read().sealed) == (1, True)
 
 
 def test_a_task_that_is_killed_before_it_has_an_attempt_makes_no_pod(house, pods, monkeypatch):

@@ -105,7 +105,10 @@ class Deleting:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("failures", [0, 2])
-async def test_a_cancelled_run_is_sealed_and_its_pod_deleted_also_when_that_fails_at_first(record, trigger, failures):
+async def test_a_cancelled_run_is_sealed_and_its_pod_deleted_also_when_that_fails_at_first(
+    record, trigger, airflow_says, failures
+):
+    trigger.task_instance = airflow_says("failed")
     hook = Deleting(failures=failures)
     await killed(trigger, hook)
     sealed = record.read()
@@ -113,7 +116,8 @@ async def test_a_cancelled_run_is_sealed_and_its_pod_deleted_also_when_that_fail
 
 
 @pytest.mark.anyio
-async def test_cancelling_deletes_no_pod_that_is_not_the_runs_own(record, trigger):
+async def test_cancelling_deletes_no_pod_that_is_not_the_runs_own(record, trigger, airflow_says):
+    trigger.task_instance = airflow_says("failed")
     trigger.run_reference["pod_uid"] = "ours"
     hook = Deleting(uid="another's")
     await killed(trigger, hook)
@@ -153,8 +157,34 @@ async def test_why_kubernetes_takes_a_pod_away_goes_with_the_event(trigger):
 
 
 @pytest.mark.anyio
-async def test_a_run_that_waits_for_room_can_be_cancelled(record):
+async def test_a_run_that_waits_for_room_can_be_cancelled(record, airflow_says):
     trigger = RoomTrigger({"workspace": "local", "run_id": RUN_ID, "attempt": 1}, 0.0)
+    trigger.task_instance = airflow_says("failed")
     assert [event.payload["daybook"]["attempt"] async for event in trigger.run()] == [1]
     await trigger.on_kill()
     assert record.read().reason == "cancelled"
+
+
+@pytest.mark.anyio
+async def test_a_run_that_nobody_is_known_to_have_cancelled_is_terminated(record, trigger, airflow_says):
+    trigger.task_instance = airflow_says("up_for_retry")
+    hook = Deleting()
+    await killed(trigger, hook)
+    assert (record.read().reason, hook.deleted) == ("terminated", 1)
+
+
+@pytest.mark.anyio
+async def test_a_pod_that_another_triggerer_watches_now_is_left_alone(record, trigger, airflow_says):
+    """Airflow calls `on_kill` in a triggerer, too, that comes back after it was thought dead."""
+    trigger.task_instance = airflow_says("deferred")
+    hook = Deleting()
+    await killed(trigger, hook)
+    assert (hook.deleted, record.read().sealed) == (0, False)
+
+
+@pytest.mark.anyio
+async def test_a_run_that_another_triggerer_has_wait_for_room_is_left_alone(record, airflow_says):
+    trigger = RoomTrigger({"workspace": "local", "run_id": RUN_ID, "attempt": 1}, 0.0)
+    trigger.task_instance = airflow_says("deferred")
+    await trigger.on_kill()
+    assert not record.read().sealed

@@ -222,13 +222,18 @@ def test_a_cancelled_run_is_sealed_as_interrupted_and_leaves_no_process(world, m
     assert nothing_is_left(world)
 
 
-def test_a_run_that_was_cancelled_before_it_started_never_starts(world):
+@pytest.mark.parametrize(
+    ("state", "reason", "for_good"), [("failed", "cancelled", True), ("running", "terminated", False)]
+)
+def test_a_run_that_is_ended_before_it_started_never_starts(world, airflow_says, state, reason, for_good):
     operator = NotebookOperator(task_id="run", notebook=world.notebook("sleeper", ASLEEP), workspace="trusted")
     operator._prepare(world.context())
+    airflow_says(state)
     operator.on_kill()
-    with pytest.raises(AirflowFailException, match="interrupted"):
+    with pytest.raises(RunFailed) as raised:
         operator._worker.through(world.context(), ())
-    assert world.record().read().state == "interrupted"
+    assert isinstance(raised.value, AirflowFailException) == for_good
+    assert (world.record().read().state, world.record().read().reason) == ("interrupted", reason)
     assert nothing_is_left(world)
 
 

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from daybook.contract.errors import DaybookError, InfrastructureFailed, StoreFailed
 from daybook.contract.manifest import Manifest, Reason
+from daybook.on_airflow.cancelling import Question
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.endings import ending_at, ending_of_given_up, ending_unmade, ending_without_pod, is_over
 from daybook.on_airflow.errors import describe
@@ -24,7 +25,7 @@ from daybook.on_airflow.patience import PatientPodManager
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, refusal, said
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, note_message, settle
-from daybook.on_airflow.trigger import CANCELLED, NotebookTrigger, RoomTrigger
+from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
 from daybook.pods import CONTAINER, Ending, disruption_of, image_digest_of, is_stuck
 from daybook.storage import RunRecord, StaleAttempt
 
@@ -231,16 +232,20 @@ class PodTask(KubernetesPodOperator):
             self.log.warning("Pod %s could not be deleted: %s", pod.metadata.name, error)
 
     def on_kill(self) -> None:
-        """Ends the pod of a task that was killed while it was here, and seals what its runner could not."""
-        self._killed = True
-        if self._reference is None or self._reference.attempt == 0 or self._manifest is not None:
+        """Ends the pod of a task that was killed while it was here, and seals what its runner could not.
+
+        Airflow may call it again before it is through: a worker that is ended gets the signal, and hands it on.
+        """
+        again, self._killed = self._killed, True
+        if again or self._reference is None or self._reference.attempt == 0 or self._manifest is not None:
             return
+        question = Question()
         pod = self._pods.read(self._reference.pod_name, self._namespace)
         if pod is not None:
             self._pods.delete(pod)
             self._pods.wait_until_gone(pod)
         try:
-            self.log.info("%s", describe(settle(self._record, self._attempt, CANCELLED, pod)))
+            self.log.info("%s", describe(settle(self._record, self._attempt, question.ending(), pod)))
         except StaleAttempt as error:
             self.log.info("Nothing to seal: %s", error)
 

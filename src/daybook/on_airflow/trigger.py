@@ -1,4 +1,4 @@
-"""Waits for a run's pod in the triggerer, and ends the run truthfully when somebody cancels it."""
+"""Waits for a run's pod in the triggerer, and ends the run truthfully when its task does not wait any more."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from daybook.contract.errors import DaybookError
-from daybook.contract.manifest import Reason, State
+from daybook.on_airflow.cancelling import DEFERRED, ending_by, state_of
 from daybook.on_airflow.credentials.in_triggerer import Renewal
 from daybook.on_airflow.patience import PatientHook
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, settle
-from daybook.pods import CONTAINER, GRACE_SECONDS, Ending, disruption_of, image_digest_of, is_stuck
+from daybook.pods import CONTAINER, GRACE_SECONDS, disruption_of, image_digest_of, is_stuck
 from daybook.storage import StaleAttempt
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client.models import V1Pod
 
 log = logging.getLogger(__name__)
-
-CANCELLED = Ending(State.INTERRUPTED, Reason.CANCELLED, "the run was cancelled before its notebook was through")
 
 _GONE_MARGIN_SECONDS = 15
 _POLL_SECONDS = 0.5
@@ -89,9 +87,13 @@ class NotebookTrigger(KubernetesPodTrigger):
         return _StartingPod(self.hook, self._get_pod)
 
     async def on_kill(self) -> None:
-        """Deletes the pod, gives its runner the grace to seal the manifest, and seals it where the runner could not."""
-        if await self._delete():
-            await settle_cancelled(self._reference)
+        """Deletes the pod, gives its runner the grace to seal the manifest, and seals it where the runner could not.
+
+        Not where the task goes on waiting: another triggerer watches its pod then.
+        """
+        state = await _state_of(self)
+        if state != DEFERRED and await self._delete():
+            await _settle(self._reference, state)
 
     def define_pod_container_state(self, pod: V1Pod) -> ContainerState:
         """As the provider sees it; but a pod whose node will say nothing any more has failed."""
@@ -173,16 +175,30 @@ class RoomTrigger(BaseTrigger):
         yield TriggerEvent({"daybook": self.run_reference})  # type: ignore[no-untyped-call] # Airflow's own
 
     async def on_kill(self) -> None:
-        """Seals the run, whose pod was never made."""
-        await settle_cancelled(RunReference.from_json(self.run_reference))
+        """Seals the run, whose pod was never made; not where another triggerer goes on waiting."""
+        state = await _state_of(self)
+        if state != DEFERRED:
+            await _settle(RunReference.from_json(self.run_reference), state)
 
 
-async def settle_cancelled(reference: RunReference) -> None:
-    """Seals an attempt that somebody cancelled, where its runner has not."""
+async def _state_of(trigger: BaseTrigger) -> str | None:
+    """The state of a trigger's task in Airflow's records.
+
+    Airflow calls `on_kill` wherever a triggerer finds a trigger no longer among its own: mostly because somebody failed
+    or cleared the task, but also where another triggerer has taken it over since this one was thought dead.
+    """
+    state = await asyncio.to_thread(state_of, trigger.task_instance)
+    if state == DEFERRED:
+        log.info("The task is still deferred: another triggerer watches over it")
+    return state
+
+
+async def _settle(reference: RunReference, state: str | None) -> None:
+    """Seals an attempt whose task does not wait for it any more, where its runner has not."""
 
     def settled() -> None:
         _, record = reference.resolve()
-        manifest = settle(record, reference.attempt, CANCELLED)
+        manifest = settle(record, reference.attempt, ending_by(state))
         log.info("Run %s is %s (%s)", manifest.run_id, manifest.state, manifest.reason)
 
     try:

@@ -19,6 +19,7 @@ from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
 from daybook.on_airflow.assets import outlet_of
+from daybook.on_airflow.cancelling import ENDED, Question
 from daybook.on_airflow.counted import FIELDS, Counted
 from daybook.on_airflow.earlier import is_cleared, is_for_good
 from daybook.on_airflow.errors import also_retried, as_airflow, failure_of
@@ -28,7 +29,6 @@ from daybook.on_airflow.pointer import emit, pointer_to
 from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
-from daybook.on_airflow.trigger import CANCELLED
 from daybook.on_airflow.worker_process import Child, RunnerProcess
 from daybook.pods import Ending
 from daybook.storage import record_of
@@ -73,8 +73,8 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
         self.parameters_from = "arguments"
         self.run_page: str | None = None
         self._runner: RunnerProcess | None = None
-        self._asked_to_end = False
         self._manifest: Manifest | None = None
+        self._question: Question | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Decides, stages, and executes the run here.
@@ -163,17 +163,19 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
         ending = NOT_STARTED
         try:
             with RunnerProcess(self._child) as runner:
-                ending, self._runner = CANCELLED, runner
-                if self._asked_to_end:
+                ending, self._runner = ENDED, runner
+                if self._question is not None:
                     runner.ask_to_end()
                 ending = runner.follow(self.log.info)
         finally:
-            manifest = settle(self._record, self._attempt, CANCELLED if self._asked_to_end else ending)
+            if self._question is not None:
+                ending = self._question.ending()
+            manifest = settle(self._record, self._attempt, ending)
         return manifest
 
     def on_kill(self) -> None:
         """Has the runner seal what there is and end; it does so even where Airflow kills this process meanwhile."""
-        self._asked_to_end = True
+        self._question = self._question or Question()
         if self._runner is not None:
             self._runner.ask_to_end()
 
