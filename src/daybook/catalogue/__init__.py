@@ -11,16 +11,18 @@ from daybook.catalogue.inputs import Input, input_schema, json_schema, name_faul
 from daybook.catalogue.notebook import (
     Notebook,
     NotRunnable,
-    RunSettings,
     Schedule,
     digest_of,
     id_fault,
     is_template,
 )
+from daybook.catalogue.run_settings import CHOOSABLE, RUN_SETTINGS, RunSettings, settings_of_texts
 from daybook.catalogue.types import TYPES, InputType
 from daybook.catalogue.values_file import read_values
 
 __all__ = [
+    "CHOOSABLE",
+    "RUN_SETTINGS",
     "TYPES",
     "BrokenEntry",
     "Catalogue",
@@ -39,6 +41,7 @@ __all__ = [
     "name_fault",
     "read_values",
     "resolve",
+    "settings_of_texts",
     "spec_schema",
     "to_query",
 ]

@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api.security import resolve_user_from_token
 from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
 
-from daybook.catalogue import Catalogue
+from daybook.catalogue import RUN_SETTINGS, Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.contract.keys import RUN_NOTEBOOK_DAG
 from daybook.contract.manifest import Manifest
@@ -69,7 +69,7 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
 
 def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
     given, notebook_id = dict(conf), dag_id
-    workspace_name = given.pop(WORKSPACE, None)
+    workspace_name, settings_chosen = given.pop(WORKSPACE, None), given.pop(RUN_SETTINGS, None)
     if dag_id == RUN_NOTEBOOK_DAG:
         notebook_id, given = _request(given)
     notebook = catalogue.get(notebook_id)
@@ -78,7 +78,7 @@ def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[s
     workspaces = settings.load_workspaces()
     workspace = workspaces.get(workspace_name or notebook.default_workspace)
     require_access(identity, workspace, notebook)
-    require_within(workspace, notebook.run)
+    require_within(workspace, notebook.with_settings(settings_chosen).run)
     notebook.resolve(given)
     key = settings.voucher_key()
     if key is None or identity.user is None:
