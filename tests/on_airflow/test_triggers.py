@@ -94,7 +94,8 @@ def told(tmp_path_factory):
     (folder / "key").write_text(KEY)
     (folder / "workspaces.yaml").write_text(
         "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
-        "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]}, maximum: {memory: 8Gi}}\n"
+        "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]},\n"
+        "   maximum: {memory: 8Gi}}\n"
     )
     environment = {
         "PATH": os.environ["PATH"],

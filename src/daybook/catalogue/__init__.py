@@ -5,6 +5,7 @@ type is read and written stands in `daybook.catalogue.types`.
 """
 
 from daybook.catalogue.broken import BrokenEntry
+from daybook.catalogue.cached import CachedCatalogue, cached_catalogue
 from daybook.catalogue.catalogue import Catalogue, load_catalogue
 from daybook.catalogue.folder import spec_schema
 from daybook.catalogue.inputs import Input, input_schema, json_schema, name_fault, resolve, to_query
@@ -25,6 +26,7 @@ __all__ = [
     "RUN_SETTINGS",
     "TYPES",
     "BrokenEntry",
+    "CachedCatalogue",
     "Catalogue",
     "Input",
     "InputType",
@@ -32,6 +34,7 @@ __all__ = [
     "Notebook",
     "RunSettings",
     "Schedule",
+    "cached_catalogue",
     "digest_of",
     "id_fault",
     "input_schema",

@@ -41,6 +41,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         bucket=settings.open_bucket,
         login_url=lambda url: get_auth_manager().get_url_login(next_url=url),
         airflow_url=lambda manifest: _airflow_url(settings.public_url, manifest),
+        catalogue=settings.read_catalogue,
     )
     return create_app(world)
 
@@ -51,7 +52,7 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
         settings = Settings.from_environment(environment)
     except InvalidSettings:
         return None  # an Airflow whose DAGs are not ours; our own could not be parsed either, and say so
-    catalogue = await asyncio.to_thread(settings.load_catalogue)
+    catalogue = await asyncio.to_thread(settings.read_catalogue)
     if dag_id != RUN_NOTEBOOK_DAG and dag_id not in catalogue.notebooks:
         return None
     identity = await _authorised(Request(scope), dag_id)
