@@ -184,6 +184,18 @@ async def test_a_default_workspace_that_is_not_allowed_is_not_chosen(ask):
     assert re.findall(r'name="workspace" value="(\w+)"', answer.text) == ["open"]
 
 
+async def test_a_page_that_is_sent_twice_asks_for_the_same_run_and_another_page_for_another(ask, orders):
+    notebook = a_notebook(inputs=NUMBER)
+    page = posted_by_browser((await ask("GET", "/run/nb?number=7&workspace=open", notebook)).text)
+    other = posted_by_browser((await ask("GET", "/run/nb?number=7&workspace=open", notebook)).text)
+    for data in (page, page, {**page, "number": ["8"]}, other):
+        assert (await ask("POST", "/run/nb", notebook, data=data)).status_code == 303
+    first, again, changed, another = (order.idempotency for order in orders)
+    assert first
+    assert first == again
+    assert len({first, changed, another}) == 3
+
+
 async def test_settings_go_with_the_run_only_where_they_were_chosen(ask, orders):
     data = {
         "workspace": "open",
@@ -407,3 +419,22 @@ async def test_words_of_a_notebook_are_words_and_no_html(ask):
     answer = await ask("GET", f"/run/nb?a={hostile}&{hostile}={hostile}", notebook)
     assert hostile not in answer.text
     assert "&lt;script&gt;" in answer.text
+
+
+@pytest.mark.parametrize("text", ["5.", "+5", "0x10", " 5", "1_000", "five"])
+async def test_a_number_that_a_browser_would_not_show_is_kept_to_be_mended(ask, text):
+    answer = await ask("GET", f"/run/nb?{httpx.QueryParams({'number': text})}", a_notebook(inputs=NUMBER))
+    assert re.search(r'<input type="text" name="number"', answer.text)
+    assert value_of(answer, "number") == text
+
+
+async def test_a_text_of_several_lines_keeps_them(ask, orders):
+    notebook = a_notebook(inputs={"note": {"type": "string"}})
+    page = await ask("GET", "/run/nb?note=%0Aone%0Atwo&workspace=open", notebook)
+    await ask("POST", "/run/nb", notebook, data=posted_by_browser(page.text))
+    assert orders[0].conf["note"] == "\none\ntwo"
+
+
+async def test_a_query_that_is_no_text_is_refused(ask):
+    answer = await ask("GET", "/run/nb?number=%ff", a_notebook(inputs=NUMBER))
+    assert answer.status_code == 400

@@ -122,15 +122,20 @@ def _options(item: Input, texts: Sequence[str]) -> list[Option]:
 def _text(item: Input, texts: Sequence[str]) -> Look:
     if len(texts) > 1:
         return "lines", texts, {}
-    limits = {"minlength": item.min_length, "maxlength": item.max_length} if item.type == "string" else {}
-    attributes = {name: str(value) for name, value in limits.items() if value is not None}
+    if "\n" in "".join(texts):
+        return _textarea(item, texts)  # a field of one line would lose the others
     if item.type == "url":
-        attributes |= {"inputmode": "url", "placeholder": f"{(item.schemes or ('https',))[0]}://"}
-    return "text", texts, attributes
+        return "text", texts, {"inputmode": "url", "placeholder": f"{(item.schemes or ('https',))[0]}://"}
+    return "text", texts, _length(item)
+
+
+def _length(item: Input) -> dict[str, str]:
+    limits = {"minlength": item.min_length, "maxlength": item.max_length}
+    return {name: str(value) for name, value in limits.items() if value is not None}
 
 
 def _textarea(item: Input, texts: Sequence[str]) -> Look:
-    return "textarea", texts, _text(item, texts[:1])[2]
+    return "textarea", texts, _length(item)
 
 
 def _secret(_: Input, texts: Sequence[str]) -> Look:

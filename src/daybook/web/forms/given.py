@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ EMPTY_LIST = "[]"
 """Stands hidden before the fields of a list that has a default: a list that was emptied is empty, not the default."""
 
 _SETTING = f"{RUN_SETTINGS}."
+
+ONCE = "form.once"
+"""The hidden field by which a form that is sent twice, by a double click or by loading anew, makes one run."""
 
 Texts = Mapping[str, Sequence[str]]
 
@@ -44,6 +48,13 @@ class Given:
     faults: tuple[Fault, ...] = ()
     raw: Texts = field(default_factory=dict)
 
+    def same_as(self, user: str | None) -> str | None:
+        """What makes two posts one: the same page, user and values; None where the form says nothing of its page."""
+        if not any(self.raw.get(ONCE, ())):
+            return None
+        told = json.dumps([user, sorted((name, list(texts)) for name, texts in self.raw.items())])
+        return hashlib.sha256(told.encode()).hexdigest()
+
     def wish(self, notebook: Notebook) -> Wish:
         """What they want to run."""
         chosen = settings_of_texts(self.settings)
@@ -57,7 +68,7 @@ def from_link(fields: Texts) -> Given:
 
 def from_form(notebook: Notebook, fields: Texts) -> Given:
     """What a form gives, with the fields of one input joined."""
-    values = {name: list(texts) for name, texts in fields.items() if not _is_ours(name)}
+    values = {name: list(texts) for name, texts in fields.items() if not _is_ours(name) and name != ONCE}
     faults: list[Fault] = []
     for item in notebook.inputs:
         joined = _joined(item, values)

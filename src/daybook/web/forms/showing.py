@@ -10,8 +10,11 @@ from datetime import UTC
 from daybook.catalogue import TYPES, Input
 from daybook.catalogue.kinds.dates import form_datetime, parse_date, parse_datetime
 from daybook.catalogue.kinds.many import is_array
-from daybook.catalogue.values import Refused, read_number
+from daybook.catalogue.values import Refused
 from daybook.web.forms.given import EMPTY_LIST, SIDES
+
+_BROWSERS_NUMBER = re.compile(r"-?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""What HTML calls a floating-point number; a number field shows nothing else."""
 
 Shown = tuple[str, dict[str, str]]
 
@@ -49,10 +52,7 @@ def _utc(text: str, item: Input) -> str:
 def as_number(item: Input, texts: Sequence[str]) -> Shown | None:
     """A number field's text and its limits; those that are exclusive are for a hint only."""
     text = "".join(texts)
-    try:
-        if text:
-            read_number(text)
-    except Refused:
+    if text and not _BROWSERS_NUMBER.fullmatch(text):
         return None
     step = "1" if item.type == "integer" else "any"
     return text, {**_limits(min=_plain(item.minimum), max=_plain(item.maximum)), "step": step}

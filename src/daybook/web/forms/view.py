@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -50,6 +51,7 @@ class FormView:
         problems: everything that is wrong.
         link: leads to this form, filled in like this.
         token: against forgery.
+        once: of this page alone, so that it makes one run even if it is sent twice.
     """
 
     notebook: Notebook
@@ -64,6 +66,7 @@ class FormView:
     problems: Sequence[Problem]
     link: str
     token: str
+    once: str
 
     @property
     def settings_open(self) -> bool:
@@ -108,6 +111,7 @@ def view_of(
         problems,
         f"{here}?{_encoded(_link(site, user, notebook, given))}".rstrip("?"),
         site.csrf.token(user),
+        secrets.token_hex(16),
     )
 
 

@@ -22,7 +22,7 @@ from daybook.web.history import RunRow
 from daybook.web.site import Here, Site, User
 from daybook.workspaces import Workspace
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 100
 """Notebooks on one page: more than anybody reads through, few enough to come at once."""

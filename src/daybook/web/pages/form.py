@@ -24,7 +24,7 @@ from daybook.web.tokens.csrf import SafePost
 from daybook.web.world import Conflict
 from daybook.workspaces import Identity
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 @router.get("/run/{notebook_id}")
@@ -47,7 +47,7 @@ async def run(site: Here, user: User, request: Request, posted: SafePost, notebo
     given = from_form(notebook, posted.fields)
     try:
         checked = await run_in_threadpool(check_given, site, user, notebook, given)
-        asked = await site.world.trigger(request, user, checked.order())
+        asked = await site.world.trigger(request, user, checked.order(given.same_as(user.user)))
     except NotAllowed as error:
         status, faults = 403, _told(error)
     except InvalidRequest as error:
