@@ -69,9 +69,11 @@ def change(root):
 
 
 def change_without_a_trace_in_time(root):
-    before = (root / "nb" / "spec.yaml").stat()
-    write(root / "nb", "Worst")
-    os.utime(root / "nb" / "spec.yaml", ns=(before.st_atime_ns, before.st_mtime_ns))
+    spec = root / "nb" / "spec.yaml"
+    before = spec.stat()
+    spec.write_text("title: Worst\n")
+    os.utime(spec, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert spec.stat().st_size == before.st_size
 
 
 def swap(root):

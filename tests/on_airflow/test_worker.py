@@ -166,7 +166,7 @@ def test_a_time_that_was_chosen_for_a_run_counts_in_the_worker_too(world):
     with pytest.raises(AirflowFailException):
         handed_over(world, world.notebook("slow", ASLEEP), {"timeout_seconds": 3})
     manifest = world.record().read()
-    assert (manifest.state, manifest.reason, manifest.sealed_by) == ("failed", "timeout", "runner")
+    assert (manifest.state, manifest.reason, manifest.sealed_by) == ("failed", "run_timeout", "runner")
     assert nothing_is_left(world)
 
 

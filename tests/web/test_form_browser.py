@@ -164,6 +164,7 @@ def test_a_list_grows_with_what_is_typed(visit, orders):
     lines.first.focus()
     for number in range(4):
         page.keyboard.type(f"https://example.org/{number}")
+        expect(lines).to_have_count(number + 2)
         page.keyboard.press("Enter")
     expect(lines).to_have_count(5)
     page.keyboard.press("Backspace")
@@ -278,6 +279,23 @@ def test_the_scripts_link_means_what_the_form_would_run(visit, orders):
     ran = dict(orders[0].conf)
     assert query.pop("workspace") == [ran.pop("workspace")]
     assert resolve(notebook.inputs, query, "query") == ran
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_the_link_of_an_untouched_form_means_its_defaults(visit, orders, emptied):
+    page = visit("/run/every?place=x")
+    if emptied:
+        for line in page.locator("[name=urls]:visible").all():
+            line.fill("")
+        for month in page.locator("[name=months][type=checkbox]").all():
+            month.uncheck()
+    query = link_of(page)
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url("**/runs/open/RUN")
+    ran = dict(orders[0].conf)
+    assert (ran["urls"], ran["is_quick"]) == ([] if emptied else EVERY_WIDGET["urls"]["default"], True)
+    assert query.pop("workspace") == [ran.pop("workspace")]
+    assert resolve(NOTEBOOKS[0].inputs, query, "query") == ran
 
 
 def test_what_holds_in_the_chosen_workspace_is_told(visit):
