@@ -24,7 +24,7 @@ from daybook.workspaces import Workspace
 
 router = APIRouter(include_in_schema=False)
 
-PAGE_SIZE = 100
+PAGE_SIZE = 50
 """Notebooks on one page: more than anybody reads through, few enough to come at once."""
 
 
