@@ -89,7 +89,7 @@ def test_what_the_original_lets_through_is_refused(load: Load) -> None:
     ndvi = load(SAMPLE).get("ndvi_calculation")
     with pytest.raises(InvalidRequest) as caught:
         ndvi.resolve({"cog_url": ["not a url"], "bbox": ["nan,50,1,52"]}, "query")
-    assert {fault.where for fault in caught.value.faults} == {"cog_url", "bbox"}
+    assert {fault.where for fault in caught.value.faults} == {"cog_url", "bbox.west"}
 
 
 def test_a_link_gives_typed_values(load: Load) -> None:

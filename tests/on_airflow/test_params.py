@@ -92,6 +92,16 @@ def test_form_shows_labels_titles_and_examples():
     assert (schema["title"], schema["examples"]) == ("Airport", ["LGA"])
 
 
+def test_settings_of_a_run_are_none_unless_chosen_and_only_those_that_can_be():
+    params = ParamsDict(params_of(a_notebook([]), ["local"]))
+    assert params.validate()["run_settings"] is None
+    params.update({"run_settings": {"memory": "4Gi", "timeout_seconds": 60}})
+    params.validate()
+    for wrong in ({"gpu": 1}, "memory=4Gi", ["memory"]):
+        with pytest.raises(ParamValidationError):
+            ParamsDict(params_of(a_notebook([]), ["local"])).update({"run_settings": wrong})
+
+
 def test_workspace_is_a_choice_of_the_allowed_ones():
     params = params_of(a_notebook([], workspaces=["blue"]), ["red", "blue"])
     assert params["workspace"].schema["enum"] == ["blue"]
@@ -112,5 +122,5 @@ def test_run_notebook_takes_a_request():
     from daybook.catalogue import Catalogue
 
     dag = run_notebook_dag(Catalogue(notebooks={}, not_runnable={}, broken=()), workspaces())
-    assert set(dag.params) == {"notebook", "parameters", "workspace"}
+    assert set(dag.params) == {"notebook", "parameters", "workspace", "run_settings"}
     assert isinstance(dag.params.get_param("parameters"), Param)

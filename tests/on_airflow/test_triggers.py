@@ -56,6 +56,7 @@ with TestClient(app) as client:
     for case, (name, role, dag_id, conf) in json.loads(sys.argv[1]).items():
         if case.endswith("catalogue away"):
             notebooks.rename(notebooks.with_name("elsewhere"))
+            cached_catalogue.cache_clear()  # else it is looked for a second later
         answer = trigger(name, role, dag_id, conf)
         told[case] = {"status": answer.status_code, "body": answer.json()}
         if answer.status_code == 200:
@@ -77,6 +78,15 @@ CASES = {
     "unknown workspace": ("ada", "op", "run_notebook", {"notebook": "nb", "workspace": "Research"}),
     "broken notebook": ("ada", "op", "breaks", RESEARCH),
     "broken notebook, viewer": ("vic", "viewer", "breaks", RESEARCH),
+    "settings": ("bob", "user", "nb", {**RESEARCH, "run_settings": {"memory": "4Gi"}}),
+    "too much by settings": ("bob", "user", "nb", {**RESEARCH, "run_settings": {"memory": "16Gi"}}),
+    "settings of its own": ("bob", "user", "nb", {**RESEARCH, "run_settings": {"gpu": 1}}),
+    "too much by the request's way": (
+        "bob",
+        "user",
+        "run_notebook",
+        {"notebook": "nb", **RESEARCH, "run_settings": {"memory": "16Gi"}},
+    ),
     "several faults": ("ada", "op", "nb", {**RESEARCH, "a": 1, "b": 2}),
     "catalogue away": ("ada", "op", "run_notebook", {"notebook": "nb", **RESEARCH}),
 }
@@ -93,7 +103,8 @@ def told(tmp_path_factory):
     (folder / "key").write_text(KEY)
     (folder / "workspaces.yaml").write_text(
         "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
-        "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]}}\n"
+        "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]},\n"
+        "   maximum: {memory: 8Gi}}\n"
     )
     environment = {
         "PATH": os.environ["PATH"],
@@ -157,3 +168,18 @@ def test_a_notebook_that_was_broken_since_its_dag_was_parsed_is_refused_with_wha
 def test_a_catalogue_that_cannot_be_read_is_told_as_such(told):
     assert told["catalogue away"]["status"] == 400
     assert "cannot be read: No such file" in told["catalogue away"]["body"]["detail"]
+
+
+def test_settings_of_a_run_that_the_workspace_allows_reach_the_conf(told):
+    assert told["settings"]["conf"]["run_settings"] == {"memory": "4Gi"}
+
+
+@pytest.mark.parametrize("case", ["too much by settings", "too much by the request's way"])
+def test_more_than_the_maximum_by_settings_is_refused_before_there_is_a_run(told, case):
+    assert told[case]["status"] == 400
+    assert "16Gi is more than the workspace's maximum of 8Gi" in told[case]["body"]["detail"]
+
+
+def test_settings_that_nobody_may_choose_are_refused_before_there_is_a_run(told):
+    assert told["settings of its own"]["status"] == 400
+    assert "run_settings.gpu" in told["settings of its own"]["body"]["detail"]

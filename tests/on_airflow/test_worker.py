@@ -157,6 +157,34 @@ def test_the_operator_of_pods_hands_over_and_asks_no_kubernetes(world):
     assert world.record().read().attempt == 1
 
 
+def handed_over(world, notebook, settings):
+    """Executes a run for which settings were chosen."""
+    operator = NotebookOperator(task_id="run", notebook=notebook, parameters_from="form")
+    return operator.execute(world.context(workspace="trusted", run_settings=settings))
+
+
+def test_a_time_that_was_chosen_for_a_run_counts_in_the_worker_too(world):
+    with pytest.raises(AirflowFailException):
+        handed_over(world, world.notebook("slow", ASLEEP), {"timeout_seconds": 3})
+    manifest = world.record().read()
+    assert (manifest.state, manifest.reason, manifest.sealed_by) == ("failed", "run_timeout", "runner")
+    assert nothing_is_left(world)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"image": "daybook/notebook:latest"}, "there are no images without pods"),
+        ({"gpu": 1}, "run_settings.gpu"),
+        ("memory=1Gi", "must be an object"),
+    ],
+)
+def test_settings_that_the_worker_cannot_give_start_nothing(world, settings, told):
+    with pytest.raises(AirflowFailException, match=told):
+        handed_over(world, world.notebook("echo", ECHO, parameters='word = "hey"'), settings)
+    assert world.record() is None
+
+
 def test_nothing_of_the_workers_secrets_reaches_the_notebook(world, monkeypatch):
     for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW_CONN_STORE", "AWS_SECRET_ACCESS_KEY", "SOME_TOKEN"):
         monkeypatch.setenv(name, "of-the-worker-alone")

@@ -10,6 +10,7 @@ from builders import a_workspace
 from daybook.contract.manifest import Manifest
 from daybook.storage import Store, open_store, record_of
 from daybook.web.app import create_app
+from daybook.web.settings import WebSettings
 from daybook.web.world import NotLoggedIn, World
 from daybook.workspaces import Identity, Workspaces
 
@@ -33,6 +34,8 @@ def world(bucket: Store) -> World:
         bucket=lambda _: bucket,
         login_url=lambda url: f"/login?next={url}",
         airflow_url=lambda manifest: manifest.airflow and f"/dags/{manifest.airflow.dag_id}",
+        settings=WebSettings(mount=""),
+        key=b"k" * 32,
     )
 
 

@@ -5,19 +5,23 @@ type is read and written stands in `daybook.catalogue.types`.
 """
 
 from daybook.catalogue.broken import BrokenEntry
+from daybook.catalogue.cached import CachedCatalogue, cached_catalogue
 from daybook.catalogue.catalogue import Catalogue, load_catalogue
 from daybook.catalogue.folder import spec_schema
 from daybook.catalogue.ids import id_fault
 from daybook.catalogue.inputs import Input, input_schema, json_schema, name_fault, resolve, to_query
 from daybook.catalogue.notebook import Notebook, NotRunnable, digest_of
-from daybook.catalogue.run_settings import RunSettings
+from daybook.catalogue.run_settings import CHOOSABLE, RUN_SETTINGS, RunSettings, settings_of_texts
 from daybook.catalogue.schedule import Schedule, is_template
 from daybook.catalogue.types import TYPES, InputType
 from daybook.catalogue.values_file import read_values
 
 __all__ = [
+    "CHOOSABLE",
+    "RUN_SETTINGS",
     "TYPES",
     "BrokenEntry",
+    "CachedCatalogue",
     "Catalogue",
     "Input",
     "InputType",
@@ -25,6 +29,7 @@ __all__ = [
     "Notebook",
     "RunSettings",
     "Schedule",
+    "cached_catalogue",
     "digest_of",
     "id_fault",
     "input_schema",
@@ -34,6 +39,7 @@ __all__ = [
     "name_fault",
     "read_values",
     "resolve",
+    "settings_of_texts",
     "spec_schema",
     "to_query",
 ]

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, StrictInt, model_validator
 from daybook.catalogue.ids import NAME, id_fault
 from daybook.catalogue.inputs import Input, Source, resolve
 from daybook.catalogue.model import FoundFault, Strict, Texts, matching, several
-from daybook.catalogue.run_settings import RunSettings
+from daybook.catalogue.run_settings import RunSettings, with_chosen
 from daybook.catalogue.schedule import Schedule, is_template, parameter_faults
 
 DEFAULT_MAX_ACTIVE_RUNS = 16
@@ -98,6 +98,18 @@ class Notebook(NotebookSettings):
     def resolve(self, given: Mapping[str, Any], source: Source = "json") -> dict[str, JsonValue]:
         """Return the parameters of a run; see `daybook.catalogue.inputs.resolve`."""
         return resolve(self.inputs, given, source, open_names=self.open_inputs, what=f"Notebook '{self.id}'")
+
+    def with_settings(self, chosen: object) -> Self:
+        """Return the notebook as it runs with the settings that somebody chose for one run.
+
+        Args:
+            chosen: a mapping of some of `CHOOSABLE` to values; None, for all or for one of them, chooses nothing.
+
+        Raises:
+            InvalidRequest: they are not as the catalogue wants them; every fault is named, as in `run_settings.memory`.
+        """
+        run = with_chosen(self.run, chosen)
+        return self if run is self.run else self.model_copy(update={"run": run})
 
     def scheduled_parameters(self, render: Callable[[str], str]) -> dict[str, JsonValue]:
         """Return the parameters of a scheduled run.

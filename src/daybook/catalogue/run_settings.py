@@ -1,14 +1,25 @@
-"""How a notebook runs."""
+"""How a notebook runs: what its catalogue entry says, and what may be chosen anew for one run."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, WithJsonSchema
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, ValidationError, WithJsonSchema
 
-from daybook.catalogue.model import Strict, matching
+from daybook.catalogue.model import Strict, matching, told
+from daybook.catalogue.suggest import did_you_mean
+from daybook.catalogue.values import unlike
+from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.quantities import quantity, whole
 from daybook.contract.request import DEFAULT_CELL_OUTPUT_BYTES, DEFAULT_OUTPUT_BYTES, Limits
+
+RUN_SETTINGS = "run_settings"
+"""Where a run's conf says which settings were chosen for it; inputs cannot be called so."""
+
+CHOOSABLE = ("image", "kernel", "memory", "cpu", "timeout_seconds")
+"""The settings that whoever runs a notebook may choose, within what the workspace allows. The others decide what a run
+means (retries, early ends) or what it costs others (GPUs, disk), and stay with the catalogue."""
 
 DEFAULT_TIMEOUT_SECONDS = 3600
 """A run's time unless its notebook says otherwise: an hour ends a forgotten endless loop the same day."""
@@ -103,3 +114,55 @@ class RunSettings(Strict):
             output_bytes=whole(quantity(self.output)),
             memory_bytes=memory_bytes,
         )
+
+
+def with_chosen(settings: RunSettings, chosen: object) -> RunSettings:
+    """Return the settings of one run; the same object where nothing is chosen.
+
+    Args:
+        settings: the catalogue's.
+        chosen: a mapping of some of `CHOOSABLE` to values; None, for all or for one of them, chooses nothing.
+
+    Raises:
+        InvalidRequest: they are not as the catalogue wants them; every fault is named.
+    """
+    if chosen is None:
+        return settings
+    if not isinstance(chosen, Mapping):
+        raise _refused([Fault(RUN_SETTINGS, str(unlike("an object of settings by name", chosen)))])
+    given = {name: value for name, value in chosen.items() if value is not None}
+    faults = [Fault(f"{RUN_SETTINGS}.{name}", _unknown(name)) for name in given if name not in CHOOSABLE]
+    known = {name: value for name, value in given.items() if name in CHOOSABLE}
+    if not given:
+        return settings
+    try:
+        # The catalogue's own have passed before: whatever is wrong now was chosen.
+        found = RunSettings.model_validate({**settings.model_dump(exclude_unset=True), **known})
+    except ValidationError as error:
+        for path, message in told(error, lambda _: None):
+            faults.append(Fault(".".join((RUN_SETTINGS, *map(str, path))), message))
+    if faults:
+        raise _refused(faults)
+    return found
+
+
+def settings_of_texts(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return settings that a link, a form or a command line spells, for `with_chosen`; an empty text chooses nothing.
+
+    Nothing is refused here: what is no number stays a text, of which `with_chosen` then says what is wrong with it.
+    """
+    return {name: _of_text(name, text.strip()) for name, text in texts.items() if text.strip()}
+
+
+def _of_text(name: str, text: str) -> int | str:
+    return int(text) if name == "timeout_seconds" and text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+def _unknown(name: object) -> str:
+    if name in RunSettings.model_fields:
+        return f"cannot be chosen for a run, only in the catalogue; {', '.join(CHOOSABLE)} can"
+    return f"is no setting of a run{did_you_mean(str(name), CHOOSABLE, otherwise='there are')}"
+
+
+def _refused(faults: list[Fault]) -> InvalidRequest:
+    return InvalidRequest("the run's settings cannot be like this", faults)

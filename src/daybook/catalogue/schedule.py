@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validat
 
 from daybook.catalogue.cron import PRESETS, cron_fault
 from daybook.catalogue.ids import NAME, id_fault
-from daybook.catalogue.inputs import Input, resolve
+from daybook.catalogue.inputs import Input, name_fault, resolve
 from daybook.catalogue.kinds.dates import parse_date
 from daybook.catalogue.model import AnyJson, FoundFault, Strict, Texts, several
 from daybook.catalogue.suggest import did_you_mean
@@ -111,6 +111,8 @@ def parameter_faults(schedule: Schedule, inputs: Sequence[Input], open_inputs: b
             hint = did_you_mean(name, known, otherwise="its inputs are")
             if is_template(value) or not open_inputs:
                 yield (*place, name), f"is not an input of this notebook{hint}"
+            elif unfit := name_fault(name):
+                yield (*place, name), unfit
         elif not is_template(value):
             yield from (((*place, name), message) for message in _value_faults(known[name], value))
     missing = [item.name for item in inputs if item.is_required and item.name not in schedule.parameters]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 PAGE = {
-    # Our own pages: no script at all, styles and images from here, frames only of our own sandboxed notebook.
+    # Our own pages: scripts, styles and images from here, no script within a page, frames only of our own sandboxed
+    # notebook.
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-src 'self'; "
-        "frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -32,4 +33,10 @@ FILE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-cache",
+}
+
+STATIC = {
+    # Part of this version of Daybook, which stands in the links: it may be kept for long.
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "public, max-age=31536000, immutable",
 }

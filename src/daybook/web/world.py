@@ -2,26 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 
+from daybook.catalogue import Catalogue
 from daybook.contract.manifest import Manifest
 from daybook.storage import Store
+from daybook.web.settings import WebSettings
 from daybook.workspaces import Identity, Workspace, Workspaces
 
 
 @dataclass(frozen=True)
+class Order:
+    """A run that somebody asks for; it passed every check that is made on this side.
+
+    Attributes:
+        notebook: the notebook's id, which is the DAG's too.
+        workspace: where it is to run.
+        conf: what the DAG run gets: the parameters, the workspace, and the run's settings where some were chosen.
+        idempotency: what makes two orders one; None for an order of its own.
+    """
+
+    notebook: str
+    workspace: str
+    conf: Mapping[str, Any]
+    idempotency: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run that Airflow has taken; its record may not be there yet.
+
+    Attributes:
+        run_id: the run's id.
+        notebook: the notebook's id.
+        workspace: where it runs.
+        user: on whose behalf.
+        asked_at: when.
+        dag_id: its DAG in Airflow.
+        dag_run_id: its DAG run there.
+        state: Airflow's word for the DAG run: queued, running, success or failed.
+        conf: what it was asked with.
+        is_new: False where an order with the same idempotency key had made it already.
+    """
+
+    run_id: str
+    notebook: str
+    workspace: str
+    user: str | None
+    asked_at: datetime
+    dag_id: str
+    dag_run_id: str
+    state: str
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    is_new: bool = True
+
+
+class NotLoggedIn(Exception):
+    """The request names nobody who is vouched for."""
+
+
+class Conflict(Exception):
+    """What is asked for cannot be done to the run as it is now; the text says why."""
+
+
+async def _no_trigger(_: Request, __: Identity, ___: Order) -> Asked:
+    raise Conflict("runs cannot be started here")
+
+
+async def _no_cancel(_: Request, __: Identity, ___: Asked) -> None:
+    raise Conflict("runs cannot be cancelled here")
+
+
+def _nothing_waits(_: Workspace) -> Sequence[Asked]:
+    return ()
+
+
+def _nothing_is_scheduled() -> Mapping[str, datetime]:
+    return {}
+
+
+@dataclass(frozen=True)
 class World:
-    """The app's ports to the outside.
+    """The app's ports to the outside. What is not `async` may block, and is called in a thread.
 
     Attributes:
         user: who asks; raises `NotLoggedIn` when nobody can be vouched for.
         workspaces: as they are now.
+        catalogue: as it is now.
         bucket: a workspace's bucket.
         login_url: where a browser goes to log in and come back to a path.
         airflow_url: the page of a run in Airflow, if it has one.
+        trigger: starts a run on behalf of whoever asks; raises `InvalidRequest`, `NotAllowed` or `Conflict`.
+        cancel: ends a run; raises `NotAllowed` or `Conflict`.
+        waiting: the runs of a workspace that Airflow has taken and not ended, whether they have a record or not.
+        next_runs: when each scheduled notebook runs next.
+        settings: what an operator may choose.
+        key: signs what the pages hand out and get back (forms, links); of this installation alone.
+        state: a folder for what can be made anew at any time, such as the index of runs.
     """
 
     user: Callable[[Request], Awaitable[Identity]]
@@ -29,7 +112,11 @@ class World:
     bucket: Callable[[Workspace], Store]
     login_url: Callable[[str], str]
     airflow_url: Callable[[Manifest], str | None]
-
-
-class NotLoggedIn(Exception):
-    """The request names nobody whom Airflow vouches for."""
+    catalogue: Callable[[], Catalogue] = field(default=lambda: Catalogue({}, {}, ()))
+    trigger: Callable[[Request, Identity, Order], Awaitable[Asked]] = _no_trigger
+    cancel: Callable[[Request, Identity, Asked], Awaitable[None]] = _no_cancel
+    waiting: Callable[[Workspace], Sequence[Asked]] = _nothing_waits
+    next_runs: Callable[[], Mapping[str, datetime]] = _nothing_is_scheduled
+    settings: WebSettings = field(default_factory=WebSettings)
+    key: bytes = field(default=b"", repr=False)
+    state: Path | None = None

@@ -1,0 +1,1 @@
+"""What programs use: JSON below `/api/v1`, health and metrics."""

@@ -1,0 +1,7 @@
+"""The JSON API: runs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+router = APIRouter()

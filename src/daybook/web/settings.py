@@ -1,0 +1,23 @@
+"""What an operator may choose about the pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Grouped by what they are about; a limit has its unit in its name.
+
+    Attributes:
+        public_url: how a browser reaches Airflow, without a slash at the end; empty gives relative links.
+        mount: the path below it that the pages are mounted at.
+        jupyter_link: a link that opens a run's notebook in JupyterLab, with `{workspace}`, `{run_id}`, `{notebook}` and
+            `{url}`; None shows none.
+        runs_per_minute: how many runs one user may ask for in a minute.
+    """
+
+    public_url: str = ""
+    mount: str = "/notebooks"
+    jupyter_link: str | None = None
+    runs_per_minute: int = 60

@@ -1,0 +1,1 @@
+"""Tokens: of an OpenID provider, and those that pages hand out to get back."""
