@@ -45,8 +45,7 @@ def trigger(
         AlreadyThere: there is one of that id.
         InvalidRequest: Airflow does not take it.
     """
-    conf = {name: value for name, value in order.conf.items() if name != VOUCHER}
-    vouched = conf if voucher is None else {**conf, VOUCHER: voucher}
+    vouched = dict(order.conf) if voucher is None else {**order.conf, VOUCHER: voucher}
     now = timezone.coerce_datetime(timezone.utcnow())
     try:
         with create_session(scoped=False) as session:

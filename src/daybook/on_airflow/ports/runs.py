@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow.models.dagbag import DBDagBag
@@ -49,6 +49,7 @@ class Runs:
             InvalidRequest, NotAllowed: it cannot be run, or not by them.
             Conflict: the key was used for another order; or the notebook is paused.
         """
+        order = replace(order, conf={name: value for name, value in order.conf.items() if name != VOUCHER})
         dag_run_id = None
         if order.idempotency is not None:
             dag_run_id = keys.ordered_dag_run_id(identity.user or "", order.notebook, order.idempotency)
@@ -115,13 +116,9 @@ def _same(order: Order, identity: Identity, dag_run_id: str | None, error: Excep
     row = None if dag_run_id is None else find(order.notebook, dag_run_id)
     if row is None:
         raise _BUSY from error
-    if row.user != identity.user or dict(row.conf) != _bare(order.conf):
+    if row.user != identity.user or row.conf != order.conf:
         raise Conflict("the idempotency key was used for another request before")
     return row
-
-
-def _bare(conf: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in conf.items() if name != VOUCHER}
 
 
 def _who(provider: OidcTokens, identity: Identity) -> tuple[str, str]:
