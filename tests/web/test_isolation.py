@@ -42,7 +42,7 @@ NOT_OF_A_WORKSPACE = {
 OUTPUT = an_output("delays.csv")
 SIDE = SideFile(cell=3, key="side/cell-3-stdout.txt", size=3, sha256="0" * 64, media_type="text/plain")
 FILES = dict.fromkeys((keys.NOTEBOOK_FILE, keys.HTML_FILE, keys.LOG_FILE, OUTPUT.key, SIDE.key), b"abc")
-THERE = {"path": OUTPUT.path, "name": "cell-3-stdout.txt", "run_id": RUN_ID}
+THERE = {"path": OUTPUT.path, "name": "cell-3-stdout.txt", "run_id": RUN_ID, "attempt": "1"}
 
 
 def routes():
