@@ -9,6 +9,7 @@ from typing import Any
 from airflow.models.dagbag import DBDagBag
 from fastapi import HTTPException
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -22,6 +23,9 @@ from daybook.on_airflow.ports.users import Users
 from daybook.web.tokens.oidc import OidcTokens
 from daybook.web.world import Asked, Conflict, Order
 from daybook.workspaces import Identity, Workspaces, may_see
+
+_AWAY = (OperationalError, NoConnection)
+"""Airflow's database is locked, lost or has no connection left: another try may do."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Runs:
         Raises:
             InvalidRequest, NotAllowed: it cannot be run, or not by them.
             Conflict: the key was used for another order; or the notebook is paused.
+            HTTPException: 503, Airflow cannot do it now.
         """
         order = replace(order, conf={name: value for name, value in order.conf.items() if name != VOUCHER})
         dag_run_id = None
@@ -56,7 +61,7 @@ class Runs:
             row, is_new = await self._made(request, identity, order, dag_run_id), True
         except over_api.AlreadyThere as error:
             row, is_new = await run_in_threadpool(_same, order, identity, dag_run_id, error), False
-        except OperationalError as error:
+        except _AWAY as error:
             raise _busy() from error
         return await run_in_threadpool(self._asked, row, is_new=is_new)
 
@@ -66,6 +71,7 @@ class Runs:
         Raises:
             NotAllowed: Airflow does not let this user.
             InvalidRequest, Conflict: there is nothing to cancel.
+            HTTPException: 503, Airflow cannot do it now.
         """
         provider = self.users.provider_of(request)
         try:
@@ -75,7 +81,7 @@ class Runs:
             else:
                 where = (asked.dag_id, asked.dag_run_id)
                 await run_in_threadpool(in_process.cancel, _dags(request), *_who(provider, identity), *where)
-        except OperationalError as error:
+        except _AWAY as error:
             raise _busy() from error
 
     async def _made(self, request: Request, identity: Identity, order: Order, dag_run_id: str | None) -> DagRunRow:
