@@ -30,6 +30,7 @@ from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from starlette.testclient import TestClient
 
+from daybook.catalogue import cached_catalogue
 from daybook.on_airflow.dags import catalogue_dags
 
 with create_session() as session:

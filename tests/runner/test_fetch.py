@@ -45,10 +45,11 @@ def web():
                 self.close_connection = True
             elif name == "notebook":
                 self.answer(200)
-            elif name in ("loop", "3", "2", "1"):
-                target = {"loop": "loop", "3": "2", "2": "1", "1": "notebook"}[name]
+            elif name in ("loop", "3", "2", "1", "detour"):
+                here = f"http://localhost:{self.server.server_port}"
+                target = {"loop": "/loop", "3": "/2", "2": "/1", "1": "/notebook", "detour": f"{here}/notebook"}[name]
                 self.send_response(302)
-                self.send_header("Location", f"/{target}")
+                self.send_header("Location", target)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
             else:
@@ -92,6 +93,16 @@ def test_redirects_are_followed_to_a_limit(web):
     assert get(f"{web}/3") == DATA
     with pytest.raises(InvalidRequest, match="redirects"):
         get(f"{web}/loop")
+
+
+def test_a_public_server_leads_nobody_into_a_private_network(web, monkeypatch):
+    monkeypatch.setattr(fetching, "is_private", lambda host: host == "localhost")
+    with pytest.raises(InvalidRequest, match="it leads to localhost, which is in a private network"):
+        get(f"{web}/detour")
+
+
+def test_a_server_of_a_private_network_that_the_source_names_may_lead_on_within_it(web):
+    assert get(f"{web}/detour") == DATA
 
 
 @pytest.mark.parametrize(("code", "error"), [(404, InvalidRequest), (403, InvalidRequest), (503, StoreFailed)])

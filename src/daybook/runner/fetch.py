@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from daybook.contract.errors import Fault, InvalidRequest, StoreFailed
 from daybook.contract.request import NotebookSource
 from daybook.contract.sources import shown
+from daybook.runner.addresses import is_private
 from daybook.runner.patience import Patience
 from daybook.storage import ObjectMissing, open_store
 from daybook.storage.opening import SCHEMES
@@ -101,7 +102,12 @@ def _from_web(source: str) -> bytes:
     deadline = time.monotonic() + HTTP_TOTAL_SECONDS
     try:
         with (
-            httpx.Client(follow_redirects=True, max_redirects=MAX_REDIRECTS, timeout=HTTP_PAUSE_SECONDS) as client,
+            httpx.Client(
+                follow_redirects=True,
+                max_redirects=MAX_REDIRECTS,
+                timeout=HTTP_PAUSE_SECONDS,
+                event_hooks={"request": [lambda request: _refuse_detour(source, request.url.host)]},
+            ) as client,
             client.stream("GET", source) as response,
         ):
             if response.status_code in _TRY_AGAIN_LATER:
@@ -115,6 +121,16 @@ def _from_web(source: str) -> bytes:
         if isinstance(error, httpx.ConnectError) and _is_nowhere(error):
             raise _unreadable(source, str(error)) from error
         raise StoreFailed(f"{_SUMMARY}: {shown(source)}: {str(error) or type(error).__name__}") from error
+
+
+def _refuse_detour(source: str, host: str) -> None:
+    """Refuses a way from a public server into a private network: whoever runs that server must not choose what is read.
+
+    A server in a private network that the source itself names was named by whoever wrote the catalogue.
+    """
+    named = urlsplit(source).hostname or ""
+    if host != named and is_private(host) and not is_private(named):
+        raise _unreadable(source, f"it leads to {host}, which is in a private network; name that address itself")
 
 
 def _is_nowhere(error: BaseException | None) -> bool:

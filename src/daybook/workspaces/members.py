@@ -12,15 +12,15 @@ from pydantic_core import CoreSchema
 from daybook.workspaces.model import Model
 
 EVERYBODY = "*"
-"""As a user: everybody whom Airflow lets in."""
+"""As a user: everybody whom Airflow lets in, or an OpenID provider vouches for where one is set."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A person, as Airflow vouches for them; nothing in it comes from a conf.
+    """A person, as Airflow or an OpenID provider vouches for them; nothing in it comes from a conf.
 
     Attributes:
-        user: the name that Airflow knows them by; None when nobody asked for the run.
+        user: the name that Airflow notes them by; None when nobody asked for the run.
         groups: groups, teams and roles.
         claims: further claims of their token, each with all its values.
     """
@@ -33,7 +33,7 @@ class Identity:
 class Members(Model):
     """Who belongs to a workspace: whoever fits one of the lines. A list alone names users."""
 
-    users: tuple[str, ...] = Field(default=(), description="user names; * is everybody whom Airflow lets in")
+    users: tuple[str, ...] = Field(default=(), description="user names; * is everybody who is let in")
     groups: tuple[str, ...] = Field(
         default=(), description="groups, teams or roles as Airflow's auth manager tells them"
     )

@@ -79,7 +79,7 @@ class Workspace(Model):
     bucket: BucketUrl = Field(min_length=1, description="URL of the bucket or prefix that holds the workspace's runs")
     store: StoreSettings = StoreSettings()
     credentials: Credentials = NoCredentials()
-    members: Members = Field(description='who may run and see its runs; ["*"] is everybody whom Airflow lets in')
+    members: Members = Field(description='who may run and see its runs; ["*"] is everybody who is let in')
     namespace: DnsLabel = "default"
     service_account: DnsName | None = None
     image: Image = DEFAULT_IMAGE
