@@ -5,7 +5,6 @@
 The app runs in a process of its own, moto's S3 server in another; one client on loopback asks for page after page.
 """
 
-import json
 import multiprocessing
 import shutil
 import socket
@@ -257,7 +256,7 @@ def _first_run(page: str) -> str:
     return page[at : page.index('"', at)]
 
 
-def main(runs: int, requests: int) -> None:
+def main(runs: int = 100_000, requests: int = 200) -> None:
     """Measures, prints, keeps."""
     found: dict[str, Any] = {}
     scratch = Path(tempfile.mkdtemp(prefix="daybook-pages-"))
@@ -266,6 +265,7 @@ def main(runs: int, requests: int) -> None:
         folder = fill_folder(scratch / "bucket", runs)
         print(f"{runs} runs written in {time.monotonic() - began:.0f} s")
         found["folder"] = _measured(folder, {}, scratch / "folder-state", requests)
+        _keep(runs, found)
         port, began = free_port(), time.monotonic()
         with process(serve_s3, port, runs):
             print(f"{runs} runs put in {time.monotonic() - began:.0f} s")
@@ -273,6 +273,10 @@ def main(runs: int, requests: int) -> None:
             found["moto"] = _measured(f"s3://{BUCKET}", environment, scratch / "moto-state", requests)
     finally:
         shutil.rmtree(scratch)
+    _keep(runs, found)
+
+
+def _keep(runs: int, found: dict[str, Any]) -> None:
     targets = {"first page, nothing known yet": COLD_TARGET_MS, "others": TARGET_MS}
     keep("pages", {"unit": "ms", "runs": runs, "notebooks": NOTEBOOKS, "targets_p95": targets, **found})
 
@@ -287,7 +291,6 @@ def _measured(bucket: str, environment: dict[str, str], state: Path, requests: i
     for name, each in found.items():
         shown = f"{each:9}" if not isinstance(each, dict) else "".join(f"{each[p]:9.1f}" for p in ("p50", "p95", "p99"))
         print(f"  {name:<46}{shown}")
-    print(json.dumps(found))
     return found
 
 
@@ -304,5 +307,4 @@ def _until_it_answers(client: httpx.Client) -> None:
 
 
 if __name__ == "__main__":
-    given = [int(each) for each in sys.argv[1:]]
-    main(given[0] if given else 100_000, given[1] if len(given) > 1 else 200)
+    main(*map(int, sys.argv[1:]))

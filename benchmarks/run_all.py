@@ -8,9 +8,10 @@ import latency
 import lines
 import many_cells
 import many_runs
+import pages
 import pod_build
 import upload
 
 if __name__ == "__main__":
-    for each in (execute, many_cells, images, lines, upload, dag_parse, pod_build, latency, many_runs, demo):
+    for each in (execute, many_cells, images, lines, upload, dag_parse, pod_build, pages, latency, many_runs, demo):
         each.main()

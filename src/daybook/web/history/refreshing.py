@@ -62,8 +62,8 @@ class Refresher:
         """
         now = self._clock()
         days = _days_now(now)
-        self._list(place, bucket, days, now)
-        if place.refreshed_at == 0:
+        listed = self._list(place, bucket, days, now)
+        if place.refreshed_at == 0 and listed < most:
             self._list(place, bucket, self._first_days(place, bucket, now), now)
         fresh = self._index.unread(place.place, most, now - ABSENT_SECONDS, "" if place.refreshed_at == 0 else days[0])
         still_open = self._index.open_runs(place.place, most, now - OPEN_SECONDS)
@@ -115,10 +115,12 @@ class Refresher:
         if run_ids:
             self._index.take_up(place.place, self._reads.map(look, run_ids))
 
-    def _list(self, place: Place, bucket: Store, days: Sequence[str], now: float) -> None:
-        listed = self._reads.map(lambda day: (day, runs_of_day(bucket, day)), days)
-        for day, run_ids in listed:
+    def _list(self, place: Place, bucket: Store, days: Sequence[str], now: float) -> int:
+        """Lists some days; how many runs they have."""
+        found = list(self._reads.map(lambda day: (day, runs_of_day(bucket, day)), days))
+        for day, run_ids in found:
             self._index.take_up_day(place.place, day, run_ids, now)
+        return sum(len(run_ids) for _, run_ids in found)
 
     def _first_days(self, place: Place, bucket: Store, now: float) -> list[str]:
         found = newest_days(bucket, FIRST_DAYS)
