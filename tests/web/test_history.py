@@ -470,6 +470,15 @@ def test_an_earlier_look_that_comes_late_changes_nothing(history, store, clock):
     assert history.page([OPEN], ALL).rows[0].state is State.SUCCEEDED
 
 
+def test_a_run_that_was_read_while_a_day_was_listed_stays(history, clock):
+    history.note(OPEN, a_manifest())
+    place = history._index.place_of(OPEN)
+    history._index.take_up_day(place.place, "20261123", [], clock.now - 1)
+    assert len(history._index.page(place, ALL, None, 50)) == 1
+    history._index.take_up_day(place.place, "20261123", [], clock.now + 1)
+    assert history._index.page(place, ALL, None, 50) == []
+
+
 def test_runs_that_somebody_says_go_on_are_looked_at_again(history, store, clock):
     run_id = put(store, 1, asked_at=ASKED_AT - timedelta(days=300))
     filled(history)
