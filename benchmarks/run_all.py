@@ -8,10 +8,24 @@ import latency
 import lines
 import many_cells
 import many_runs
+import pages
 import pod_build
 import upload
 import validate
 
 if __name__ == "__main__":
-    for each in (execute, many_cells, images, lines, upload, dag_parse, pod_build, validate, latency, many_runs, demo):
+    for each in (
+        execute,
+        many_cells,
+        images,
+        lines,
+        upload,
+        dag_parse,
+        pod_build,
+        validate,
+        pages,
+        latency,
+        many_runs,
+        demo,
+    ):
         each.main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from daybook.cli.differences import Comparison
+from daybook.contract.differences import Comparison
 from daybook.contract.manifest import Manifest
 
 _SHOWN = 30

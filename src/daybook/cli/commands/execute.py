@@ -113,7 +113,7 @@ def show_executed(
     """
     from daybook.cli.commands.comparison_view import rerun_document, show_comparison
     from daybook.cli.commands.run_views import run_document, show_run
-    from daybook.cli.differences import differences
+    from daybook.contract.differences import differences
     from daybook.storage import RunRecord, open_store
 
     record = RunRecord(open_store(output, environment))

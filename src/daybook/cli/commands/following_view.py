@@ -8,12 +8,12 @@ from typing import Any
 from daybook.cli.airflow_api import AirflowApi
 from daybook.cli.commands.comparison_view import rerun_document, show_comparison
 from daybook.cli.commands.run_views import run_document, show_run, watching
-from daybook.cli.differences import differences
 from daybook.cli.finding import Found
 from daybook.cli.following import Ending, Follower
 from daybook.cli.settings import Settings, run_page
 from daybook.cli.terminal import Terminal
 from daybook.cli.waiting import Waiting
+from daybook.contract.differences import differences
 from daybook.contract.manifest import Manifest
 from daybook.contract.request import AirflowCoordinates
 from daybook.storage import RunRecord

@@ -68,9 +68,9 @@ def _through_airflow(
     from daybook.cli.commands.comparison_view import rerun_document, show_comparison
     from daybook.cli.commands.following_view import follow as watch
     from daybook.cli.commands.run import ask_for, show_asked
-    from daybook.cli.differences import beforehand
     from daybook.cli.rerunning import ask_again, image_now, sha256_now
     from daybook.cli.settings import Settings
+    from daybook.contract.differences import beforehand
 
     old, settings = original.manifest, Settings.find(project)
     request = ask_again(settings, old, workspace)
@@ -88,9 +88,9 @@ def _through_airflow(
 def _here(original: Original, output: str | None, workspace: str | None, terminal: Terminal) -> int:
     from daybook.cli.commands.comparison_view import show_comparison
     from daybook.cli.commands.execute import show_executed
-    from daybook.cli.differences import beforehand
     from daybook.cli.executing import hand_over
     from daybook.cli.rerunning import given_values
+    from daybook.contract.differences import beforehand
 
     old = original.manifest
     place = _checked(old.run_id, output, workspace)

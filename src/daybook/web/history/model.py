@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Self
 
+from daybook.contract import keys
 from daybook.contract.manifest import Reason, State
+
+_CURSOR = re.compile(r"(?P<run>[^.]{1,80})\.(?P<workspace>[a-z0-9-]{1,63})")
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,38 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Cursor:
+    """A place in the order of all runs: the newest first, those of one id by workspace."""
+
+    run_id: str
+    workspace: str
+
+    def __str__(self) -> str:
+        return f"{self.run_id}.{self.workspace}"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From what `str` gave.
+
+        Raises:
+            ValueError: it gave something else.
+        """
+        found = _CURSOR.fullmatch(text)
+        if found is None or not keys.is_run_id(found["run"]):
+            raise ValueError("is no place in a list of runs; begin at the first page")
+        return cls(found["run"], found["workspace"])
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A run whose record is none that this Daybook reads; it harms no other."""
+
+    workspace: str
+    run_id: str
+    fault: str
+
+
+@dataclass(frozen=True)
 class Page:
     """Some runs, the newest first.
 
@@ -61,8 +98,12 @@ class Page:
         rows: the runs.
         after: where the next page begins; None for the last one.
         is_complete: False while older runs are still being read from the buckets, so that some may be missing.
+        unreadable: the newest runs whose records cannot be read, a few of them, whatever the filter.
+        not_refreshed: workspaces whose buckets do not answer, so that newer runs and states may be missing.
     """
 
     rows: Sequence[RunRow]
     after: str | None
     is_complete: bool
+    unreadable: Sequence[Unreadable] = ()
+    not_refreshed: Sequence[str] = ()

@@ -3,7 +3,7 @@
 import pytest
 
 from builders import DIGEST, a_manifest, an_output
-from daybook.cli.differences import ABSENT, Difference, beforehand, differences
+from daybook.contract.differences import ABSENT, Difference, beforehand, differences
 from daybook.contract.manifest import KernelRecord, NotebookRecord, Reason, State
 
 IMAGE_DIGEST = "sha256:" + "a" * 64
