@@ -23,6 +23,9 @@ from daybook.web.words import MAX_VALUE_CHARACTERS
 
 pytestmark = pytest.mark.anyio
 
+HERE = f"/runs/open/{RUN_ID}"
+SHARED = ("#main", "/", "/runs")
+
 
 class Page(HTMLParser):
     """What a browser makes of a page: its visible text, and its tags with their attributes."""
@@ -43,6 +46,10 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         self._open.append("/" + tag)
+
+    def links(self):
+        """The links of the page itself, without those of the head that all pages share; without the run's own path."""
+        return [link.removeprefix(f"{HERE}/") for link in self.all("a", "href") if link not in SHARED]
 
     def all(self, tag, attribute):
         return [attributes.get(attribute) for name, attributes in self.tags if name == tag]
@@ -70,7 +77,7 @@ async def test_a_run_that_succeeded_tells_its_results_and_where_its_files_are(cl
     page = await page_of(client, save(manifest))
     for words in (
         "Delays of flights",
-        "workspace local",
+        "Workspace local",
         "succeeded took 12.0 s started 2026-11-23 01:02:04 UTC by alice",
         "mean_delay 12.3",
         "origin JFK minimum_delay 15 token the secret service-token",
@@ -78,22 +85,23 @@ async def test_a_run_that_succeeded_tells_its_results_and_where_its_files_are(cl
         "python3 (python 3.11.7)",
         "4.3.0 app-1",
         "team/image:1",
-        "a b/ü#1.csv text/csv 1.2 MB",
+        "a b/ü#1.csv first rows text/csv 1.2 MB",
         "2 packages numpy 2.0 pandas 2.3.3",
     ):
         assert words in page.text
-    assert page.all("a", "href") == [
-        f"{RUN_ID}/notebook",
-        f"{RUN_ID}/notebook.ipynb",
-        f"{RUN_ID}/log",
-        f"{RUN_ID}/manifest.json",
-        f"{RUN_ID}/outputs/a%20b/%C3%BC%231.csv",
-        f"{RUN_ID}/outputs/plot.png",
-        f"{RUN_ID}/outputs/plot.png",
+    assert page.links() == [
+        "notebook",
+        "notebook.ipynb",
+        "log",
+        "manifest.json",
+        "outputs/a%20b/%C3%BC%231.csv",
+        "preview/a%20b/%C3%BC%231.csv",
+        "outputs/plot.png",
+        "outputs/plot.png",
     ]
-    assert page.all("img", "src") == [f"{RUN_ID}/outputs/plot.png"]
+    assert page.all("img", "src") == [f"{HERE}/outputs/plot.png"]
     assert page.all("img", "alt") == ["plot.png"]
-    assert page.all("iframe", "src") == [f"{RUN_ID}/notebook"]
+    assert page.all("iframe", "src") == [f"{HERE}/notebook"]
     assert page.all("iframe", "sandbox") == ["allow-scripts"]
 
 
@@ -104,8 +112,9 @@ async def test_every_link_leads_somewhere(client, save):
         dict.fromkeys(("notebook.html", "notebook.ipynb", "log.txt", output.key), b"x"),
     )
     page = await page_of(client, path)
-    for link in page.all("a", "href"):
-        assert (await client.get(path.rsplit("/", 1)[0] + "/" + link)).status_code == 200, link
+    assert len(page.links()) == 6
+    for link in page.links():
+        assert (await client.get(f"{path}/{link}")).status_code == 200, link
 
 
 async def test_a_run_that_failed_tells_where_and_why(client, save):
@@ -157,8 +166,7 @@ async def test_a_run_that_runs_tells_how_far_it_is(client, save):
     )
     page = await page_of(client, save(manifest))
     assert "running started" in page.text
-    assert "cell 3 is running" in page.text
-    assert "2 of 5 succeeded" in page.text
+    assert "2 of 5 cells succeeded; cell 3 is running" in page.text
     assert "Nothing recorded yet." in page.text
     assert page.all("iframe", "src") == []
 
@@ -170,7 +178,7 @@ async def test_a_run_that_waits_has_hardly_anything_to_tell(client, save):
     page = await page_of(client, save(manifest))
     assert "queued" in page.text
     assert "Parameters None." in page.text
-    assert page.all("a", "href") == ["?refresh=off", f"{RUN_ID}/manifest.json"]
+    assert page.links() == ["?refresh=off", "manifest.json"]
 
 
 @pytest.mark.parametrize("state", State)
@@ -178,13 +186,16 @@ async def test_a_run_that_waits_has_hardly_anything_to_tell(client, save):
 async def test_a_page_loads_itself_anew_only_while_its_run_is_not_sealed(client, save, state, sealed):
     page = await page_of(client, save(a_manifest(state=state, sealed=sealed)))
     assert page.all("meta", "http-equiv") == ([None, None, "refresh"] if not sealed else [None, None])
+    followed = [each["data-events"] for _, each in page.tags if "data-events" in each]
+    assert followed == ([] if sealed else [f"/api/v1{HERE}/events"])
 
 
 async def test_loading_anew_can_be_paused_by_whoever_reads(client, save):
     path = save(unsealed(state=State.RUNNING))
     page = await page_of(client, path + "?refresh=off")
     assert "refresh" not in page.all("meta", "http-equiv")
-    assert page.all("a", "href")[0] == RUN_ID
+    assert page.links()[0] == path
+    assert not [each for tag, each in page.tags if "data-events" in each]
 
 
 async def test_a_later_attempt_says_which_it_is(client, save):
@@ -230,13 +241,19 @@ def hostile_manifest(text):
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_nothing_in_a_record_becomes_markup(client, save, text):
-    harmless = await page_of(client, save(hostile_manifest("x"), {}))
-    hostile = await page_of(client, save(hostile_manifest(text).model_copy(update={"attempt": 2}), {}))
+async def test_nothing_in_a_record_becomes_markup(client, save, bucket, text):
+    async def page_with(words):
+        for each in list(bucket.objects()):
+            bucket.delete(each.key)
+        save(hostile_manifest(words))
+        return await page_of(client, save(hostile_manifest(words).model_copy(update={"attempt": 2})))
+
+    harmless, hostile = await page_with("x"), await page_with(text)
     assert [tag for tag, _ in hostile.tags if tag not in ("dt", "dd")] == [
         tag for tag, _ in harmless.tags if tag not in ("dt", "dd")
     ]
-    assert not {"script", "object", "embed", "form", "base"} & {tag for tag, _ in hostile.tags}
+    assert not {"object", "embed", "form", "base"} & {tag for tag, _ in hostile.tags}
+    assert hostile.all("script", "src") == harmless.all("script", "src")
     attributes = {name for _, each in hostile.tags for name in each}
     assert attributes == {name for _, each in harmless.tags for name in each}
     assert hostile.text.count(" ".join(text.split())) >= 15
@@ -280,7 +297,7 @@ async def test_the_bar_of_cells_adds_up(client, save):
     assert sum(int(share) for share in re.findall(r'style="flex: (\d+)"', text)) == 9
 
 
-async def test_the_page_runs_no_script_at_all(client, save):
+async def test_the_page_has_no_script_but_its_own_file(client, save):
     page = await page_of(client, save(a_manifest()))
     assert not [name for _, each in page.tags for name in each if name.startswith("on")]
-    assert "script" not in {tag for tag, _ in page.tags}
+    assert [each.partition("?")[0] for each in page.all("script", "src")] == ["/static/run.js"]

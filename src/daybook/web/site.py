@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
@@ -11,9 +11,13 @@ from jinja2 import Environment
 
 from daybook.web import headers
 from daybook.web.history import History
+from daybook.web.live.watching import Watchers
 from daybook.web.static import VERSION
 from daybook.web.world import World
 from daybook.workspaces import Identity, Workspace, may_see
+
+if TYPE_CHECKING:
+    from daybook.web.tokens.csrf import Csrf
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,15 @@ class Site:
         world: the ports to the outside.
         templates: the pages' templates.
         history: what is known of all runs without reading their records.
+        live: the runs that somebody watches.
+        csrf: tokens of the pages' forms.
     """
 
     world: World
     templates: Environment
     history: History
+    live: Watchers
+    csrf: Csrf
 
     def page(self, template: str, status: int = 200, **context: object) -> HTMLResponse:
         """A page of ours; `here` and `user` are for the head that all pages share."""
