@@ -1,8 +1,11 @@
 """The page of a run: what it says of each state, and that nothing in a record can make it say or do anything else."""
 
+import dataclasses
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
+import httpx
 import pytest
 
 from builders import RUN_ID, a_manifest, an_output
@@ -19,6 +22,7 @@ from daybook.contract.manifest import (
 )
 from daybook.contract.request import AirflowCoordinates
 from daybook.web import headers
+from daybook.web.app import create_app
 from daybook.web.words import MAX_VALUE_CHARACTERS
 
 pytestmark = pytest.mark.anyio
@@ -301,3 +305,88 @@ async def test_the_page_has_no_script_but_its_own_file(client, save):
     page = await page_of(client, save(a_manifest()))
     assert not [name for _, each in page.tags for name in each if name.startswith("on")]
     assert [each.partition("?")[0] for each in page.all("script", "src")] == ["/static/run.js"]
+
+
+async def test_the_end_of_the_log_is_shown_and_leads_to_all_of_it(client, save):
+    log = "".join(f"line {n} <b>\n" for n in range(300)).encode()
+    page = await page_of(client, save(a_manifest(state=State.FAILED), {"log.txt": log}))
+    assert "line 99 <b>" not in page.text
+    assert "line 100 <b> line 101 <b>" in page.text
+    assert "The last lines; all of it ." in page.text
+    assert "b" not in {tag for tag, _ in page.tags}
+
+
+async def test_of_a_very_long_log_only_the_end_is_read(client, save, monkeypatch):
+    monkeypatch.setattr("daybook.web.pages.run_view.LOG_BYTES", 25)
+    page = await page_of(
+        client, save(a_manifest(state=State.FAILED), {"log.txt": b"0123456789\nabcdefghij\nZ\xc3\xbcrich\xff"})
+    )
+    assert "abcdefghij Zürich\ufffd" in page.text
+    assert "9" not in page.text.partition("Log")[2].partition("The last lines")[0]
+
+
+async def test_a_log_that_is_empty_or_gone_is_no_harm(client, save):
+    path = save(a_manifest(state=State.FAILED))
+    assert "The end of the log" not in (await client.get(path)).text
+    save(a_manifest(state=State.FAILED), {"log.txt": b""})
+    assert (await client.get(path)).status_code == 200
+
+
+async def test_earlier_attempts_are_listed_with_how_they_ended_and_their_files(client, save):
+    first = a_manifest(state=State.LOST, reason=Reason.POD_GONE, message="the pod <i>went</i>", sealed_by="operator")
+    save(first, {"log.txt": b"first log", "notebook.html": b"first page", "notebook.ipynb": b"{}"})
+    path = save(a_manifest(attempt=2, files=Files(log="attempts/2/log.txt")), {"attempts/2/log.txt": b"second log"})
+    page = await page_of(client, path)
+    assert (
+        "1 lost · pod gone the pod <i>went</i> 2026-11-23 01:02:04 UTC, took 12.0 s notebook log manifest" in page.text
+    )
+    assert {"attempts/1/notebook", "attempts/1/log", "attempts/1/manifest.json"} <= set(page.links())
+    assert (await client.get(f"{path}/attempts/1/log")).text == "first log"
+    assert (await client.get(f"{path}/attempts/2/log")).text == "second log"
+    assert (await client.get(f"{path}/attempts/1/notebook")).headers["content-security-policy"].startswith("sandbox")
+    assert (await client.get(f"{path}/attempts/1/notebook.ipynb")).text == "{}"
+    assert (await client.get(f"{path}/attempts/1/manifest.json")).json()["state"] == "lost"
+    for none in ("0", "3", "-1"):
+        assert (await client.get(f"{path}/attempts/{none}/log")).status_code == 404
+
+
+async def test_pictures_are_shown_up_to_a_size_and_a_number(client, save):
+    small = [an_output(f"{n}.png", media_type="image/png") for n in range(30)]
+    large = an_output("large.png", media_type="image/png", size=50_000_000)
+    page = await page_of(client, save(a_manifest(outputs=(large, *small))))
+    assert page.all("img", "src") == [f"{HERE}/outputs/{n}.png" for n in range(24)]
+    assert page.all("img", "loading") == ["lazy"] * 24
+    assert "outputs/large.png" in page.links()
+
+
+@pytest.mark.parametrize(
+    ("template", "link"),
+    [
+        (
+            "https://lab.test/{workspace}?run={run_id}&n={notebook}",
+            f"https://lab.test/open?run={RUN_ID}&n=a%2Fb%26c%3D%7Burl%7D",
+        ),
+        (
+            "https://lab.test/?url={url}",
+            f"https://lab.test/?url=https%3A%2F%2Fdaybook.test%2Fruns%2Fopen%2F{RUN_ID}%2Fnotebook.ipynb",
+        ),
+        (None, None),
+    ],
+)
+async def test_a_link_to_jupyterlab_is_made_from_the_settings_template(world, save, template, link):
+    settings = dataclasses.replace(world.settings, jupyter_link=template, public_url="https://daybook.test")
+    path = save(a_manifest(notebook=NotebookRecord(id="a/b&c={url}", source="x")))
+    app = create_app(dataclasses.replace(world, settings=settings))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
+    ) as bob:
+        found = [each for each in (await page_of(bob, path)).links() if "lab.test" in each]
+    assert found == ([link] if link else [])
+
+
+async def test_the_expected_time_is_shown_while_it_runs(client, save, monkeypatch):
+    monkeypatch.setattr("daybook.web.history.History.expected_seconds", lambda *_: 90.0)
+    save(a_manifest(state=State.RUNNING, sealed=False, timings=Timings(started_at=datetime.now(UTC).isoformat())))
+    text = (await page_of(client, HERE)).text
+    assert re.search(r"for \d\.\d s of about 1 min 30 s", text)
+    assert "about" not in (await page_of(client, save(a_manifest()))).text

@@ -54,7 +54,7 @@ class Run:
             signed: whether the browser may be sent to the bucket for it, where that signs URLs.
         """
         shown = media_type in INLINE_IMAGES
-        if signed and key is not None and not shown:
+        if signed and key is not None and not shown and not _is_active(media_type):
             url = self.record.store.signed(key, SIGNED_SECONDS)
             if url is not None:
                 return RedirectResponse(url, 302, headers={**headers.FILE, "Cache-Control": "no-store"})
@@ -162,6 +162,11 @@ def note(site: Site, manifest: Manifest) -> None:
     """Has the index of runs take up what was just read."""
     with suppress(NotImplementedError):  # until there is one
         site.history.note(manifest)
+
+
+def _is_active(media_type: str) -> bool:
+    """Whether a browser that gets such a file from elsewhere, without our headers, may run what is in it."""
+    return media_type.startswith("text/html") or any(word in media_type for word in ("xml", "javascript", "pdf"))
 
 
 def _recorded(site: Site, workspace: Workspace, run_id: str) -> Run | None:
