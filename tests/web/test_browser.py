@@ -121,7 +121,7 @@ HOSTILE = """<!doctype html><title>hostile</title><pre id="report"></pre>
 <link rel="stylesheet" href="STRANGER/style"><script src="STRANGER/script"></script><img src="STRANGER/tag">
 <iframe src="STRANGER/frame"></iframe><object data="STRANGER/object"></object>
 <base href="STRANGER/base/">
-<svg><script>document.documentElement.dataset.svg = 'ran'; fetch('STRANGER/svg', {mode: 'no-cors'}).catch(() => 0)</script>
+<svg><script>fetch('STRANGER/svg', {mode: 'no-cors'}).catch(() => 0)</script>
 <image href="STRANGER/svg-image"/><a href="STRANGER/svg-link"><text id="svg-link">x</text></a></svg>
 <a id="link" href="STRANGER/link" target="_top">x</a><a id="blank" href="STRANGER/blank" target="_blank">x</a>
 <form id="form" action="STRANGER/form" method="post"><input name="a" value="b"></form>
@@ -146,9 +146,10 @@ async function attempt(name, deed) {
   await attempt('socket', () => new Promise((yes, no) => {
     const socket = new WebSocket('STRANGER/socket'.replace('http', 'ws'));
     socket.onopen = yes; socket.onerror = no; }));
-  await attempt('same site', async () => (await fetch('/api/v1/runs', {credentials: 'include'})).text());
+  await attempt('same site', async () => (await fetch('/runs', {credentials: 'include'})).text());
   await attempt('posting', () => new Promise((yes, no) => {
-    const ask = new XMLHttpRequest(); ask.open('POST', 'CANCEL'); ask.onload = yes; ask.onerror = no; ask.send('x'); }));
+    const ask = new XMLHttpRequest(); ask.onload = yes; ask.onerror = no;
+    ask.open('POST', 'CANCEL'); ask.send('x'); }));
   await attempt('events', () => new Promise((yes, no) => {
     const source = new EventSource('EVENTS'); source.onopen = yes; source.onerror = no; }));
   await attempt('service worker', () => navigator.serviceWorker.register('/static/run.js'));
