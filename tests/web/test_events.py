@@ -1,5 +1,6 @@
 """A run's progress as server-sent events."""
 
+import asyncio
 import dataclasses
 from datetime import UTC, datetime
 
@@ -141,6 +142,8 @@ async def test_nobody_is_left_when_all_have_gone(world, save):
         await one.state(), await other.state()
         (watcher,) = app.state.site.live._watchers.values()
         assert watcher.viewers == 2
+    await asyncio.wait([watcher._task], timeout=60)
+    assert watcher.has_ended
     assert app.state.site.live._watchers == {}
     assert not app.state.site.live._users
 
