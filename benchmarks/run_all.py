@@ -12,6 +12,7 @@ import pages
 import pod_build
 import upload
 import validate
+import viewers
 
 if __name__ == "__main__":
     for each in (
@@ -26,6 +27,7 @@ if __name__ == "__main__":
         pages,
         latency,
         many_runs,
+        viewers,
         demo,
     ):
         each.main()

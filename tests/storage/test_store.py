@@ -252,3 +252,34 @@ def test_deleting_the_last_object_of_a_folder_leaves_no_empty_folder(tmp_path):
     store.write("journal/1.jsonl", b"{}")
     store.delete("journal/1.jsonl")
     assert list((tmp_path / "bucket").iterdir()) == []
+
+
+def test_an_object_that_has_not_changed_is_not_read_again(store):
+    store.write("k", b"first")
+    content, tag = store.read_newer("k", None)
+    assert content == b"first"
+    assert store.read_newer("k", tag) is None
+    store.write("k", b"second")
+    assert store.read_newer("k", tag)[0] == b"second"
+    with pytest.raises(ObjectMissing):
+        store.read_newer("none", tag)
+
+
+def test_a_part_of_an_object_is_read(store):
+    store.write("k", b"0123456789")
+    assert store.read_part("k", 2, 5) == b"234"
+    assert store.read_part("k", 8, 100) == b"89"
+    with pytest.raises(ObjectMissing):
+        store.read_part("none", 0, 5)
+    with pytest.raises(StoreFailed):
+        store.read_part("k", 0, 0)
+
+
+def test_only_a_bucket_that_can_signs_links(store, kind):
+    import httpx
+
+    store.write("a b/ü.csv", b"content")
+    link = store.signed("a b/ü.csv", 60)
+    assert (link is not None) is (kind == "s3")
+    if link is not None:
+        assert httpx.get(link).content == b"content"

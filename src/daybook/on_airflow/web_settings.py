@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast, get_args
 
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.variables import (
+    DOWNLOADS_VARIABLE,
     JUPYTER_LINK_VARIABLE,
     OIDC_VARIABLES,
     PUBLIC_URL_VARIABLE,
     RUNS_PER_MINUTE_VARIABLE,
 )
-from daybook.web.settings import ALGORITHMS, OidcSettings, WebSettings
+from daybook.web.settings import ALGORITHMS, Downloads, OidcSettings, WebSettings
 from daybook.web.tokens.provider_keys import is_safe
 
 ISSUER = f"{OIDC_VARIABLES}ISSUER"
@@ -46,6 +47,9 @@ def web_settings(environment: Mapping[str, str], mount: str) -> WebSettings:
     runs = _number(given, RUNS_PER_MINUTE_VARIABLE, WebSettings.runs_per_minute, 1_000_000, faults)
     if runs < 1:
         faults.append(Fault(RUNS_PER_MINUTE_VARIABLE, "must be 1 or more"))
+    downloads = given.get(DOWNLOADS_VARIABLE, WebSettings.downloads)
+    if downloads not in get_args(Downloads):
+        faults.append(Fault(DOWNLOADS_VARIABLE, f"must be {' or '.join(get_args(Downloads))}"))
     oidc = _oidc(given, faults)
     if faults:
         raise InvalidSettings("Daybook's pages are not set up as they must be", faults)
@@ -55,6 +59,7 @@ def web_settings(environment: Mapping[str, str], mount: str) -> WebSettings:
         jupyter_link=given.get(JUPYTER_LINK_VARIABLE),
         runs_per_minute=int(runs),
         oidc=oidc,
+        downloads=cast("Downloads", downloads),
     )
 
 

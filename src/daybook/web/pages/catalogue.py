@@ -19,8 +19,7 @@ from daybook.catalogue import Notebook
 from daybook.web.asking import may_run
 from daybook.web.finding import Words
 from daybook.web.history import RunRow
-from daybook.web.site import Here, Site, User
-from daybook.workspaces import Workspace
+from daybook.web.site import Here, User
 
 router = APIRouter(include_in_schema=False)
 
@@ -60,7 +59,7 @@ def page(site: Here, user: User, request: Request) -> Response:
     pages = max(1, -(-len(found) // PAGE_SIZE))
     number = min(wanted.page, pages)
     shown = found[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
-    last, coming = _last_runs(site, places), site.world.next_runs()
+    last, coming = site.history.last_runs(places), site.world.next_runs()
     rows = [
         Row(
             each,
@@ -108,10 +107,3 @@ class Wanted:
         """The query of another page of the same."""
         query = {"q": self.q, "workspace": self.workspace, "page": str(page) if page > 1 else ""}
         return "?" + urlencode({name: text for name, text in query.items() if text})
-
-
-def _last_runs(site: Site, places: list[Workspace]) -> Mapping[str, RunRow]:
-    try:
-        return site.history.last_runs(places)
-    except NotImplementedError:  # until the index of runs is there
-        return {}
