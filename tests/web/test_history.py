@@ -1,5 +1,6 @@
 """The index of runs: made from buckets, never wrong for long, and lost without loss."""
 
+import json
 import sqlite3
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -7,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from moto.server import ThreadedMotoServer
 
-from builders import ASKED_AT, a_manifest, a_run_id, a_workspace
+from builders import ASKED_AT, RUN_ID, a_manifest, a_run_id, a_workspace
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import NotebookRecord, Reason, State, Timings
@@ -268,14 +269,44 @@ def test_a_clock_that_is_set_back_stops_nothing(history, store, clock):
     assert ids(history.page([OPEN], ALL))[0] == new
 
 
-@pytest.mark.parametrize("content", [b"{}", b"not JSON", b'{"schema_version": 99}', b"\xff", b""])
+def forged(**changes):
+    return json.dumps({**json.loads(a_manifest().to_json()), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{}", b"not JSON", b'{"schema_version": 99}', b"\xff", b"", forged(attempt=-(10**40)), forged(attempt=10**40)],
+)
 def test_a_broken_record_is_named_and_harms_no_other(history, store, content):
     good, broken = put(store, 1), put(store, 2)
-    record_of(store, broken).store.write(keys.MANIFEST, content)
+    record_of(store, broken).store.write(keys.MANIFEST, content.replace(RUN_ID.encode(), broken.encode()))
     found = filled(history)
     assert ids(found) == [good]
     assert [(each.workspace, each.run_id) for each in found.unreadable] == [("open", broken)]
     assert found.unreadable[0].fault
+
+
+def test_what_nobody_thought_of_in_one_bucket_keeps_no_other_from_being_read(store, clock, caplog):
+    class Strange(Bucket):
+        def children(self, prefix):
+            raise LookupError("nobody thought of this")
+
+    good, buckets = put(store, 1), {"open": Strange(store), "closed": store}
+    made = History(None, lambda workspace: buckets[workspace.name], clock)
+    made._filler.want(OPEN)
+    assert ids(filled(made, [CLOSED])) == [good]
+    assert made.page([OPEN], ALL).not_refreshed == ["open"]
+    assert "nobody thought of this" in caplog.text
+    made.close()
+
+
+def test_folders_that_are_no_years_and_months_are_not_looked_into(history, store, bucket):
+    for number in range(40):
+        store.write(f"runs/{3000 + number}/01/02/x/y", b"")
+        store.write(f"runs/2026/{60 + number}/02/x/y", b"")
+    put(store, 1)
+    filled(history)
+    assert sum(verb == "list" for verb, _ in bucket.counts) < 20
 
 
 def test_a_record_that_says_it_is_another_runs_is_none(history, store):

@@ -15,6 +15,8 @@ from daybook.contract.request import AirflowCoordinates, Frozen, RunRequest
 from daybook.contract.sources import shown
 
 MANIFEST_VERSION: Literal[1] = 1
+MAX_ATTEMPTS = 1_000_000
+"""More than any run has. Whoever counts with an attempt's number need not fear what a notebook wrote in its place."""
 TRACEBACK_TAIL_CHARACTERS = 8_000
 """How much of a traceback the manifest holds; the executed notebook has all of it."""
 
@@ -179,7 +181,7 @@ class Manifest(Frozen):
 
     schema_version: Literal[1] = MANIFEST_VERSION
     run_id: str
-    attempt: int = 1
+    attempt: int = Field(default=1, ge=1, le=MAX_ATTEMPTS)
     state: State
     reason: Reason | None = None
     message: str | None = Field(default=None, description="one clear sentence for whoever must act")
