@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from daybook.contract.errors import ExitCode
 from daybook.contract.images import image_digest
@@ -134,10 +134,17 @@ class SparkRecord(Frozen):
     ui: str | None = None
 
 
+def _not_climbing(path: str) -> str:
+    """Browsers and other tools resolve `..` before they ask for what lies at a path: it would lead out of the run."""
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError("must not hold `.` or `..`")
+    return path
+
+
 class Output(Frozen):
     """A file that the notebook wrote into its outputs folder."""
 
-    path: str = Field(description="relative to the outputs folder, POSIX")
+    path: Annotated[str, AfterValidator(_not_climbing)] = Field(description="relative to the outputs folder, POSIX")
     key: str = Field(description="relative to the run's prefix")
     size: int = Field(description="bytes")
     sha256: str

@@ -16,6 +16,7 @@ from daybook.contract.errors import InvalidRequest
 from daybook.contract.manifest import Manifest
 from daybook.storage import RunRecord, journal, record_of
 from daybook.web import headers
+from daybook.web.history.reading import is_moment
 from daybook.web.site import Here, Site, User
 from daybook.web.world import Asked
 from daybook.workspaces import Identity, Workspace, may_see
@@ -156,7 +157,7 @@ def _is_active(media_type: str) -> bool:
 
 
 def _recorded(site: Site, workspace: Workspace, run_id: str) -> Run | None:
-    if not keys.is_run_id(run_id):
+    if not is_moment(run_id):
         return None
     record = record_of(site.world.bucket(workspace), run_id)
     manifest = record.read()

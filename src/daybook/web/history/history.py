@@ -212,7 +212,7 @@ class History:
             self._index.note_failed(place.place, self._clock())
         except sqlite3.Error as error:
             log.warning("The index of runs cannot be written: %s", error)
-        except Exception:  # noqa: BLE001 - a thread's edge: what nobody thought of is no reason to try again at once
+        except Exception:  # a thread's edge: what nobody thought of is no reason to try again at once
             log.exception("The runs of workspace %s could not be looked at", workspace.name)
             self._index.note_failed(place.place, self._clock())
 
