@@ -42,7 +42,7 @@ class Bucket:
     def below(self, prefix):
         return Bucket(self.store.below(prefix), self.counts, self.down)
 
-    def read_tagged(self, key):
+    def read_tagged(self, key, _limit=None):
         return self._asked("read", self.store.url_of(key), self.store.read_tagged, key)
 
     def children(self, prefix):

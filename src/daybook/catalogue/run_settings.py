@@ -40,7 +40,9 @@ def _quantity(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-_CPU = matching(r"(?!0+(\.0*)?m?$)([0-9]{1,9}(\.[0-9]{1,3})?|[0-9]{1,12}m)", "an amount of processors such as 2, 0.5 or 500m")
+_CPU = matching(
+    r"(?!0+(\.0*)?m?$)([0-9]{1,9}(\.[0-9]{1,3})?|[0-9]{1,12}m)", "an amount of processors such as 2, 0.5 or 500m"
+)
 _BYTES = r"[1-9][0-9]{0,18}(\.[0-9]{1,9})?(k|M|G|T|Ki|Mi|Gi|Ti)?"
 """No longer than what `contract.quantities` reads."""
 _MEMORY = matching(_BYTES, "an amount of memory such as 512Mi or 4Gi")
