@@ -636,3 +636,15 @@ def test_s3(clock, tmp_path):
         history.close()
     finally:
         server.stop()
+
+
+def test_an_index_that_cannot_be_written_spoils_nobodys_page(history, store, tmp_path, caplog):
+    put(store, 1)
+    filled(history)
+    other = sqlite3.connect(tmp_path / "state" / f"history-{VERSION}.sqlite3", isolation_level=None)
+    with history._database.reading() as connection:
+        connection.execute("PRAGMA busy_timeout = 0")
+    other.execute("BEGIN IMMEDIATE")
+    history.note(OPEN, a_manifest(run_id=a_run_id("x")))
+    assert "cannot be written" in caplog.text
+    other.close()

@@ -133,7 +133,7 @@ class History:
         return statistics.median(found) if found else None
 
     def note(self, workspace: Workspace, manifest: Manifest) -> None:
-        """Takes up what somebody has just read.
+        """Takes up what somebody has just read; where the index cannot be written now, whoever lists runs reads it anew.
 
         Args:
             workspace: in whose bucket the record lies; what it says itself of that, a notebook may have written.
@@ -141,11 +141,10 @@ class History:
         """
         if not is_moment(manifest.run_id):
             return
-        place, kept = self._index.place_of(workspace), Kept.of(manifest)
-        known = self._index.some(place, [manifest.run_id])
-        if known and (known[0].attempt, known[0].state, known[0].sealed) == (kept.attempt, kept.state, kept.sealed):
-            return
-        self._index.take_up(place.place, [Look(manifest.run_id, self._clock(), kept)])
+        try:
+            self._note(workspace, manifest)
+        except (sqlite3.Error, StoreFailed) as error:
+            log.warning("The index of runs cannot be written: %s", error)
 
     def close(self) -> None:
         """Ends what goes on in the background; doing it twice is fine."""
@@ -153,6 +152,13 @@ class History:
         for pool in (self._tasks, self._reads):
             pool.shutdown(cancel_futures=True)
         self._database.close()
+
+    def _note(self, workspace: Workspace, manifest: Manifest) -> None:
+        place, kept = self._index.place_of(workspace), Kept.of(manifest)
+        known = self._index.some(place, [manifest.run_id])
+        if known and (known[0].attempt, known[0].state, known[0].sealed) == (kept.attempt, kept.state, kept.sealed):
+            return
+        self._index.take_up(place.place, [Look(manifest.run_id, self._clock(), kept)])
 
     def _freshened(self, workspaces: Sequence[Workspace]) -> dict[str, Place]:
         """The places of some workspaces, looked into if that was too long ago, and the filler set to work."""
