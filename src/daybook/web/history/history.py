@@ -133,7 +133,7 @@ class History:
         return statistics.median(found) if found else None
 
     def note(self, workspace: Workspace, manifest: Manifest) -> None:
-        """Takes up what somebody has just read; where the index cannot be written now, whoever lists runs reads it anew.
+        """Takes up what somebody has just read; where the index cannot be written, it is read anew later.
 
         Args:
             workspace: in whose bucket the record lies; what it says itself of that, a notebook may have written.
