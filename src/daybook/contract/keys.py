@@ -21,6 +21,7 @@ POD_NAME_LENGTH = 63
 LABEL_VALUE_LENGTH = 63
 _SLUG_LENGTH = 32
 _PARTS_OF_A_RUNS_KEY = 6  # runs, year, month, day, run id, and what lies in it
+_ORDER_DIGEST_LENGTH = 40  # 160 bits: nobody makes two orders that meet
 _DIGEST_LENGTH = 10  # 40 bits: a chance of one in 10^6 of one collision among 1500 runs of the same second
 
 LABEL_PREFIX = "daybook.dev"
@@ -94,6 +95,17 @@ def airflow_run_id(
         map_index: the task instance's map index, -1 for one that is not mapped.
     """
     return run_id(notebook, run_after, dag_id, dag_run_id, task_id, str(map_index))
+
+
+def ordered_dag_run_id(user: str, dag_id: str, order: str) -> str:
+    """The id of the DAG run that a user's order makes, however often it is sent.
+
+    Args:
+        user: on whose behalf.
+        dag_id: the DAG.
+        order: what the user calls the order by, any text (an idempotency key).
+    """
+    return f"manual__daybook-{digest(user, dag_id, order, length=_ORDER_DIGEST_LENGTH)}"
 
 
 def is_run_id(text: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import jwt
 
 from daybook.workspaces import Identity
+from daybook.workspaces.claims import flat_claims
 
 GROUPS_CLAIM = "groups"
 """The claim of a token that names groups, as Keycloak, Okta and Entra call it."""
@@ -33,7 +34,7 @@ class User(Protocol):
 
 def identity_of(user: User) -> Identity:
     """The identity of a user whom an auth manager has let in."""
-    claims = dict(_claims(_token_of(user)))
+    claims = flat_claims(_token_of(user))
     groups = {*_names(getattr(user, "groups", ())), *_names(getattr(user, "roles", ()))}
     groups |= {*_names(getattr(user, "teams", ())), *_names(getattr(user, "role", ()))}
     return Identity(user.get_name(), frozenset(groups | claims.get(GROUPS_CLAIM, frozenset())), claims)
@@ -49,21 +50,6 @@ def _token_of(user: object) -> Mapping[str, Any]:
     except jwt.InvalidTokenError:
         return {}  # an opaque token tells nothing, and a user without claims is only less of a member
     return found if isinstance(found, Mapping) else {}
-
-
-def _claims(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, frozenset[str]]]:
-    """Every claim with its values as texts; what is nested by its dotted path."""
-    for name, value in content.items():
-        path = f"{above}{name}"
-        if isinstance(value, Mapping):
-            yield from _claims(value, f"{path}.")
-        else:
-            values = value if isinstance(value, list) else [value]
-            yield path, frozenset(_text(each) for each in values if isinstance(each, str | int | float))
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _names(given: object) -> Iterator[str]:

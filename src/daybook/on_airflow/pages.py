@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from airflow.api_fastapi.app import API_ROOT_PATH, get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import resolve_user_from_token
 from fastapi import FastAPI, HTTPException
@@ -21,26 +20,50 @@ from daybook.contract.manifest import Manifest
 from daybook.on_airflow.admission import Decision, Passed, Refusal
 from daybook.on_airflow.identity import identity_of
 from daybook.on_airflow.params import WORKSPACE, unknown_keys
+from daybook.on_airflow.plugin import URL_PREFIX
+from daybook.on_airflow.ports.key import page_key
+from daybook.on_airflow.ports.runs import Runs
+from daybook.on_airflow.ports.users import Users, token_of
+from daybook.on_airflow.ports.waiting import Waiting
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.vouchers import Errand, issue
+from daybook.on_airflow.web_settings import web_settings
 from daybook.web.app import create_app
-from daybook.web.world import NotLoggedIn, World
+from daybook.web.tokens.oidc import OidcTokens
+from daybook.web.tokens.provider_keys import ProviderKeys
+from daybook.web.world import World
 from daybook.workspaces import Identity, require_access, require_within
 
 
 def create_pages(environment: Mapping[str, str]) -> FastAPI:
-    """The app of the pages, for users whom Airflow's auth manager vouches for.
+    """The app of the pages, for users whom Airflow or an OpenID provider vouches for.
 
     Raises:
         InvalidSettings: Daybook's environment is not set up.
     """
     settings = Settings.from_environment(environment)
+    web = web_settings(environment, f"{API_ROOT_PATH.rstrip('/')}{URL_PREFIX}")
+    users = Users(OidcTokens(web.oidc, ProviderKeys(web.oidc)) if web.oidc else None)
+
+    def decide(dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
+        return _decided(settings.load_catalogue(), settings, dag_id, conf, identity)
+
+    runs = Runs(users, decide, settings.load_catalogue, settings.load_workspaces)
+    waiting = Waiting(settings.load_catalogue, settings.load_workspaces)
     world = World(
-        user=_identity,
+        user=users.identity,
         workspaces=settings.load_workspaces,
         bucket=settings.open_bucket,
         login_url=lambda url: get_auth_manager().get_url_login(next_url=url),
         airflow_url=lambda manifest: _airflow_url(settings.public_url, manifest),
+        catalogue=settings.load_catalogue,
+        trigger=runs.trigger,
+        cancel=runs.cancel,
+        waiting=waiting.waiting,
+        next_runs=waiting.next_runs,
+        settings=web,
+        key=page_key(settings.voucher_key()),
+        state=settings.state / "web" if settings.state else None,
     )
     return create_app(world)
 
@@ -98,29 +121,16 @@ def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return str(notebook), parameters
 
 
-async def _identity(request: Request) -> Identity:
-    try:
-        user = await resolve_user_from_token(_token(request))
-    except HTTPException as error:
-        raise NotLoggedIn(str(error.detail)) from error
-    return identity_of(user)
-
-
 async def _authorised(request: Request, dag_id: str) -> Identity | None:
     """A user who may trigger the DAG; anybody else gets core's own answer, and learns nothing of ours."""
     try:
-        user = await resolve_user_from_token(_token(request))
+        user = await resolve_user_from_token(token_of(request))
     except HTTPException:
         return None
     allowed = get_auth_manager().is_authorized_dag(
         method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
     )
     return identity_of(user) if allowed else None
-
-
-def _token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" and token else request.cookies.get(COOKIE_NAME_JWT_TOKEN)
 
 
 def _airflow_url(public_url: str, manifest: Manifest) -> str | None:

@@ -10,6 +10,9 @@ from daybook.on_airflow.one_writer import OneWriter, records_in_sqlite
 
 URL_PREFIX = "/notebooks"
 
+AIRFLOW = "daybook.airflow"
+"""Where a request's scope holds Airflow's own app, around ours."""
+
 
 class LazyApp:
     """The pages' ASGI app, built when the first request comes."""
@@ -23,7 +26,7 @@ class LazyApp:
             from daybook.on_airflow.pages import create_pages
 
             self._app = create_pages(os.environ)
-        await self._app(scope, receive, send)
+        await self._app({**scope, AIRFLOW: scope.get("app")}, receive, send)
 
 
 def fastapi_apps() -> list[dict[str, Any]]:

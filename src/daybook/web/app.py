@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from daybook.web.api import events, health, metrics, notebooks, runs
+from daybook.web.bodies import BodyLimit
 from daybook.web.faults import handle_errors
 from daybook.web.history import History
 from daybook.web.pages import catalogue, compare, form, history, run, static
@@ -23,6 +24,7 @@ def create_app(world: World) -> FastAPI:
     app = FastAPI(title="Daybook", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = Site(world, make_templates(), History(world.state, world.bucket))
     handle_errors(app, world)
+    app.add_middleware(BodyLimit)
     for router in ROUTERS:
         app.include_router(router)
     return app

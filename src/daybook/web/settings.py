@@ -4,6 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ALGORITHMS = ("RS256", "ES256")
+"""Signatures that tokens may have: public-key ones that every provider has, and nothing a shared secret could make."""
+
+
+@dataclass(frozen=True)
+class OidcSettings:
+    """A provider of OpenID Connect whose bearer tokens count beside Airflow's own.
+
+    Attributes:
+        issuer: its address, exactly as its tokens name it.
+        audience: what a token must be meant for.
+        algorithms: those of `ALGORITHMS` that its tokens may be signed with.
+        user_claim: names the user.
+        groups_claim: names their groups; a dotted path where it is nested.
+        prefix: stands before the names of users and groups, so that they are none of Airflow's; empty says that both
+            come from one directory, so that the same name is the same person.
+        skew_seconds: how far its clock and ours may be apart.
+        timeout_seconds: how long it may take to answer.
+    """
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...] = ALGORITHMS
+    user_claim: str = "sub"
+    groups_claim: str = "groups"
+    prefix: str = ""
+    skew_seconds: float = 30.0
+    timeout_seconds: float = 5.0
+
 
 @dataclass(frozen=True)
 class WebSettings:
@@ -15,9 +44,11 @@ class WebSettings:
         jupyter_link: a link that opens a run's notebook in JupyterLab, with `{workspace}`, `{run_id}`, `{notebook}` and
             `{url}`; None shows none.
         runs_per_minute: how many runs one user may ask for in a minute.
+        oidc: whose tokens count beside Airflow's; None for nobody's.
     """
 
     public_url: str = ""
     mount: str = "/notebooks"
     jupyter_link: str | None = None
     runs_per_minute: int = 60
+    oidc: OidcSettings | None = None

@@ -1,0 +1,1 @@
+"""What the pages need of Airflow (`daybook.web.world`): who asks, runs that are started, cancelled, waited for."""

@@ -1,0 +1,117 @@
+"""DAG runs as the pages know them: which run each stands for, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from airflow.utils.types import DagRunType
+from sqlalchemy import select
+
+from daybook.catalogue import Catalogue
+from daybook.contract import keys
+from daybook.contract.errors import InvalidRequest
+from daybook.on_airflow.admission import VOUCHER
+from daybook.on_airflow.params import WORKSPACE
+from daybook.web.world import Asked, Conflict
+from daybook.workspaces import Workspaces
+
+COLUMNS = (
+    DagRun.dag_id,
+    DagRun.run_id,
+    DagRun.run_after,
+    DagRun.state,
+    DagRun.triggering_user_name,
+    DagRun.conf,
+)
+"""What a `DagRunRow` is read from, in its order."""
+
+FINISHED = frozenset({"success", "failed"})
+
+
+@dataclass(frozen=True)
+class DagRunRow:
+    """A DAG run.
+
+    Attributes:
+        dag_id: its DAG.
+        run_id: its id in Airflow.
+        run_after: when it was asked for.
+        state: Airflow's word for it.
+        user: whom Airflow noted.
+        conf: what it was asked with, without a voucher.
+    """
+
+    dag_id: str
+    run_id: str
+    run_after: datetime
+    state: str
+    user: str | None
+    conf: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, dag_id: str, run_id: str, run_after: datetime, state: object, user: str | None, conf: object
+    ) -> DagRunRow:
+        """From columns, or from what Airflow's API says."""
+        given = conf if isinstance(conf, Mapping) else {}
+        bare = {name: value for name, value in given.items() if name != VOUCHER}
+        return cls(dag_id, run_id, run_after, str(getattr(state, "value", state)), user, bare)
+
+
+def asked_of(row: DagRunRow, catalogue: Catalogue, workspaces: Workspaces, *, is_new: bool = False) -> Asked | None:
+    """The run that a DAG run of ours stands for; None for one of somebody's own DAG, or one that no notebook fits."""
+    notebook_id = row.conf.get("notebook") if row.dag_id == keys.RUN_NOTEBOOK_DAG else row.dag_id
+    notebook = catalogue.notebooks.get(str(notebook_id))
+    named = row.conf.get(WORKSPACE)
+    if notebook is None or not (named is None or isinstance(named, str)):
+        return None
+    try:
+        workspace = workspaces.get(named or notebook.default_workspace)
+    except InvalidRequest:
+        return None
+    return Asked(
+        run_id=keys.airflow_run_id(notebook.id, row.run_after, row.dag_id, row.run_id),
+        notebook=notebook.id,
+        workspace=workspace.name,
+        user=row.user,
+        asked_at=row.run_after,
+        dag_id=row.dag_id,
+        dag_run_id=row.run_id,
+        state=row.state,
+        conf=row.conf,
+        is_new=is_new,
+    )
+
+
+def find(dag_id: str, run_id: str) -> DagRunRow | None:
+    """A DAG run, as Airflow's database has it; blocks."""
+    with create_session(scoped=False) as session:
+        found = session.execute(select(*COLUMNS).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one_or_none()
+    return None if found is None else DagRunRow.of(*found)
+
+
+def require_startable(dag_id: str) -> None:
+    """Refuses what Airflow would refuse, or take and never start; blocks.
+
+    Raises:
+        InvalidRequest: Airflow cannot run the DAG.
+        Conflict: it is paused.
+    """
+    with create_session(scoped=False) as session:
+        dag = session.get(DagModel, dag_id)
+        if dag is None or dag.is_stale:
+            raise InvalidRequest("Airflow does not know the notebook yet; a new one is known within half a minute")
+        if dag.has_import_errors:
+            raise InvalidRequest("Airflow cannot read the notebook's DAG; its operator finds the reason in Airflow")
+        if dag.allowed_run_types is not None and DagRunType.MANUAL not in dag.allowed_run_types:
+            raise InvalidRequest("Airflow does not let anybody run the notebook by hand")
+        if dag.is_paused:
+            raise Conflict(
+                "the notebook is paused in Airflow, so the run would wait for ever; it has to be switched on"
+            )

@@ -1,0 +1,216 @@
+"""A provider's public keys: found by discovery, kept, and fetched anew when a token names one that is not known."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from daybook.web.settings import OidcSettings
+
+FRESH_SECONDS = 600.0
+"""Keys are fetched anew after this time: so long, at most, counts a key that the provider has withdrawn."""
+USABLE_SECONDS = 24 * 3600.0
+"""While the provider does not answer, the last keys go on to count for so long."""
+PAUSE_SECONDS = 30.0
+"""Between two fetches for unknown keys: a flood of tokens that name such makes no flood of fetches."""
+RETRY_SECONDS = 5.0
+"""The same while there are no keys at all."""
+MAX_BYTES = 256 * 1024
+"""How large a provider's document may be; real ones have a few kilobytes."""
+MIN_RSA_BITS = 2048
+"""RFC 7518, 3.3."""
+
+_KINDS = {"RS256": ("RSA", None), "ES256": ("EC", "P-256")}
+"""The type of key, and its curve, that a signature of each kind is made with (RFC 7518, 3.1)."""
+_LOG = logging.getLogger(__name__)
+
+
+class NoKeys(Exception):
+    """The provider does not answer as it must, and no keys of it are known."""
+
+
+class UnknownKey(Exception):
+    """The provider has no key of that name for such signatures."""
+
+
+class _Unusable(Exception):
+    """What the provider answers; the text is for the operator."""
+
+
+@dataclass
+class _Held:
+    """The keys by name and kind of signature, and when they were fetched (monotonic seconds)."""
+
+    keys: Mapping[tuple[str, str], jwt.PyJWK] = field(default_factory=dict)
+    fetched: float | None = None
+    tried: float | None = None
+
+    def age(self, now: float) -> float:
+        return float("inf") if self.fetched is None else now - self.fetched
+
+    def rested(self, now: float, pause: float) -> bool:
+        return self.tried is None or now - self.tried >= pause
+
+
+class ProviderKeys:
+    """The keys of one provider.
+
+    Args:
+        settings: whose.
+        clock: monotonic seconds.
+        transport: how requests travel; None is the network.
+    """
+
+    def __init__(
+        self,
+        settings: OidcSettings,
+        clock: Callable[[], float] = time.monotonic,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._transport = transport
+        self._held = _Held()
+        self._fetching = asyncio.Lock()
+
+    async def get(self, name: str, algorithm: str) -> jwt.PyJWK:
+        """The key that signatures of a kind are checked with.
+
+        Raises:
+            UnknownKey: the provider has no such key.
+            NoKeys: nobody can tell now.
+        """
+        wanted = (name, algorithm)
+        # What others fetch already nobody has to wait for whose key is at hand.
+        if self._is_due(wanted) and not (self._has(wanted) and self._fetching.locked()):
+            async with self._fetching:
+                if self._is_due(wanted):  # still, after others may have fetched meanwhile
+                    await self._refresh()
+        if self._held.age(self._clock()) > USABLE_SECONDS:
+            raise NoKeys(f"the provider {self._settings.issuer} does not tell its keys now")
+        found = self._held.keys.get(wanted)
+        if found is None:
+            raise UnknownKey
+        return found
+
+    def _is_due(self, wanted: tuple[str, str]) -> bool:
+        now, held = self._clock(), self._held
+        if held.age(now) > USABLE_SECONDS:
+            return held.rested(now, RETRY_SECONDS)
+        return held.rested(now, PAUSE_SECONDS) and (not self._has(wanted) or held.age(now) > FRESH_SECONDS)
+
+    def _has(self, wanted: tuple[str, str]) -> bool:
+        return wanted in self._held.keys and self._held.age(self._clock()) <= USABLE_SECONDS
+
+    async def _refresh(self) -> None:
+        try:
+            keys = await self._fetch()
+        except (_Unusable, httpx.HTTPError, httpx.InvalidURL) as error:
+            _LOG.warning("no keys from %s: %s", self._settings.issuer, str(error) or type(error).__name__)
+            self._held.tried = self._clock()
+            return
+        now = self._clock()
+        self._held = _Held(keys, now, now)
+
+    async def _fetch(self) -> dict[tuple[str, str], jwt.PyJWK]:
+        issuer, limit = self._settings.issuer, self._settings.timeout_seconds
+        local = is_loopback(issuer)
+        async with httpx.AsyncClient(
+            timeout=limit, follow_redirects=False, transport=self._transport, trust_env=not local
+        ) as client:
+            try:
+                # httpx's own limit is for each step; this one for all, against a server that drips.
+                async with asyncio.timeout(2 * limit):
+                    found = await _document(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+                    return _usable(await _document(client, _keys_address(found, issuer)), self._settings.algorithms)
+            except TimeoutError as error:
+                raise _Unusable("it takes too long to answer") from error
+
+
+def is_safe(url: str) -> bool:
+    """Whether what comes from there cannot be changed on its way: https, or a server on this machine."""
+    return urlsplit(url).scheme == "https" or (urlsplit(url).scheme == "http" and is_loopback(url))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _keys_address(found: Mapping[str, Any], issuer: str) -> str:
+    """Where the keys are, as the provider says of itself."""
+    if found.get("issuer") != issuer:
+        raise _Unusable(f"its discovery document is of issuer {found.get('issuer')!r}")
+    address = found.get("jwks_uri")
+    if not isinstance(address, str) or not is_safe(address) or (is_loopback(address) and not is_loopback(issuer)):
+        raise _Unusable("its discovery document names no https address of its keys")
+    return address
+
+
+async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    # Uncompressed: the limit is one of what is held in memory.
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    async with client.stream("GET", url, headers=headers) as answer:
+        if answer.status_code != httpx.codes.OK:
+            raise _Unusable(f"{url} answers {answer.status_code}")
+        body = b""
+        async for piece in answer.aiter_raw():
+            body += piece
+            if len(body) > MAX_BYTES:
+                raise _Unusable(f"{url} gives more than {MAX_BYTES} bytes")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _Unusable(f"{url} gives no JSON") from error
+    if not isinstance(document, dict):
+        raise _Unusable(f"{url} gives no JSON object")
+    return document
+
+
+def _usable(document: Mapping[str, Any], algorithms: tuple[str, ...]) -> dict[tuple[str, str], jwt.PyJWK]:
+    """The keys that a token's signature can be checked with."""
+    keys: dict[tuple[str, str], jwt.PyJWK] = {}
+    given = document.get("keys")
+    for each in given if isinstance(given, list) else ():
+        for algorithm in algorithms:
+            if isinstance(each, dict) and (key := _key(each, algorithm)) is not None:
+                keys[str(each["kid"]), algorithm] = key
+    if not keys:
+        raise _Unusable("none of its keys is one that Daybook takes")
+    return keys
+
+
+def _key(given: Mapping[str, Any], algorithm: str) -> jwt.PyJWK | None:
+    """A key of a provider's set, where it is meant for such signatures."""
+    kind, curve = _KINDS[algorithm]
+    meant = (
+        isinstance(given.get("kid"), str)
+        and (given.get("kty"), given.get("crv")) == (kind, curve)
+        and given.get("use", "sig") == "sig"
+        and given.get("alg", algorithm) == algorithm
+        and "verify" in given.get("key_ops", ["verify"])
+        and "d" not in given
+    )
+    if not meant:
+        return None
+    try:
+        key = jwt.PyJWK(dict(given), algorithm)
+    except jwt.PyJWTError:
+        return None
+    is_short = isinstance(key.key, RSAPublicKey) and key.key.key_size < MIN_RSA_BITS
+    return None if is_short else key

@@ -1,0 +1,377 @@
+"""Starting, cancelling and waiting for runs through Airflow's own API server, for its users and a provider's."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jwt
+import pytest
+
+from builders import a_notebook_json
+from oidc_provider.really_started import AUDIENCE, OidcProvider, an_rsa_key
+
+SCENE = """
+import dataclasses, json, sys
+from datetime import datetime
+
+from airflow.utils.db import initdb
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+initdb()
+
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.definitions.dag import SerializedDAG
+from airflow.serialization.serialized_objects import LazyDeserializedDAG
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from starlette.testclient import TestClient
+
+from daybook.contract.errors import InvalidRequest, NotAllowed
+from daybook.on_airflow import pages
+from daybook.on_airflow.dags import catalogue_dags
+from daybook.web.world import Asked, Conflict, Order
+
+with create_session() as session:
+    session.add(DagBundleModel(name="b"))
+    session.commit()
+    lazy = [LazyDeserializedDAG.from_dag(dag) for dag in catalogue_dags().values()]
+    SerializedDAG.bulk_write_to_db("b", None, lazy, session=session)
+    for dag in lazy:
+        SerializedDagModel.write_dag(dag, bundle_name="b", session=session)
+    session.get(DagModel, "paused").is_paused = True
+
+create_pages = pages.create_pages
+
+
+def with_ways_in(environment):
+    # The ports as routes, without what forms and API check before they use them.
+    app = create_pages(environment)
+    world = app.state.site.world
+
+    async def answered(way):
+        try:
+            return JSONResponse(await way)
+        except (InvalidRequest, Conflict) as error:
+            return JSONResponse({"refused": type(error).__name__, "text": str(error)}, 400)
+
+    @app.post("/trigger")
+    async def trigger(request: Request):
+        async def way():
+            asked = await world.trigger(request, await world.user(request), Order(**await request.json()))
+            return {**dataclasses.asdict(asked), "asked_at": asked.asked_at.isoformat()}
+        return await answered(way())
+
+    @app.post("/cancel")
+    async def cancel(request: Request):
+        async def way():
+            given = await request.json()
+            asked = Asked(**{**given, "asked_at": datetime.fromisoformat(given["asked_at"])})
+            await world.cancel(request, await world.user(request), asked)
+            return {}
+        return await answered(way())
+
+    @app.get("/waiting/{name}")
+    def waiting(name: str):
+        return [each.dag_run_id for each in world.waiting(world.workspaces().get(name))]
+
+    @app.get("/next")
+    def next_runs():
+        return {name: moment.isoformat() for name, moment in world.next_runs().items()}
+
+    @app.get("/me")
+    async def me(request: Request):
+        user = await world.user(request)
+        return {"user": user.user, "groups": sorted(user.groups)}
+
+    return app
+
+
+def token(who):
+    return get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=who["name"], role=who["role"]))
+
+
+pages.create_pages = with_ways_in
+app = create_app()
+told = []
+with TestClient(app) as client:
+    for step in json.loads(sys.argv[1]):
+        if "of" in step:
+            step["json"] = {**told[step["of"]]["body"], **step["json"]}
+        headers = {}
+        if "name" in step:
+            headers["Authorization"] = "Bearer " + token(step)
+        elif "token" in step:
+            headers["Authorization"] = "Bearer " + step["token"]
+        if "cookie_of" in step:
+            headers["Cookie"] = "_token=" + token(step["cookie_of"])
+        if "cookie" in step:
+            headers["Cookie"] = "_token=" + step["cookie"]
+        answer = client.request(step["method"], step["path"], json=step.get("json"), headers=headers)
+        found = {"status": answer.status_code, "text": answer.text}
+        if "json" in answer.headers.get("content-type", ""):
+            found["body"] = answer.json()
+        if answer.status_code == 200 and isinstance(found["body"], dict) and "dag_run_id" in found["body"]:
+            with create_session() as session:
+                run = session.scalar(select(DagRun).where(DagRun.run_id == found["body"]["dag_run_id"]))
+                found["run"] = {"conf": run.conf, "user": run.triggering_user_name, "by": run.triggered_by.value}
+        told.append(found)
+with create_session() as session:
+    states = {run.run_id: run.state for run in session.scalars(select(DagRun))}
+    log = [[row.event, row.owner, row.dag_id, row.run_id, row.extra] for row in session.scalars(select(Log))]
+print(json.dumps({"told": told, "states": states, "log": log}))
+"""
+KEY = "k" * 64
+RESEARCH = {"workspace": "research"}
+
+
+def order(notebook="nb", workspace="research", idempotency=None, **conf):
+    conf = {"workspace": workspace, **conf}
+    return {"notebook": notebook, "workspace": workspace, "conf": conf, "idempotency": idempotency}
+
+
+def trigger(who, **given):
+    return {"method": "POST", "path": "/notebooks/trigger", "json": order(**given), **who}
+
+
+def cancel(who, of, **changes):
+    return {"method": "POST", "path": "/notebooks/cancel", "json": changes, "of": of, **who}
+
+
+def steps(provider):
+    """What is asked, in turn, each by its name."""
+
+    def of(sub, **claims):
+        return {"token": provider.token(sub=sub, **claims)}
+
+    bob = {"name": "bob", "role": "user"}
+    ada = {"name": "ada", "role": "op"}
+    asked = [
+        ("bob", trigger(bob)),
+        ("bob by cookie", trigger({"cookie_of": bob})),
+        ("ada with bob's cookie", trigger({**ada, "cookie_of": bob})),
+        ("ada by her role", trigger(ada, idempotency="one")),
+        ("ada again", trigger(ada, idempotency="one")),
+        ("ada with another order", trigger(ada, idempotency="one", number=2)),
+        ("eve", trigger({"name": "eve", "role": "user"})),
+        ("vic, who may only look", trigger({"name": "vic", "role": "viewer"})),
+        ("bob, unknown", trigger(bob, nonsense=1)),
+        ("bob, paused", trigger(bob, notebook="paused")),
+        ("bob, no such", trigger(bob, notebook="none")),
+        ("dora by claim", trigger(of("dora", workspaces=["research"]), idempotency="one")),
+        ("dora again", trigger(of("dora", workspaces=["research"]), idempotency="one")),
+        ("dora with another order", trigger(of("dora", workspaces=["research"]), idempotency="one", number=2)),
+        ("dora with a forged voucher", trigger(of("dora", workspaces=["research"]), daybook_voucher="forged")),
+        ("dora without her claim", trigger(of("dora"))),
+        ("a bob of the provider's", trigger(of("bob"))),
+        ("an op of the provider's", trigger(of("ivy", groups=["op"]))),
+        ("dora, unknown", trigger(of("dora", workspaces=["research"]), nonsense=1)),
+        ("dora, paused", trigger(of("dora", workspaces=["research"]), notebook="paused")),
+        ("dora over Airflow's API", {"method": "GET", "path": "/api/v2/dags", **of("dora")}),
+        ("her token as a cookie", {"method": "GET", "path": "/notebooks/me", "cookie": of("dora")["token"]}),
+        ("dora", {"method": "GET", "path": "/notebooks/me", **of("dora", groups=["op"])}),
+        ("brackets", {"method": "GET", "path": "/notebooks/me", "token": "W1tb" * 3000 + ".e30.x"}),
+        ("waiting in research", {"method": "GET", "path": "/notebooks/waiting/research"}),
+        ("waiting in local", {"method": "GET", "path": "/notebooks/waiting/local"}),
+        ("next", {"method": "GET", "path": "/notebooks/next"}),
+    ]
+    place = {name: number for number, (name, _) in enumerate(asked)}
+    asked += [
+        ("eve cancels", cancel({"name": "eve", "role": "user"}, place["bob"])),
+        ("frank cancels", cancel(of("frank"), place["bob"])),
+        ("dora cancels what a record says is in local", cancel(of("dora"), place["bob"], workspace="local")),
+        ("dora cancels by another id", cancel(of("dora"), place["bob"], run_id="20260101T000000Z-nb-0123456789")),
+        ("vic cancels", cancel({"name": "vic", "role": "viewer"}, place["bob"])),
+        ("ada cancels", cancel(ada, place["ada by her role"])),
+        ("dora cancels", cancel(of("dora", workspaces=["research"]), place["bob"])),
+        ("dora cancels again", cancel(of("dora", workspaces=["research"]), place["bob"])),
+    ]
+    return asked
+
+
+@pytest.fixture(scope="module")
+def happened(tmp_path_factory):
+    """What an API server of its own answers, and what it stores."""
+    folder = tmp_path_factory.mktemp("airflow")
+    for name in ("nb", "paused", "daily"):
+        (folder / "notebooks" / name).mkdir(parents=True)
+        (folder / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json())
+    (folder / "notebooks" / "daily" / "spec.yaml").write_text("schedule: {cron: '0 6 * * *', owner: bob}\n")
+    (folder / "notebooks" / "nb" / "spec.yaml").write_text("inputs: {number: {type: integer, default: 1}}\n")
+    (folder / "key").write_text(KEY)
+    members = "{users: [bob, 'hub:bobby'], groups: [op], claims: {workspaces: [research]}}"
+    (folder / "workspaces.yaml").write_text(
+        "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
+        f"- {{name: research, namespace: b, bucket: /data/b, members: {members}}}\n"
+    )
+    provider = OidcProvider(folder)
+    provider.start(an_rsa_key("key"))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "AIRFLOW_HOME": str(folder / "home"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).parents[3] / "plugins"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "j" * 64,
+        "DAYBOOK_CATALOGUE": str(folder / "notebooks"),
+        "DAYBOOK_WORKSPACES": str(folder / "workspaces.yaml"),
+        "DAYBOOK_VOUCHER_KEY_FILE": str(folder / "key"),
+        "DAYBOOK_OIDC_ISSUER": provider.issuer,
+        "DAYBOOK_OIDC_AUDIENCE": AUDIENCE,
+        "DAYBOOK_OIDC_PREFIX": "hub:",
+    }
+    (folder / "scene.py").write_text(SCENE)
+    asked = steps(provider)
+    command = [sys.executable, str(folder / "scene.py"), json.dumps([step for _, step in asked])]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        provider.stop()
+    assert done.returncode == 0, done.stderr[-5000:]
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return {**found, "told": dict(zip([name for name, _ in asked], found["told"], strict=True))}
+
+
+@pytest.fixture(scope="module")
+def told(happened):
+    return happened["told"]
+
+
+def test_a_user_of_airflow_triggers_as_over_its_own_api(happened):
+    found = happened["told"]["bob"]
+    assert found["status"] == 200, found
+    assert found["run"] == {"conf": RESEARCH, "user": "bob", "by": "rest_api"}
+    body = found["body"]
+    assert (body["notebook"], body["workspace"], body["user"], body["state"]) == ("nb", "research", "bob", "queued")
+    assert body["is_new"]
+    events = [row for row in happened["log"] if row[3] == body["dag_run_id"]]
+    # Core notes the request before it has made an id.
+    assert ["trigger_dag_run", "bob", "nb"] in [row[:3] for row in happened["log"]]
+    assert all("issuer" not in row[4] for row in events if row[0] == "trigger_dag_run")
+
+
+@pytest.mark.parametrize(
+    ("case", "user", "states"),
+    [
+        ("ada by her role", "ada", {"groups": ["op"], "claims": {}}),
+        ("dora by claim", "hub:dora", {"groups": [], "claims": {"workspaces": ["research"]}}),
+        ("dora with a forged voucher", "hub:dora", {"groups": [], "claims": {"workspaces": ["research"]}}),
+    ],
+)
+def test_members_by_group_or_claim_get_a_voucher_that_their_task_will_take(told, case, user, states):
+    found = told[case]
+    assert found["status"] == 200, found
+    assert found["run"]["user"] == user
+    assert "daybook_voucher" not in found["body"]["conf"]
+    voucher = jwt.decode(found["run"]["conf"]["daybook_voucher"], KEY, ["HS256"], audience="daybook-operator")
+    assert (voucher["sub"], voucher["dag"], voucher["workspace"]) == (user, "nb", "research")
+    assert {name: voucher[name] for name in states} == states
+
+
+def test_an_order_that_is_sent_twice_is_one_run(told):
+    for first, again in (("ada by her role", "ada again"), ("dora by claim", "dora again")):
+        assert told[again]["status"] == 200, told[again]
+        assert (told[first]["body"]["is_new"], told[again]["body"]["is_new"]) == (True, False)
+        same = {**told[again]["body"], "is_new": True}
+        assert same == told[first]["body"]
+
+
+def test_one_key_of_two_users_makes_two_runs(told):
+    assert told["ada by her role"]["body"]["dag_run_id"] != told["dora by claim"]["body"]["dag_run_id"]
+
+
+@pytest.mark.parametrize(
+    ("case", "kind", "words"),
+    [
+        ("eve", "NotAllowed", "user 'eve' is not a member of 'research'"),
+        ("vic, who may only look", "NotAllowed", "not allowed"),
+        ("bob, unknown", "InvalidRequest", "nonsense"),
+        ("bob, paused", "Conflict", "is paused in Airflow"),
+        ("bob, no such", "InvalidRequest", "Airflow does not know the notebook yet"),
+        ("dora without her claim", "NotAllowed", "user 'hub:dora' is not a member of 'research'"),
+        ("a bob of the provider's", "NotAllowed", "user 'hub:bob' is not a member of 'research'"),
+        ("an op of the provider's", "NotAllowed", "user 'hub:ivy' is not a member of 'research'"),
+        ("dora, unknown", "InvalidRequest", "nonsense"),
+        ("dora, paused", "Conflict", "is paused in Airflow"),
+    ],
+)
+def test_what_is_refused_is_told_with_its_reason(told, case, kind, words):
+    assert told[case]["status"] == 400, told[case]
+    assert told[case]["body"]["refused"] == kind
+    assert words in told[case]["body"]["text"]
+
+
+@pytest.mark.parametrize("who", ["ada", "dora"])
+def test_a_key_that_was_used_for_another_order_is_a_conflict(told, who):
+    refused = told[f"{who} with another order"]["body"]
+    assert refused == {"refused": "Conflict", "text": "the idempotency key was used for another request before"}
+
+
+def test_a_browser_triggers_by_its_cookie_and_a_token_beside_it_wins(told):
+    assert told["bob by cookie"]["run"]["user"] == "bob"
+    assert told["ada with bob's cookie"]["run"]["user"] == "ada"
+
+
+def test_the_audit_log_names_the_user_and_who_vouched_for_them(happened):
+    run = happened["told"]["dora by claim"]["body"]["dag_run_id"]
+    rows = [row for row in happened["log"] if row[3] == run]
+    assert [row[:3] for row in rows] == [["trigger_dag_run", "hub:dora", "nb"]]
+    assert json.loads(rows[0][4])["issuer"].startswith("http://127.0.0.1:")
+
+
+def test_a_providers_token_is_no_token_of_airflows(told):
+    assert told["dora over Airflow's API"]["status"] in (401, 403)
+    assert told["her token as a cookie"]["status"] == 401
+    assert told["brackets"]["status"] == 401
+    assert told["dora"]["body"] == {"user": "hub:dora", "groups": ["hub:op"]}
+
+
+def test_runs_that_wait_are_known_by_their_workspace(told):
+    made = {each["body"]["dag_run_id"] for each in told.values() if "run" in each}
+    assert set(told["waiting in research"]["body"]) == made
+    assert told["waiting in local"]["body"] == []
+
+
+def test_scheduled_notebooks_are_known_by_when_they_run_next(told):
+    assert set(told["next"]["body"]) == {"daily"}
+    assert told["next"]["body"]["daily"].split("T")[1].startswith("06:00")
+
+
+@pytest.mark.parametrize("case", ["ada cancels", "dora cancels"])
+def test_a_member_cancels_a_run(happened, case):
+    assert happened["told"][case]["status"] == 200, happened["told"][case]
+    of = {"ada cancels": "ada by her role", "dora cancels": "bob"}[case]
+    run = happened["told"][of]["body"]["dag_run_id"]
+    assert happened["states"][run] == "failed"
+    who = {"ada cancels": "ada", "dora cancels": "hub:dora"}[case]
+    assert ["patch_dag_run", who, "nb", run] in [row[:4] for row in happened["log"]]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "eve cancels",
+        "frank cancels",
+        "dora cancels what a record says is in local",
+        "dora cancels by another id",
+        "vic cancels",
+    ],
+)
+def test_nobody_else_does_and_all_are_told_the_same(told, case):
+    assert told[case]["status"] == 400
+    assert told[case]["body"] == {
+        "refused": "Conflict",
+        "text": "Airflow has no such run that could be cancelled here",
+    }
+
+
+def test_what_is_over_cannot_be_cancelled(told):
+    assert "the run is over" in told["dora cancels again"]["body"]["text"]
