@@ -112,5 +112,5 @@ def test_run_notebook_takes_a_request():
     from daybook.catalogue import Catalogue
 
     dag = run_notebook_dag(Catalogue(notebooks={}, not_runnable={}, broken=()), workspaces())
-    assert set(dag.params) == {"notebook", "parameters", "workspace"}
+    assert set(dag.params) == {"notebook", "parameters", "workspace", "run_settings"}
     assert isinstance(dag.params.get_param("parameters"), Param)

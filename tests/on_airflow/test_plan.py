@@ -108,3 +108,17 @@ def test_a_stranger_does_not_learn_what_the_workspace_allows():
 
 def test_an_entry_that_says_nothing_of_time_gets_no_more_than_the_workspaces_maximum():
     assert plan(maximum={"timeout_seconds": 60}).limits.timeout_seconds == 60
+
+
+def test_settings_chosen_for_a_run_are_what_it_gets():
+    chosen = {"image": "team/nb:2", "kernel": "r", "memory": "4Gi", "timeout_seconds": 60}
+    request = plan(a_notebook(run={"memory": "1Gi"}).with_settings(chosen), allowed={"images": ["team/*"]})
+    assert (request.image, request.notebook.kernel) == ("team/nb:2", "r")
+    assert (request.limits.memory_bytes, request.limits.timeout_seconds) == (4 * 2**30, 60)
+
+
+def test_chosen_settings_are_held_against_what_the_workspace_allows():
+    chosen = {"image": "evil/image:1", "memory": "8Gi", "cpu": "9", "timeout_seconds": 7200}
+    with pytest.raises(InvalidRequest) as caught:
+        plan(a_notebook().with_settings(chosen), maximum={"memory": "4Gi", "cpu": "8", "timeout_seconds": 3600})
+    assert {fault.where for fault in caught.value.faults} == {f"run.{name}" for name in chosen}

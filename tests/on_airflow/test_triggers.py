@@ -71,6 +71,15 @@ CASES = {
     "member with a forged voucher": ("ada", "op", "nb", {**RESEARCH, "daybook_voucher": "forged"}),
     "viewer": ("vic", "viewer", "nb", RESEARCH),
     "unknown workspace": ("ada", "op", "run_notebook", {"notebook": "nb", "workspace": "Research"}),
+    "settings": ("bob", "user", "nb", {**RESEARCH, "run_settings": {"memory": "4Gi"}}),
+    "too much by settings": ("bob", "user", "nb", {**RESEARCH, "run_settings": {"memory": "16Gi"}}),
+    "settings of its own": ("bob", "user", "nb", {**RESEARCH, "run_settings": {"gpu": 1}}),
+    "too much by the request's way": (
+        "bob",
+        "user",
+        "run_notebook",
+        {"notebook": "nb", **RESEARCH, "run_settings": {"memory": "16Gi"}},
+    ),
     "several faults": ("ada", "op", "nb", {**RESEARCH, "a": 1, "b": 2}),
 }
 KEY = "k" * 64
@@ -85,7 +94,8 @@ def told(tmp_path_factory):
     (folder / "key").write_text(KEY)
     (folder / "workspaces.yaml").write_text(
         "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
-        "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]}}\n"
+        "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]},\n"
+        "   maximum: {memory: 8Gi}}\n"
     )
     environment = {
         "PATH": os.environ["PATH"],
@@ -137,3 +147,18 @@ def test_what_is_wrong_with_a_request_is_a_400_with_every_fault(told):
     assert told["several faults"]["status"] == 400
     assert "a:" in told["several faults"]["body"]["detail"]
     assert "b:" in told["several faults"]["body"]["detail"]
+
+
+def test_settings_of_a_run_that_the_workspace_allows_reach_the_conf(told):
+    assert told["settings"]["conf"]["run_settings"] == {"memory": "4Gi"}
+
+
+@pytest.mark.parametrize("case", ["too much by settings", "too much by the request's way"])
+def test_more_than_the_maximum_by_settings_is_refused_before_there_is_a_run(told, case):
+    assert told[case]["status"] == 400
+    assert "16Gi is more than the workspace's maximum of 8Gi" in told[case]["body"]["detail"]
+
+
+def test_settings_that_nobody_may_choose_are_refused_before_there_is_a_run(told):
+    assert told["settings of its own"]["status"] == 400
+    assert "run_settings.gpu" in told["settings of its own"]["body"]["detail"]

@@ -14,6 +14,7 @@ from builders import a_notebook_json, a_workspace
 from daybook.catalogue import Notebook
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.vouchers import MAX_AGE, Errand, issue, now
+from daybook.pods.timing import PULL_MARGIN_SECONDS, SEAL_MARGIN_SECONDS
 from daybook.workspaces import Identity
 
 KEY = "k" * 64
@@ -26,6 +27,9 @@ def voucher(user="eve", dag="nb", workspace="research", key=KEY, age=timedelta(0
     return issue(Errand(user, dag, workspace), Identity(user, frozenset(groups)), [GEO], key, lambda: now() - age)
 
 
+A_TASK = SimpleNamespace(
+    dag_id="nb", task_id="run", map_index=-1, try_number=1, run_id="manual__1", get_dagrun=lambda: None
+)
 UNSIGNED = jwt.encode({"sub": "eve", "dag": "nb", "workspace": "research", "groups": ["geo"]}, "", "none")
 
 
@@ -40,6 +44,7 @@ def folder(tmp_path, monkeypatch):
           - {{name: research, namespace: r, bucket: "{tmp_path}/buckets/research",
               members: {{users: [ada], groups: [geo]}}}}
           - {{name: open, bucket: "{tmp_path}/buckets/open", members: ["*"]}}
+          - {{name: small, bucket: "{tmp_path}/buckets/small", members: ["*"], memory: 1Gi, maximum: {{memory: 2Gi}}}}
           - {{name: strict, bucket: "{tmp_path}/buckets/strict", members: ["*"], allowed: {{sources: [s3://x/*]}}}}
         """
     )
@@ -217,6 +222,34 @@ WAYS = {
     ),
     "a voucher that is no text": ({"conf": {**RESEARCH, "daybook_voucher": {"groups": ["geo"]}}}, "not genuine"),
     "groups in the conf": ({"conf": {**RESEARCH, "groups": ["geo"]}}, NOT_A_MEMBER),
+    "more memory than the maximum by run_settings": (
+        {"conf": {"workspace": "small", "run_settings": {"memory": "4Gi"}}},
+        "4Gi is more than the workspace's maximum of 2Gi",
+    ),
+    "more memory by the request's way": (
+        {
+            "mode": "request",
+            "conf": {"notebook": "nb", "parameters": {}, "workspace": "small", "run_settings": {"memory": "4Gi"}},
+        },
+        "4Gi is more than the workspace's maximum of 2Gi",
+    ),
+    "an image that is not allowed by run_settings": (
+        {"conf": {"workspace": "open", "run_settings": {"image": "evil/image:1"}}},
+        "'evil/image:1' is not allowed",
+    ),
+    "a GPU by run_settings": ({"conf": {"workspace": "open", "run_settings": {"gpu": 1}}}, "only in the catalogue"),
+    "another notebook by run_settings": (
+        {"conf": {"workspace": "open", "run_settings": {"source": "s3://evil/nb.ipynb"}}},
+        "is no setting of a run",
+    ),
+    "a backfill with more memory than the maximum": (
+        {
+            "run_type": "backfill",
+            "entry": {"schedule": "@daily"},
+            "conf": {"workspace": "small", "run_settings": {"memory": "4Gi"}},
+        },
+        "4Gi is more than the workspace's maximum of 2Gi",
+    ),
     "a member by group whom nobody vouched for": ({"conf": RESEARCH}, "triggered"),
 }
 
@@ -252,6 +285,16 @@ MEMBERS = {
         "conf": {"workspace": "open"},
     },
 }
+
+
+def test_settings_within_the_maximum_reach_the_pod(run, monkeypatch):
+    monkeypatch.setattr(NotebookOperator, "_through", lambda *_: None)
+    chosen = {"memory": "2Gi", "cpu": "3", "timeout_seconds": 60}
+    pod = run(conf={"workspace": "small", "run_settings": chosen}).build_pod_request_obj({"ti": A_TASK})
+    (container,) = pod.spec.containers
+    assert container.resources.limits["memory"] == "2Gi"
+    assert container.resources.requests["cpu"] == "3"
+    assert pod.spec.active_deadline_seconds == 60 + PULL_MARGIN_SECONDS + SEAL_MARGIN_SECONDS
 
 
 @pytest.mark.parametrize("way", MEMBERS.values(), ids=MEMBERS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kubernetes.client import ApiClient
 
 from builders import RUN_ID, a_request, a_workspace
-from daybook.catalogue.notebook import MAX_TIMEOUT_SECONDS
+from daybook.catalogue.run_settings import MAX_TIMEOUT_SECONDS
 from daybook.contract.errors import InvalidRequest
 from daybook.contract.request import MAX_REQUEST_BYTES, Limits, NotebookSource, RunRequest
 from daybook.pods import CONTAINER, GRACE_SECONDS, Resources, build_pod

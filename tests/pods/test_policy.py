@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kubernetes.client import ApiClient
 
 from builders import a_request, a_workspace
-from daybook.catalogue.notebook import RunSettings
+from daybook.catalogue import RunSettings
 from daybook.contract.request import Limits
 from daybook.pods import CONTAINER, GRACE_SECONDS, Resources, build_pod
 from daybook.workspaces.mounts import mount_fault

@@ -3,7 +3,7 @@
 import pytest
 
 from builders import a_workspace
-from daybook.catalogue.notebook import RunSettings
+from daybook.catalogue import RunSettings
 from daybook.pods import Resources
 from daybook.pods.resources import requirements
 

@@ -35,6 +35,7 @@ def world(bucket: Store) -> World:
         login_url=lambda url: f"/login?next={url}",
         airflow_url=lambda manifest: manifest.airflow and f"/dags/{manifest.airflow.dag_id}",
         settings=WebSettings(mount=""),
+        key=b"k" * 32,
     )
 
 

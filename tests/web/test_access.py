@@ -77,7 +77,6 @@ async def test_a_program_that_is_not_logged_in_is_told_so(client, save, path, ac
         (f"/runs/open/{RUN_ID}x", NO_SUCH_RUN),
         ("/runs/open/..%2f..%2fetc", "Not Found"),
         (f"/runs/open/{a_run_id('other')}", NO_SUCH_RUN),
-        ("/", "Not Found"),
         ("/runs/open", "Not Found"),
         ("/docs", "Not Found"),
         ("/openapi.json", "Not Found"),

@@ -5,24 +5,28 @@ type is read and written stands in `daybook.catalogue.types`.
 """
 
 from daybook.catalogue.broken import BrokenEntry
+from daybook.catalogue.cached import CachedCatalogue, cached_catalogue
 from daybook.catalogue.catalogue import Catalogue, load_catalogue
 from daybook.catalogue.folder import spec_schema
 from daybook.catalogue.inputs import Input, input_schema, json_schema, name_fault, resolve, to_query
 from daybook.catalogue.notebook import (
     Notebook,
     NotRunnable,
-    RunSettings,
     Schedule,
     digest_of,
     id_fault,
     is_template,
 )
+from daybook.catalogue.run_settings import CHOOSABLE, RUN_SETTINGS, RunSettings, settings_of_texts
 from daybook.catalogue.types import TYPES, InputType
 from daybook.catalogue.values_file import read_values
 
 __all__ = [
+    "CHOOSABLE",
+    "RUN_SETTINGS",
     "TYPES",
     "BrokenEntry",
+    "CachedCatalogue",
     "Catalogue",
     "Input",
     "InputType",
@@ -30,6 +34,7 @@ __all__ = [
     "Notebook",
     "RunSettings",
     "Schedule",
+    "cached_catalogue",
     "digest_of",
     "id_fault",
     "input_schema",
@@ -39,6 +44,7 @@ __all__ = [
     "name_fault",
     "read_values",
     "resolve",
+    "settings_of_texts",
     "spec_schema",
     "to_query",
 ]

@@ -13,7 +13,8 @@ from daybook.catalogue.broken import Broken, BrokenEntry, Document
 from daybook.catalogue.constraints import Choice, Items
 from daybook.catalogue.documents import Unreadable, read_text, read_yaml
 from daybook.catalogue.inputs import Input, InputSpec, name_fault
-from daybook.catalogue.notebook import Notebook, NotebookSettings, NotRunnable, RunSettings, Schedule, id_fault
+from daybook.catalogue.notebook import Notebook, NotebookSettings, NotRunnable, Schedule, id_fault
+from daybook.catalogue.run_settings import RunSettings
 from daybook.catalogue.sources import check_file, markdown_of, source_of, taken_by, within
 from daybook.contract.errors import Fault, InvalidSettings
 

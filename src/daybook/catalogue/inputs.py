@@ -27,8 +27,8 @@ from daybook.contract.errors import Fault, InvalidRequest
 MAX_NAME_CHARACTERS = 64
 """Characters in an input's name: what a form, a table and a file name still show whole."""
 
-RESERVED_NAMES = frozenset({"workspace", "notebook", "parameters", "daybook_voucher"})
-"""Names that a request already has a meaning for."""
+RESERVED_NAMES = frozenset({"workspace", "notebook", "parameters", "run_settings", "csrf", "daybook_voucher"})
+"""Names that a request, or a form that makes one, already has a meaning for."""
 
 Source = Literal["json", "query", "form"]
 """Where given values come from: JSON keeps its types; a link and a form hold one or more texts for each name."""

@@ -10,36 +10,21 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     JsonValue,
     StrictBool,
     StrictInt,
-    WithJsonSchema,
     model_validator,
 )
 
 from daybook.catalogue.cron import PRESETS, cron_fault
-from daybook.catalogue.inputs import Input, Source, resolve
+from daybook.catalogue.inputs import Input, Source, name_fault, resolve
 from daybook.catalogue.kinds.dates import parse_date
 from daybook.catalogue.model import AnyJson, FoundFault, Strict, Texts, matching, several
+from daybook.catalogue.run_settings import RunSettings, with_chosen
 from daybook.catalogue.suggest import did_you_mean
 from daybook.catalogue.values import Refused, shown
 from daybook.contract.errors import InvalidRequest
-from daybook.contract.quantities import quantity, whole
-from daybook.contract.request import DEFAULT_CELL_OUTPUT_BYTES, DEFAULT_OUTPUT_BYTES, Limits
-
-DEFAULT_TIMEOUT_SECONDS = 3600
-"""A run's time unless its notebook says otherwise: an hour ends a forgotten endless loop the same day."""
-
-MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
-"""The longest a run may take; a week holds every batch computation we know of, and still ends what hangs."""
-
-MAX_GPUS = 64
-"""More than any node has; what a workspace really gives is its `maximum.gpu`."""
-
-MAX_RETRIES = 10
-"""Attempts after the first; each is a whole new pod."""
 
 DEFAULT_MAX_ACTIVE_RUNS = 16
 """Runs of one notebook at once, Airflow's own default for a DAG."""
@@ -81,89 +66,8 @@ def is_template(value: object) -> bool:
     return isinstance(value, str) and "{{" in value
 
 
-_QUANTITY_SCHEMA = WithJsonSchema({"type": ["string", "number"]})
-
-
-def _quantity(value: object) -> object:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-_CPU = matching(r"(?!0+(\.0*)?m?$)([0-9]+(\.[0-9]{1,3})?|[0-9]+m)", "an amount of processors such as 2, 0.5 or 500m")
-_BYTES = r"[1-9][0-9]*(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?"
-_MEMORY = matching(_BYTES, "an amount of memory such as 512Mi or 4Gi")
-_STORAGE = matching(_BYTES, "an amount of disk such as 500Mi or 20Gi")
-_OUTPUT = matching(_BYTES, "an amount of bytes such as 500k or 10Mi")
-_IMAGE = matching(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", "an image such as daybook/notebook:1.2")
-_KERNEL = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", "a kernel's name such as python3")
 _DIGEST = matching(r"sha256:[0-9a-f]{64}", "sha256: and 64 hex digits")
 _NAME = matching(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}", "a name of letters, digits, '_', '-', '.' and '@'")
-
-
-class RunSettings(Strict):
-    """How a notebook runs; what is not given is the workspace's or the deployment's to say."""
-
-    image: Annotated[str, _IMAGE] | None = Field(None, description="The container image; the default one has Spark.")
-    kernel: Annotated[str, _KERNEL] | None = Field(None, description="The kernel; by default the notebook's own.")
-    cpu: Annotated[str, BeforeValidator(_quantity), _CPU, _QUANTITY_SCHEMA] | None = Field(
-        None, description="Processors, as Kubernetes writes them: 2, 0.5 or 500m."
-    )
-    memory: Annotated[str, BeforeValidator(_quantity), _MEMORY, _QUANTITY_SCHEMA] | None = Field(
-        None, description="Memory, as Kubernetes writes it: 512Mi or 4Gi."
-    )
-    ephemeral_storage: Annotated[str, BeforeValidator(_quantity), _STORAGE, _QUANTITY_SCHEMA] | None = Field(
-        None, description="Disk for the run's working folder and all that it writes, as memory is written."
-    )
-    gpu: Annotated[StrictInt, Field(ge=0, le=MAX_GPUS)] = Field(0, description="GPUs, of those the cluster has.")
-    timeout_seconds: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_SECONDS)] = Field(
-        DEFAULT_TIMEOUT_SECONDS,
-        description="Seconds one attempt may take; by default less where the workspace's maximum is.",
-    )
-    cell_timeout_seconds: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_SECONDS)] | None = Field(
-        None, description="Seconds one cell may take; by default as long as the attempt."
-    )
-    cell_output: Annotated[str, BeforeValidator(_quantity), _OUTPUT, _QUANTITY_SCHEMA] = Field(
-        f"{DEFAULT_CELL_OUTPUT_BYTES // 2**20}Mi",
-        description="How much text of one cell, and how much of its images and HTML, the notebook itself holds; "
-        "the rest goes to files that it links to.",
-    )
-    output: Annotated[str, BeforeValidator(_quantity), _OUTPUT, _QUANTITY_SCHEMA] = Field(
-        f"{DEFAULT_OUTPUT_BYTES // 2**20}Mi", description="The same for all cells together."
-    )
-    may_end_early: StrictBool = Field(
-        False, description="Whether a cell may end the notebook, as a success, by exit(), quit() or sys.exit(0)."
-    )
-    retries: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] = Field(
-        0, description="Further attempts when the infrastructure failed. A failing notebook is not tried again."
-    )
-    retry_notebook_errors: StrictBool = Field(
-        False, description="Whether further attempts are also made when the notebook itself failed or took too long."
-    )
-    retry_with_more_memory: StrictBool = Field(
-        False,
-        description="Whether further attempts are also made when the memory did not suffice, each with twice as much, "
-        "up to the workspace's maximum.",
-    )
-    spark: StrictBool = Field(True, description="Whether the run may use its workspace's Spark Connect server.")
-
-    @property
-    def asked_timeout_seconds(self) -> int | None:
-        """The attempt's time where the notebook says something about it; None leaves it to the workspace."""
-        return self.timeout_seconds if "timeout_seconds" in self.model_fields_set else None
-
-    def limits(self, memory_bytes: int | None = None, timeout_seconds: float | None = None) -> Limits:
-        """Return what holds for an attempt.
-
-        Args:
-            memory_bytes: what its processes may hold together; None where nothing is known of that.
-            timeout_seconds: the attempt's time as its workspace decided; without one the notebook's own word stands.
-        """
-        return Limits(
-            timeout_seconds=self.timeout_seconds if timeout_seconds is None else timeout_seconds,
-            cell_timeout_seconds=self.cell_timeout_seconds,
-            cell_output_bytes=whole(quantity(self.cell_output)),
-            output_bytes=whole(quantity(self.output)),
-            memory_bytes=memory_bytes,
-        )
 
 
 def _timezone(name: str) -> str:
@@ -300,6 +204,18 @@ class Notebook(NotebookSettings):
         """Return the parameters of a run; see `daybook.catalogue.inputs.resolve`."""
         return resolve(self.inputs, given, source, open_names=self.open_inputs, what=f"Notebook '{self.id}'")
 
+    def with_settings(self, chosen: object) -> Self:
+        """Return the notebook as it runs with the settings that somebody chose for one run.
+
+        Args:
+            chosen: a mapping of some of `CHOOSABLE` to values; None, for all or for one of them, chooses nothing.
+
+        Raises:
+            InvalidRequest: they are not as the catalogue wants them; every fault is named, as in `run_settings.memory`.
+        """
+        run = with_chosen(self.run, chosen)
+        return self if run is self.run else self.model_copy(update={"run": run})
+
     def scheduled_parameters(self, render: Callable[[str], str]) -> dict[str, JsonValue]:
         """Return the parameters of a scheduled run.
 
@@ -343,6 +259,8 @@ def _schedule_faults(notebook: Notebook, schedule: Schedule) -> Iterator[FoundFa
             hint = did_you_mean(name, known, otherwise="its inputs are")
             if is_template(value) or not notebook.open_inputs:
                 yield (*place, name), f"is not an input of this notebook{hint}"
+            elif unfit := name_fault(name):
+                yield (*place, name), unfit
         elif not is_template(value):
             yield from (((*place, name), message) for message in _value_faults(known[name], value))
     missing = [item.name for item in notebook.inputs if item.is_required and item.name not in schedule.parameters]

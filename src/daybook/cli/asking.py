@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
-from daybook.catalogue import Notebook, read_values
+from daybook.catalogue import RUN_SETTINGS, Notebook, read_values, settings_of_texts
 from daybook.cli.airflow_api import DagRun
-from daybook.cli.parameters import read_texts, typed
+from daybook.cli.parameters import read_settings, read_texts, typed
 from daybook.cli.settings import Settings
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
@@ -25,11 +25,13 @@ class Request:
     notebook: Notebook
     workspace: Workspace
     parameters: dict[str, JsonValue]
+    settings: dict[str, JsonValue] = field(default_factory=dict)
 
     @property
     def conf(self) -> dict[str, JsonValue]:
         """What a DAG run is asked for with."""
-        return {**self.parameters, "workspace": self.workspace.name}
+        chosen: dict[str, JsonValue] = {RUN_SETTINGS: self.settings} if self.settings else {}
+        return {**self.parameters, "workspace": self.workspace.name, **chosen}
 
     def run_id(self, dag_run: DagRun) -> str:
         """The run that a DAG run of this request stands for."""
@@ -37,7 +39,12 @@ class Request:
 
 
 def ask(
-    settings: Settings, notebook_id: str, texts: Sequence[str], file: Path | None, workspace_name: str | None
+    settings: Settings,
+    notebook_id: str,
+    texts: Sequence[str],
+    file: Path | None,
+    workspace_name: str | None,
+    chosen: Sequence[str] = (),
 ) -> Request:
     """Checks a request.
 
@@ -46,7 +53,12 @@ def ask(
         InvalidSettings: the workspaces cannot be read.
     """
     return check(
-        settings, notebook_id, read_texts(texts), read_values(file) if file is not None else {}, workspace_name
+        settings,
+        notebook_id,
+        read_texts(texts),
+        read_values(file) if file is not None else {},
+        workspace_name,
+        settings_of_texts(read_settings(chosen)),
     )
 
 
@@ -56,6 +68,7 @@ def check(
     texts: Mapping[str, list[str]],
     values: Mapping[str, Any],
     workspace_name: str | None,
+    chosen: Mapping[str, JsonValue] | None = None,
 ) -> Request:
     """Checks a request whose values were read already.
 
@@ -65,6 +78,7 @@ def check(
         texts: values from a command line, spelled as in a link.
         values: values with a type already.
         workspace_name: where; None leaves it to the notebook or the installation.
+        chosen: settings of this run alone.
 
     Raises:
         InvalidRequest, InvalidSettings: as `ask` does.
@@ -77,6 +91,10 @@ def check(
         parameters = typed(notebook, texts, values)
     except InvalidRequest as error:
         summary = error.summary
+        faults += error.faults
+    try:
+        notebook = notebook.with_settings(chosen)
+    except InvalidRequest as error:
         faults += error.faults
     workspaces = settings.load_workspaces()
     workspace = None
@@ -94,4 +112,4 @@ def check(
             faults += error.faults
     if faults or workspace is None:
         raise InvalidRequest(summary, faults)
-    return Request(notebook, workspace, parameters)
+    return Request(notebook, workspace, parameters, dict(chosen or {}))

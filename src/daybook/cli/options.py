@@ -42,6 +42,16 @@ WorkspaceOption = Annotated[
     str | None,
     typer.Option("--workspace", "-w", help="The workspace; else the notebook's or the first one.", show_default=False),
 ]
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting of this run alone, within what the workspace allows: image, kernel, memory, cpu or "
+        "timeout_seconds; again for another.",
+        show_default=False,
+    ),
+]
 RunArgument = Annotated[
     str,
     typer.Argument(

@@ -11,8 +11,21 @@ from daybook.catalogue import Notebook, resolve
 from daybook.contract.errors import Fault, InvalidRequest
 
 
-def read_texts(given: Sequence[str]) -> dict[str, list[str]]:
-    """The values of `-p` by name, in order; a name given twice has two.
+def read_settings(given: Sequence[str]) -> dict[str, str]:
+    """The values of `--set` by name.
+
+    Raises:
+        InvalidRequest: some are not of the form name=value, or a name is given twice.
+    """
+    texts = read_texts(given, "--set")
+    twice = [Fault(f"--set {name}", "is given twice; give it once") for name, each in texts.items() if len(each) > 1]
+    if twice:
+        raise InvalidRequest("cannot read the settings", twice)
+    return {name: text for name, (text,) in texts.items()}
+
+
+def read_texts(given: Sequence[str], option: str = "-p") -> dict[str, list[str]]:
+    """The values of an option such as `-p` by name, in order; a name given twice has two.
 
     Raises:
         InvalidRequest: some are not of the form name=value.
@@ -22,7 +35,7 @@ def read_texts(given: Sequence[str]) -> dict[str, list[str]]:
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name.strip():
-            faults.append(Fault(f"-p {each}", "must be name=value"))
+            faults.append(Fault(f"{option} {each}", "must be name=value"))
         else:
             texts.setdefault(name.strip(), []).append(value)
     if faults:

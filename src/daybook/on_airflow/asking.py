@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from daybook.catalogue import Notebook
+from daybook.catalogue import RUN_SETTINGS, Notebook
 from daybook.contract.errors import InvalidRequest
 from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
@@ -21,6 +21,21 @@ ParametersFrom = Literal["arguments", "form", "request"]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What was asked for, not yet checked.
+
+    Attributes:
+        given: values by input name.
+        workspace: the workspace's name; None where none was named.
+        settings: those that were chosen for this run; see `Notebook.with_settings`.
+    """
+
+    given: dict[str, Any]
+    workspace: str | None
+    settings: object = None
+
+
+@dataclass(frozen=True)
 class PodPlan:
     """What the attempt's pod is made from."""
 
@@ -29,10 +44,8 @@ class PodPlan:
     resources: Resources
 
 
-def asked_for(
-    context: Any, source: ParametersFrom, entry: Notebook, render: Callable[[str], Any]
-) -> tuple[dict[str, Any], str | None]:
-    """The values of a DAG run's form, schedule or request, and the workspace if one was named.
+def asked_for(context: Any, source: ParametersFrom, entry: Notebook, render: Callable[[str], Any]) -> Asked:
+    """The values of a DAG run's form, schedule or request, and the workspace and settings if there are some.
 
     Args:
         context: Airflow's.
@@ -46,14 +59,14 @@ def asked_for(
     asked = {name: value for name, value in context["params"].items() if name != VOUCHER}
     if source == "request":
         refuse_unknown_keys(asked)
-        return asked["parameters"], asked.get(WORKSPACE)
+        return Asked(asked["parameters"], asked.get(WORKSPACE), asked.get(RUN_SETTINGS))
     run_type = context["dag_run"].run_type
     if entry.schedule and str(getattr(run_type, "value", run_type)) in UNATTENDED:
         # The form's defaults must not win over what the schedule says; what a backfill's conf says does.
         asked = {**entry.scheduled_parameters(render), **(context["dag_run"].conf or {})}
         asked.pop(VOUCHER, None)
-    workspace = asked.pop(WORKSPACE, None)
-    return asked, workspace
+    workspace, settings = asked.pop(WORKSPACE, None), asked.pop(RUN_SETTINGS, None)
+    return Asked(asked, workspace, settings)
 
 
 def refuse_unknown_keys(params: Mapping[str, Any]) -> None:

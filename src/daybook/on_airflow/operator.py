@@ -14,7 +14,15 @@ from daybook.contract.errors import DaybookError
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.arguments import refuse_unknown
-from daybook.on_airflow.asking import ParametersFrom, PodPlan, asked_for, enough_memory, for_pod, with_memory
+from daybook.on_airflow.asking import (
+    Asked,
+    ParametersFrom,
+    PodPlan,
+    asked_for,
+    enough_memory,
+    for_pod,
+    with_memory,
+)
 from daybook.on_airflow.assets import outlet_of
 from daybook.on_airflow.credentials.handover import Handover
 from daybook.on_airflow.credentials.of_pod import PodCredentials
@@ -243,19 +251,20 @@ class NotebookOperator(PodTask):
         return earlier.sealed and earlier.reason is Reason.CANCELLED
 
     def _asked(self, context: Any) -> tuple[Settings, Notebook, dict[str, Any], Workspace]:
-        """Which notebook is asked for, with which values, and where."""
+        """Which notebook is asked for, with which settings and values, and where."""
         settings = Settings.from_environment(os.environ)
         entry = self._entry or settings.load_catalogue().get(self._text(self.notebook, context))
-        given, name = dict(self.parameters), self._text(self.workspace, context)
+        asked = Asked(dict(self.parameters), self._text(self.workspace, context))
         if self.parameters_from != "arguments":
             environment = self.get_template_env()
-            given, name = asked_for(
+            asked = asked_for(
                 context,
                 self.parameters_from,
                 entry,
                 lambda text: self.render_template(text, context, environment),
             )
-        return settings, entry, given, settings.load_workspaces().get(name or entry.default_workspace)
+        workspace = settings.load_workspaces().get(asked.workspace or entry.default_workspace)
+        return settings, entry.with_settings(asked.settings), asked.given, workspace
 
     def _attach(self, reference: RunReference, settings: Settings | None = None) -> None:
         """Points this task at an attempt's record and pod."""

@@ -13,7 +13,7 @@ from airflow.api_fastapi.core_api.security import resolve_user_from_token
 from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
 
-from daybook.catalogue import Catalogue
+from daybook.catalogue import RUN_SETTINGS, Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.contract.keys import RUN_NOTEBOOK_DAG
 from daybook.contract.manifest import Manifest
@@ -48,15 +48,15 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
     def decide(dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
         return _decided(settings.load_catalogue(), settings, dag_id, conf, identity)
 
-    runs = Runs(users, decide, settings.load_catalogue, settings.load_workspaces)
-    waiting = Waiting(settings.load_catalogue, settings.load_workspaces)
+    runs = Runs(users, decide, settings.read_catalogue, settings.load_workspaces)
+    waiting = Waiting(settings.read_catalogue, settings.load_workspaces)
     world = World(
         user=users.identity,
         workspaces=settings.load_workspaces,
         bucket=settings.open_bucket,
         login_url=lambda url: get_auth_manager().get_url_login(next_url=url),
         airflow_url=lambda manifest: _airflow_url(settings.public_url, manifest),
-        catalogue=settings.load_catalogue,
+        catalogue=settings.read_catalogue,
         trigger=runs.trigger,
         cancel=runs.cancel,
         waiting=waiting.waiting,
@@ -74,7 +74,7 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
         settings = Settings.from_environment(environment)
     except InvalidSettings:
         return None  # an Airflow whose DAGs are not ours; our own could not be parsed either, and say so
-    catalogue = await asyncio.to_thread(settings.load_catalogue)
+    catalogue = await asyncio.to_thread(settings.read_catalogue)
     if dag_id != RUN_NOTEBOOK_DAG and dag_id not in catalogue.notebooks:
         return None
     identity = await _authorised(Request(scope), dag_id)
@@ -92,7 +92,7 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
 
 def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
     given, notebook_id = dict(conf), dag_id
-    workspace_name = given.pop(WORKSPACE, None)
+    workspace_name, settings_chosen = given.pop(WORKSPACE, None), given.pop(RUN_SETTINGS, None)
     if dag_id == RUN_NOTEBOOK_DAG:
         notebook_id, given = _request(given)
     notebook = catalogue.get(notebook_id)
@@ -101,7 +101,7 @@ def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[s
     workspaces = settings.load_workspaces()
     workspace = workspaces.get(workspace_name or notebook.default_workspace)
     require_access(identity, workspace, notebook)
-    require_within(workspace, notebook.run)
+    require_within(workspace, notebook.with_settings(settings_chosen).run)
     notebook.resolve(given)
     key = settings.voucher_key()
     if key is None or identity.user is None:

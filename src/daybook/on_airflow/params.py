@@ -7,13 +7,13 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from daybook.catalogue import Input, Notebook
+from daybook.catalogue import CHOOSABLE, RUN_SETTINGS, Input, Notebook
 from daybook.contract.errors import Fault
 
 WORKSPACE = "workspace"
-"""The one name of a run's settings that stands beside the inputs in the conf; inputs cannot be called so."""
+"""Where a run's conf says where it is to run; it stands beside the inputs, which cannot be called so."""
 
-REQUEST_KEYS = ("notebook", "parameters", WORKSPACE)
+REQUEST_KEYS = ("notebook", "parameters", WORKSPACE, RUN_SETTINGS)
 """What a request to `run_notebook` consists of."""
 
 _FORM_TYPES = {"textarea": "multiline"}
@@ -26,7 +26,7 @@ def unknown_keys(request: Iterable[str]) -> list[Fault]:
 
 
 def params_of(notebook: Notebook, workspaces: Iterable[str]) -> dict[str, Param]:
-    """The Params of a notebook's own DAG: its inputs, then the workspace.
+    """The Params of a notebook's own DAG: its inputs, then the workspace and the run's settings.
 
     Args:
         notebook: the catalogue's entry.
@@ -35,7 +35,8 @@ def params_of(notebook: Notebook, workspaces: Iterable[str]) -> dict[str, Param]
     filled = set(notebook.schedule.parameters) if notebook.schedule else set()
     params = {item.name: _param(item, filled_by_schedule=item.name in filled) for item in notebook.inputs}
     allowed = [name for name in workspaces if not notebook.workspaces or name in notebook.workspaces]
-    return {**params, WORKSPACE: workspace_param(allowed, notebook.default_workspace)}
+    where = workspace_param(allowed, notebook.default_workspace)
+    return {**params, WORKSPACE: where, RUN_SETTINGS: settings_param()}
 
 
 def workspace_param(names: list[str], default: str | None = None) -> Param:
@@ -47,6 +48,19 @@ def workspace_param(names: list[str], default: str | None = None) -> Param:
         title="Workspace",
         section="Run settings",
         **schema,
+    )
+
+
+def settings_param() -> Param:
+    """The settings that may be chosen for one run; what they may be is checked when the run is triggered."""
+    return Param(
+        None,
+        description=f"For this run alone, within what the workspace allows: {', '.join(CHOOSABLE)}; "
+        'such as {"memory": "4Gi"}.',
+        title="Settings",
+        section="Run settings",
+        type=["object", "null"],
+        propertyNames={"enum": [*CHOOSABLE]},
     )
 
 
@@ -64,6 +78,7 @@ def request_params(notebooks: Iterable[str], workspaces: Iterable[str]) -> dict[
             type=["string", "null"],
             enum=[*workspaces, None],
         ),
+        RUN_SETTINGS: settings_param(),
     }
 
 

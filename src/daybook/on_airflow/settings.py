@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daybook.catalogue import Catalogue, load_catalogue
+from daybook.catalogue import Catalogue, cached_catalogue, load_catalogue
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.variables import (
     CATALOGUE_VARIABLE,
@@ -74,6 +74,10 @@ class Settings:
     def load_catalogue(self) -> Catalogue:
         """The catalogue as it is on disk now."""
         return load_catalogue(self.catalogue_paths)
+
+    def read_catalogue(self) -> Catalogue:
+        """The same, at most a second old, for a process that needs it at each request."""
+        return cached_catalogue(self.catalogue_paths).read()
 
     def load_workspaces(self) -> Workspaces:
         """The workspaces in force: as they are on disk now or, while that is faulty, the last good ones.

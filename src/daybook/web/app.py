@@ -11,6 +11,7 @@ from daybook.web.history import History
 from daybook.web.pages import catalogue, compare, form, history, run, static
 from daybook.web.rendering import make_templates
 from daybook.web.site import Site
+from daybook.web.tokens.csrf import Csrf
 from daybook.web.world import World
 
 ROUTERS = (
@@ -22,7 +23,7 @@ ROUTERS = (
 def create_app(world: World) -> FastAPI:
     """The app to be mounted; everything outside it comes through `world`."""
     app = FastAPI(title="Daybook", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.site = Site(world, make_templates(), History(world.state, world.bucket))
+    app.state.site = Site(world, make_templates(), History(world.state, world.bucket), Csrf(world.key))
     handle_errors(app, world)
     app.add_middleware(BodyLimit)
     for router in ROUTERS:

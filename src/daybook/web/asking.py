@@ -10,15 +10,19 @@ from pydantic import JsonValue
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from daybook.catalogue import Notebook
+from daybook.catalogue import RUN_SETTINGS, Notebook
 from daybook.catalogue.inputs import Source
 from daybook.contract.errors import Fault, Faulty, InvalidRequest, NotAllowed
 from daybook.web.site import Site
+from daybook.web.tokens.bearer import is_bearer
 from daybook.web.world import Asked, Order
 from daybook.workspaces import Identity, Workspace, require_access, require_within
 
 WORKSPACE = "workspace"
 """Where a run's conf says where it is to run."""
+
+RUNS_PATH = "/api/v1/runs"
+"""Where programs post what they want to run, below the pages' mount."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,18 @@ class Checked:
         notebook: with the settings that were chosen.
         workspace: where.
         parameters: typed, with defaults.
+        settings: the run's settings that were chosen.
     """
 
     notebook: Notebook
     workspace: Workspace
     parameters: dict[str, JsonValue]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def order(self, idempotency: str | None = None) -> Order:
         """What Airflow is asked for."""
-        conf = {**self.parameters, WORKSPACE: self.workspace.name}
+        chosen = {name: value for name, value in self.settings.items() if value is not None}
+        conf = {**self.parameters, WORKSPACE: self.workspace.name, **({RUN_SETTINGS: chosen} if chosen else {})}
         return Order(self.notebook.id, self.workspace.name, conf, idempotency)
 
 
@@ -77,13 +84,17 @@ def check(site: Site, user: Identity, wish: Wish) -> Checked:
     except InvalidRequest as error:
         faults += error.faults
     try:
+        notebook = notebook.with_settings(wish.settings)
+    except InvalidRequest as error:
+        faults += error.faults
+    try:
         workspace = choose_workspace(site, user, notebook, wish.workspace)
         require_within(workspace, notebook.run)
     except InvalidRequest as error:
         faults += error.faults or [Fault(WORKSPACE, error.summary)]
     if faults or workspace is None:
         raise InvalidRequest(f"Notebook '{notebook.id}' cannot run like this", faults)
-    return Checked(notebook, workspace, parameters)
+    return Checked(notebook, workspace, parameters, wish.settings)
 
 
 async def ask(
@@ -97,6 +108,25 @@ async def ask(
     """
     checked = await run_in_threadpool(check, site, user, wish)
     return checked, await site.world.trigger(request, user, checked.order(idempotency))
+
+
+def wants_request(request: Request) -> bool:
+    """Whether a program with a token of its own follows a link, and wants to be told what it means."""
+    accepted = request.headers.get("accept", "")
+    return is_bearer(request) and "application/json" in accepted and "text/html" not in accepted
+
+
+def request_of(checked: Checked, site: Site) -> dict[str, Any]:
+    """What a link means: the request it would make, and how to make it. Nothing is run by looking at a link."""
+    body = {
+        "notebook": checked.notebook.id,
+        "workspace": checked.workspace.name,
+        "parameters": checked.parameters,
+        RUN_SETTINGS: {name: value for name, value in checked.settings.items() if value is not None},
+    }
+    settings = site.world.settings
+    url = f"{settings.public_url}{settings.mount}{RUNS_PATH}"
+    return {"request": body, "run": {"method": "POST", "url": url, "media_type": "application/json", "body": body}}
 
 
 def visible_notebook(site: Site, user: Identity, notebook_id: str) -> Notebook:
@@ -113,7 +143,7 @@ def visible_notebook(site: Site, user: Identity, notebook_id: str) -> Notebook:
 
 def runnable_in(site: Site, user: Identity, notebook: Notebook) -> list[Workspace]:
     """The workspaces in which somebody may run a notebook."""
-    return [each for each in site.workspaces_of(user) if _may_run(user, each, notebook)]
+    return [each for each in site.workspaces_of(user) if may_run(user, each, notebook)]
 
 
 def choose_workspace(site: Site, user: Identity, notebook: Notebook, name: str | None) -> Workspace:
@@ -136,7 +166,8 @@ def choose_workspace(site: Site, user: Identity, notebook: Notebook, name: str |
     )
 
 
-def _may_run(user: Identity, workspace: Workspace, notebook: Notebook) -> bool:
+def may_run(user: Identity, workspace: Workspace, notebook: Notebook) -> bool:
+    """Whether somebody may run a notebook in a workspace."""
     try:
         require_access(user, workspace, notebook)
     except Faulty:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Mapping
 
 from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException as HttpError
 from starlette.requests import Request
 
-from daybook.contract.errors import InvalidSettings, StoreFailed
+from daybook.contract.errors import Faulty, InvalidSettings, StoreFailed
 from daybook.storage import ObjectMissing
 from daybook.web import headers
 from daybook.web.world import NotLoggedIn, World
@@ -51,3 +51,15 @@ def handle_errors(app: FastAPI, world: World) -> None:
 def told(status: int, text: object, more: Mapping[str, str] | None = None) -> Response:
     """One plain line."""
     return PlainTextResponse(f"{text}\n", status, headers={**headers.FILE, **(more or {})})
+
+
+def problem(status: int, error: Faulty) -> Response:
+    """A problem document (RFC 9457) that names every fault."""
+    content = {
+        "type": "about:blank",
+        "title": error.summary,
+        "status": status,
+        "detail": str(error),
+        "faults": [{"where": fault.where, "message": fault.message} for fault in error.faults],
+    }
+    return JSONResponse(content, status, headers=headers.FILE, media_type="application/problem+json")

@@ -8,7 +8,13 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from daybook.web.words import bytes_for_people, duration_for_people, value_for_people, when_for_people
+from daybook.web.words import (
+    bytes_for_people,
+    duration_for_people,
+    moment_for_people,
+    value_for_people,
+    when_for_people,
+)
 
 
 def make_templates() -> Environment:
@@ -21,6 +27,7 @@ def make_templates() -> Environment:
         "bytes": bytes_for_people,
         "duration": duration_for_people,
         "when": when_for_people,
+        "moment": moment_for_people,
         "path": lambda path: quote(path, safe="/"),
     }
     environment.filters.update(filters)

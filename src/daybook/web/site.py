@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
@@ -15,6 +15,9 @@ from daybook.web.static import VERSION
 from daybook.web.world import World
 from daybook.workspaces import Identity, Workspace, may_see
 
+if TYPE_CHECKING:
+    from daybook.web.tokens.csrf import Csrf  # which needs to know what a site is
+
 
 @dataclass(frozen=True)
 class Site:
@@ -24,11 +27,13 @@ class Site:
         world: the ports to the outside.
         templates: the pages' templates.
         history: what is known of all runs without reading their records.
+        csrf: makes and knows the tokens in forms.
     """
 
     world: World
     templates: Environment
     history: History
+    csrf: Csrf
 
     def page(self, template: str, status: int = 200, **context: object) -> HTMLResponse:
         """A page of ours; `here` and `user` are for the head that all pages share."""

@@ -45,6 +45,11 @@ def when_for_people(moment: str | None) -> str:
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def moment_for_people(moment: datetime) -> str:
+    """A moment as `2026-11-23 01:02 UTC`; one that names no zone is UTC's."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def value_for_people(value: Any) -> str:
     """A parameter or result: text as it is, anything else as JSON writes it; what is very long is cut."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

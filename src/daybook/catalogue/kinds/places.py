@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,10 +98,15 @@ def bbox(value: object, _: Constraints) -> list[JsonValue]:
 
 
 def _sides(value: list[Any]) -> list[float]:
+    return _each_side(value, lambda item, limit: number(item, Constraints(minimum=-limit, maximum=limit)))
+
+
+def _each_side(value: Sequence[Any], do: Callable[[Any, float], float]) -> list[float]:
+    """What becomes of each side, by what it is and how far it may go; every bad one is named."""
     sides, faults = [], []
     for (name, limit), item in zip(_BBOX_LIMITS, value, strict=True):
         try:
-            sides.append(number(item, Constraints(minimum=-limit, maximum=limit)))
+            sides.append(do(item, limit))
         except Refused as error:
             faults += [(f".{name}", message) for _, message in error.faults]
     if faults:
@@ -113,7 +118,10 @@ def read_bbox(texts: Sequence[str], _: Constraints) -> JsonValue:
     """Read `1,2,3,4`, a JSON array, or four values of one name."""
     if is_array(texts):
         return read_json(texts[0])
-    return [read_number(text.strip()) for text in (one(texts).split(",") if len(texts) == 1 else texts)]
+    parts = [text.strip() for text in (one(texts).split(",") if len(texts) == 1 else texts)]
+    if len(parts) != len(_BBOX_LIMITS):
+        return [read_number(part) for part in parts]
+    return list(_each_side(parts, lambda part, _: read_number(part)))
 
 
 def write_bbox(value: Any, _: Constraints) -> list[str]:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daybook.cli.options import JsonOption, ParameterOption, ParametersOption, ProjectOption, WorkspaceOption
+from daybook.cli.options import (
+    JsonOption,
+    ParameterOption,
+    ParametersOption,
+    ProjectOption,
+    SettingOption,
+    WorkspaceOption,
+)
 
 if TYPE_CHECKING:
     from daybook.cli.airflow_api import AirflowApi
@@ -27,6 +34,7 @@ def run(
     parameter: ParameterOption = None,
     parameters: ParametersOption = None,
     workspace: WorkspaceOption = None,
+    setting: SettingOption = None,
     follow: Annotated[bool, typer.Option(help="Wait for the end and show it; else only ask for the run.")] = True,
     project: ProjectOption = None,
     json: JsonOption = False,
@@ -38,7 +46,8 @@ def run(
     143 interrupted.
 
     Examples: `daybook run flights_delays -p origin=JFK -p minimum_delay=15` ·
-    `daybook run ndvi_calculation --parameters request.json --no-follow --json`
+    `daybook run ndvi_calculation --parameters request.json --no-follow --json` ·
+    `daybook run flights_delays --set memory=4Gi`
     """
     from daybook.cli.airflow_api import AirflowApi
     from daybook.cli.asking import ask
@@ -48,7 +57,7 @@ def run(
 
     terminal = Terminal(json)
     settings = Settings.find(project)
-    request = ask(settings, notebook, parameter or (), parameters, workspace)
+    request = ask(settings, notebook, parameter or (), parameters, workspace, setting or ())
     with AirflowApi(settings.api()) as api:
         asked = ask_for(api, settings, request, terminal)
         terminal.say(f"run {asked.run_id}")
