@@ -10,12 +10,13 @@ from builders import RUN_ID, a_manifest, a_run_id, an_output
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import Files, Manifest, NotebookRecord, SideFile, State
-from daybook.storage import open_store, record_of
+from daybook.storage import Store, open_store, record_of
 from daybook.web import headers
 from daybook.web.app import create_app
 
 pytestmark = pytest.mark.anyio
 
+SIGNED = Store.signed
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -26,8 +27,8 @@ def assert_marked(answer, marks):
 def test_the_marks_are_exactly_these():
     """What a browser may do with each kind of answer: a change here is a change of the security page."""
     assert headers.PAGE["Content-Security-Policy"] == (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-src 'self'; "
-        "frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
     )
     assert headers.NOTEBOOK["Content-Security-Policy"] == (
         "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
@@ -296,3 +297,57 @@ async def test_the_notebook_of_a_run_that_goes_on_is_as_of_its_last_flush(client
     answer = await client.get(f"{page}/notebook.ipynb")
     assert answer.json()["cells"][0]["outputs"] == [shown]
     assert_marked(answer, headers.FILE)
+
+
+@pytest.fixture
+def s3_bucket():
+    """A bucket that signs links; nothing is asked of it here."""
+    environment = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+    return open_store("s3://runs", environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "downloads", "is_signed"),
+    [
+        ("a.parquet", 2_000_000, "signed", True),
+        ("a.parquet", 1000, "signed", False),
+        ("a.parquet", 2_000_000, "streamed", False),
+        ("a.png", 2_000_000, "signed", False),
+        ("a.html", 2_000_000, "signed", False),
+        ("a.svg", 2_000_000, "signed", False),
+    ],
+)
+async def test_large_outputs_come_by_a_link_into_the_bucket_where_that_is_set(
+    world, bucket, save, s3_bucket, monkeypatch, name, size, downloads, is_signed
+):
+    types = {
+        "parquet": "application/vnd.apache.parquet",
+        "png": "image/png",
+        "html": "text/html",
+        "svg": "image/svg+xml",
+    }
+    output = an_output(name, size=size, media_type=types[name.rpartition(".")[2]])
+    page = save(a_manifest(outputs=(output,)), {output.key: b"x"})
+    here = s3_bucket.below(record_of(bucket, RUN_ID).store.url_of("").removeprefix("memory://").strip("/"))
+    monkeypatch.setattr(Store, "signed", lambda _, key, seconds: SIGNED(here, key, seconds))
+    app = create_app(dataclasses.replace(world, settings=dataclasses.replace(world.settings, downloads=downloads)))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
+    ) as bob:
+        answer = await bob.get(f"{page}/outputs/{name}")
+    assert answer.status_code == (302 if is_signed else 200)
+    if is_signed:
+        link = httpx.URL(answer.headers["location"])
+        assert (link.params["X-Amz-Expires"], link.path.endswith(f"{RUN_ID}/outputs/{name}")) == ("60", True)
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_bucket_that_signs_nothing_is_streamed_whatever_is_set(world, save):
+    output = an_output("a.bin", size=2_000_000, media_type="application/octet-stream")
+    page = save(a_manifest(outputs=(output,)), {output.key: b"x"})
+    app = create_app(dataclasses.replace(world, settings=dataclasses.replace(world.settings, downloads="signed")))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
+    ) as bob:
+        assert (await bob.get(f"{page}/outputs/a.bin")).content == b"x"

@@ -1,8 +1,11 @@
 """The page of a run: what it says of each state, and that nothing in a record can make it say or do anything else."""
 
+import dataclasses
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
+import httpx
 import pytest
 
 from builders import RUN_ID, a_manifest, an_output
@@ -19,9 +22,13 @@ from daybook.contract.manifest import (
 )
 from daybook.contract.request import AirflowCoordinates
 from daybook.web import headers
+from daybook.web.app import create_app
 from daybook.web.words import MAX_VALUE_CHARACTERS
 
 pytestmark = pytest.mark.anyio
+
+HERE = f"/runs/open/{RUN_ID}"
+SHARED = ("#main", "/", "/runs")
 
 
 class Page(HTMLParser):
@@ -43,6 +50,10 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         self._open.append("/" + tag)
+
+    def links(self):
+        """The links of the page itself, without those of the head that all pages share; without the run's own path."""
+        return [link.removeprefix(f"{HERE}/") for link in self.all("a", "href") if link not in SHARED]
 
     def all(self, tag, attribute):
         return [attributes.get(attribute) for name, attributes in self.tags if name == tag]
@@ -70,7 +81,7 @@ async def test_a_run_that_succeeded_tells_its_results_and_where_its_files_are(cl
     page = await page_of(client, save(manifest))
     for words in (
         "Delays of flights",
-        "workspace local",
+        "Workspace local",
         "succeeded took 12.0 s started 2026-11-23 01:02:04 UTC by alice",
         "mean_delay 12.3",
         "origin JFK minimum_delay 15 token the secret service-token",
@@ -78,22 +89,23 @@ async def test_a_run_that_succeeded_tells_its_results_and_where_its_files_are(cl
         "python3 (python 3.11.7)",
         "4.3.0 app-1",
         "team/image:1",
-        "a b/ü#1.csv text/csv 1.2 MB",
+        "a b/ü#1.csv first rows text/csv 1.2 MB",
         "2 packages numpy 2.0 pandas 2.3.3",
     ):
         assert words in page.text
-    assert page.all("a", "href") == [
-        f"{RUN_ID}/notebook",
-        f"{RUN_ID}/notebook.ipynb",
-        f"{RUN_ID}/log",
-        f"{RUN_ID}/manifest.json",
-        f"{RUN_ID}/outputs/a%20b/%C3%BC%231.csv",
-        f"{RUN_ID}/outputs/plot.png",
-        f"{RUN_ID}/outputs/plot.png",
+    assert page.links() == [
+        "notebook",
+        "notebook.ipynb",
+        "log",
+        "manifest.json",
+        "outputs/a%20b/%C3%BC%231.csv",
+        "preview/a%20b/%C3%BC%231.csv",
+        "outputs/plot.png",
+        "outputs/plot.png",
     ]
-    assert page.all("img", "src") == [f"{RUN_ID}/outputs/plot.png"]
+    assert page.all("img", "src") == [f"{HERE}/outputs/plot.png"]
     assert page.all("img", "alt") == ["plot.png"]
-    assert page.all("iframe", "src") == [f"{RUN_ID}/notebook"]
+    assert page.all("iframe", "src") == [f"{HERE}/notebook"]
     assert page.all("iframe", "sandbox") == ["allow-scripts"]
 
 
@@ -104,8 +116,9 @@ async def test_every_link_leads_somewhere(client, save):
         dict.fromkeys(("notebook.html", "notebook.ipynb", "log.txt", output.key), b"x"),
     )
     page = await page_of(client, path)
-    for link in page.all("a", "href"):
-        assert (await client.get(path.rsplit("/", 1)[0] + "/" + link)).status_code == 200, link
+    assert len(page.links()) == 6
+    for link in page.links():
+        assert (await client.get(f"{path}/{link}")).status_code == 200, link
 
 
 async def test_a_run_that_failed_tells_where_and_why(client, save):
@@ -157,8 +170,7 @@ async def test_a_run_that_runs_tells_how_far_it_is(client, save):
     )
     page = await page_of(client, save(manifest))
     assert "running started" in page.text
-    assert "cell 3 is running" in page.text
-    assert "2 of 5 succeeded" in page.text
+    assert "2 of 5 cells succeeded; cell 3 is running" in page.text
     assert "Nothing recorded yet." in page.text
     assert page.all("iframe", "src") == []
 
@@ -170,7 +182,7 @@ async def test_a_run_that_waits_has_hardly_anything_to_tell(client, save):
     page = await page_of(client, save(manifest))
     assert "queued" in page.text
     assert "Parameters None." in page.text
-    assert page.all("a", "href") == ["?refresh=off", f"{RUN_ID}/manifest.json"]
+    assert page.links() == ["?refresh=off", "manifest.json"]
 
 
 @pytest.mark.parametrize("state", State)
@@ -178,13 +190,16 @@ async def test_a_run_that_waits_has_hardly_anything_to_tell(client, save):
 async def test_a_page_loads_itself_anew_only_while_its_run_is_not_sealed(client, save, state, sealed):
     page = await page_of(client, save(a_manifest(state=state, sealed=sealed)))
     assert page.all("meta", "http-equiv") == ([None, None, "refresh"] if not sealed else [None, None])
+    followed = [each["data-events"] for _, each in page.tags if "data-events" in each]
+    assert followed == ([] if sealed else [f"/api/v1{HERE}/events"])
 
 
 async def test_loading_anew_can_be_paused_by_whoever_reads(client, save):
     path = save(unsealed(state=State.RUNNING))
     page = await page_of(client, path + "?refresh=off")
     assert "refresh" not in page.all("meta", "http-equiv")
-    assert page.all("a", "href")[0] == RUN_ID
+    assert page.links()[0] == path
+    assert not [each for tag, each in page.tags if "data-events" in each]
 
 
 async def test_a_later_attempt_says_which_it_is(client, save):
@@ -230,13 +245,19 @@ def hostile_manifest(text):
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_nothing_in_a_record_becomes_markup(client, save, text):
-    harmless = await page_of(client, save(hostile_manifest("x"), {}))
-    hostile = await page_of(client, save(hostile_manifest(text).model_copy(update={"attempt": 2}), {}))
+async def test_nothing_in_a_record_becomes_markup(client, save, bucket, text):
+    async def page_with(words):
+        for each in list(bucket.objects()):
+            bucket.delete(each.key)
+        save(hostile_manifest(words))
+        return await page_of(client, save(hostile_manifest(words).model_copy(update={"attempt": 2})))
+
+    harmless, hostile = await page_with("x"), await page_with(text)
     assert [tag for tag, _ in hostile.tags if tag not in ("dt", "dd")] == [
         tag for tag, _ in harmless.tags if tag not in ("dt", "dd")
     ]
-    assert not {"script", "object", "embed", "form", "base"} & {tag for tag, _ in hostile.tags}
+    assert not {"object", "embed", "form", "base"} & {tag for tag, _ in hostile.tags}
+    assert hostile.all("script", "src") == harmless.all("script", "src")
     attributes = {name for _, each in hostile.tags for name in each}
     assert attributes == {name for _, each in harmless.tags for name in each}
     assert hostile.text.count(" ".join(text.split())) >= 15
@@ -280,7 +301,92 @@ async def test_the_bar_of_cells_adds_up(client, save):
     assert sum(int(share) for share in re.findall(r'style="flex: (\d+)"', text)) == 9
 
 
-async def test_the_page_runs_no_script_at_all(client, save):
+async def test_the_page_has_no_script_but_its_own_file(client, save):
     page = await page_of(client, save(a_manifest()))
     assert not [name for _, each in page.tags for name in each if name.startswith("on")]
-    assert "script" not in {tag for tag, _ in page.tags}
+    assert [each.partition("?")[0] for each in page.all("script", "src")] == ["/static/run.js"]
+
+
+async def test_the_end_of_the_log_is_shown_and_leads_to_all_of_it(client, save):
+    log = "".join(f"line {n} <b>\n" for n in range(300)).encode()
+    page = await page_of(client, save(a_manifest(state=State.FAILED), {"log.txt": log}))
+    assert "line 99 <b>" not in page.text
+    assert "line 100 <b> line 101 <b>" in page.text
+    assert "The last lines; all of it ." in page.text
+    assert "b" not in {tag for tag, _ in page.tags}
+
+
+async def test_of_a_very_long_log_only_the_end_is_read(client, save, monkeypatch):
+    monkeypatch.setattr("daybook.web.pages.run_view.LOG_BYTES", 25)
+    page = await page_of(
+        client, save(a_manifest(state=State.FAILED), {"log.txt": b"0123456789\nabcdefghij\nZ\xc3\xbcrich\xff"})
+    )
+    assert "abcdefghij Zürich\ufffd" in page.text
+    assert "9" not in page.text.partition("Log")[2].partition("The last lines")[0]
+
+
+async def test_a_log_that_is_empty_or_gone_is_no_harm(client, save):
+    path = save(a_manifest(state=State.FAILED))
+    assert "The end of the log" not in (await client.get(path)).text
+    save(a_manifest(state=State.FAILED), {"log.txt": b""})
+    assert (await client.get(path)).status_code == 200
+
+
+async def test_earlier_attempts_are_listed_with_how_they_ended_and_their_files(client, save):
+    first = a_manifest(state=State.LOST, reason=Reason.POD_GONE, message="the pod <i>went</i>", sealed_by="operator")
+    save(first, {"log.txt": b"first log", "notebook.html": b"first page", "notebook.ipynb": b"{}"})
+    path = save(a_manifest(attempt=2, files=Files(log="attempts/2/log.txt")), {"attempts/2/log.txt": b"second log"})
+    page = await page_of(client, path)
+    assert (
+        "1 lost · pod gone the pod <i>went</i> 2026-11-23 01:02:04 UTC, took 12.0 s notebook log manifest" in page.text
+    )
+    assert {"attempts/1/notebook", "attempts/1/log", "attempts/1/manifest.json"} <= set(page.links())
+    assert (await client.get(f"{path}/attempts/1/log")).text == "first log"
+    assert (await client.get(f"{path}/attempts/2/log")).text == "second log"
+    assert (await client.get(f"{path}/attempts/1/notebook")).headers["content-security-policy"].startswith("sandbox")
+    assert (await client.get(f"{path}/attempts/1/notebook.ipynb")).text == "{}"
+    assert (await client.get(f"{path}/attempts/1/manifest.json")).json()["state"] == "lost"
+    for none in ("0", "3", "-1"):
+        assert (await client.get(f"{path}/attempts/{none}/log")).status_code == 404
+
+
+async def test_pictures_are_shown_up_to_a_size_and_a_number(client, save):
+    small = [an_output(f"{n}.png", media_type="image/png") for n in range(30)]
+    large = an_output("large.png", media_type="image/png", size=50_000_000)
+    page = await page_of(client, save(a_manifest(outputs=(large, *small))))
+    assert page.all("img", "src") == [f"{HERE}/outputs/{n}.png" for n in range(24)]
+    assert page.all("img", "loading") == ["lazy"] * 24
+    assert "outputs/large.png" in page.links()
+
+
+@pytest.mark.parametrize(
+    ("template", "link"),
+    [
+        (
+            "https://lab.test/{workspace}?run={run_id}&n={notebook}",
+            f"https://lab.test/open?run={RUN_ID}&n=a%2Fb%26c%3D%7Burl%7D",
+        ),
+        (
+            "https://lab.test/?url={url}",
+            f"https://lab.test/?url=https%3A%2F%2Fdaybook.test%2Fruns%2Fopen%2F{RUN_ID}%2Fnotebook.ipynb",
+        ),
+        (None, None),
+    ],
+)
+async def test_a_link_to_jupyterlab_is_made_from_the_settings_template(world, save, template, link):
+    settings = dataclasses.replace(world.settings, jupyter_link=template, public_url="https://daybook.test")
+    path = save(a_manifest(notebook=NotebookRecord(id="a/b&c={url}", source="x")))
+    app = create_app(dataclasses.replace(world, settings=settings))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
+    ) as bob:
+        found = [each for each in (await page_of(bob, path)).links() if "lab.test" in each]
+    assert found == ([link] if link else [])
+
+
+async def test_the_expected_time_is_shown_while_it_runs(client, save, monkeypatch):
+    monkeypatch.setattr("daybook.web.history.History.expected_seconds", lambda *_: 90.0)
+    save(a_manifest(state=State.RUNNING, sealed=False, timings=Timings(started_at=datetime.now(UTC).isoformat())))
+    text = (await page_of(client, HERE)).text
+    assert re.search(r"for \d\.\d s of about 1 min 30 s", text)
+    assert "about" not in (await page_of(client, save(a_manifest()))).text

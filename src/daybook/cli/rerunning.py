@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from daybook.catalogue import Notebook, digest_of
@@ -16,7 +15,7 @@ from daybook.cli.waiting import Waiting, look_up
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.manifest import Manifest
-from daybook.runner.redaction import MARKS
+from daybook.contract.repeating import given_values
 from daybook.storage import RunRecord, open_store
 
 
@@ -71,22 +70,6 @@ def ask_again(settings: Settings, old: Manifest, workspace_name: str | None) -> 
     return check(settings, old.notebook.id, {}, values, workspace_name or old.workspace)
 
 
-def given_values(old: Manifest) -> dict[str, Any]:
-    """The values of a run, with its references to secrets among them.
-
-    Raises:
-        InvalidRequest: a value is not in the record, for it held a secret.
-    """
-    faults = [
-        Fault(name, "held a secret, which the record does not keep; run the notebook anew and give it")
-        for name, value in old.parameters.items()
-        if any(mark in text for text in _texts(value) for mark in MARKS)
-    ]
-    if faults:
-        raise InvalidRequest(f"run {old.run_id} cannot be made again by its record", faults)
-    return {**old.parameters, **old.secrets}
-
-
 def sha256_now(notebook: Notebook) -> str | None:
     """The digest of a notebook's file as it is now; None for one elsewhere that the catalogue does not pin."""
     digest = notebook.digest
@@ -108,15 +91,3 @@ def _record_at(place: str) -> RunRecord | None:
     folder = unquote(urlsplit(place).path) if place.startswith("file:") else place
     remote = "://" in folder
     return RunRecord(open_store(place, os.environ)) if remote or Path(folder).is_dir() else None
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _texts(key)
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)

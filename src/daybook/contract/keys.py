@@ -38,6 +38,7 @@ LOG_FILE = "log.txt"
 SOURCE_FILE = "source.ipynb"
 OUTPUTS = "outputs"
 SIDE_FILES = "side"
+PREVIEWS = "previews"
 JOURNAL = "journal"
 PIN = "pin.json"
 """Beside the manifest of a run that retention must leave alone."""
@@ -239,6 +240,10 @@ class AttemptKeys:
     def side_file(self, name: str) -> str:
         """Output of a cell that was too large for the notebook."""
         return f"{self.prefix}{SIDE_FILES}/{name}"
+
+    def preview(self, path: str) -> str:
+        """A small look into an output that is a table, by the output's path."""
+        return f"{self.prefix}{PREVIEWS}/{path}.json"
 
     @property
     def manifest(self) -> str:

@@ -139,6 +139,9 @@ class Output(Frozen):
     size: int = Field(description="bytes")
     sha256: str
     media_type: str
+    preview: str | None = Field(
+        default=None, description="key of a small look into a table (`TablePreview`), relative to the run's prefix"
+    )
 
 
 class SideFile(Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +18,12 @@ from daybook.runner.document import to_bytes, write_notebook
 from daybook.runner.ending import Ending
 from daybook.runner.outputs import OutputFile, collect
 from daybook.runner.patience import Patience
+from daybook.runner.previews import previews_of
 from daybook.runner.uploading import Upload, delete_all, upload_all
 from daybook.storage import StaleAttempt
 
 _NOTEBOOK = "application/x-ipynb+json"
+_JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
         found["packages"] = records.packages_of(attempt.kernel)
     uploads = [Upload(attempt.keys.output(each.path), each.file, each.media_type, digested=True) for each in outputs]
     uploads += [Upload(listed.key, path, listed.media_type) for path, listed in side_files]
+    uploads += _previews(attempt, outputs)
     if notebook is not None:
         uploads.append(Upload(attempt.keys.notebook, notebook, _NOTEBOOK))
     if page is not None:
@@ -122,6 +126,16 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
     if attempt.source is not None and not attempt.source_is_staged:
         uploads.append(Upload(attempt.source_key, attempt.source, _NOTEBOOK))
     return Record(uploads, outputs, found)
+
+
+def _previews(attempt: Attempt, outputs: list[OutputFile]) -> list[Upload]:
+    """A small look into each output that is a table; a run that was told to stop has no time for them."""
+    if attempt.interruption.name:
+        return []
+    return [
+        Upload(attempt.keys.preview(path), json.dumps(attempt.redactor.json(found)).encode(), _JSON, digested=True)
+        for path, found in previews_of(outputs, attempt.log.say).items()
+    ]
 
 
 def _final_notebook(attempt: Attempt, ending: Ending) -> Path | bytes | None:

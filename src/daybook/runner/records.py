@@ -115,7 +115,7 @@ def without_secrets(manifest: Manifest, redactor: Redactor) -> Manifest:
 
 
 def outputs_of(files: Iterable[OutputFile], keys: AttemptKeys, digests: Mapping[str, str]) -> tuple[Output, ...]:
-    """Output files as the manifest lists them; the digests are by key."""
+    """Output files as the manifest lists them; the digests, of previews too, are by key."""
     return tuple(
         Output(
             path=each.path,
@@ -123,6 +123,7 @@ def outputs_of(files: Iterable[OutputFile], keys: AttemptKeys, digests: Mapping[
             size=each.size,
             sha256=digests[keys.output(each.path)],
             media_type=each.media_type,
+            preview=keys.preview(each.path) if keys.preview(each.path) in digests else None,
         )
         for each in files
         if keys.output(each.path) in digests

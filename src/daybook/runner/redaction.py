@@ -19,13 +19,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from daybook.contract.repeating import MARKS
 from daybook.runner.disguises import disguises_of
 from daybook.runner.known_secrets import SHORTEST_INPUT, Secret, secrets_of
 
 __all__ = ["Redactor", "Secret", "StreamRedactor", "secrets_of"]
 
-MARKS = ("[redacted]", "[hidden]", "[***]")
-"""By which a reader knows that a secret was taken out."""
 _MARKS = (*MARKS, "[]")
 """What stands in place of a secret: nothing that JSON, HTML or a URL's path would escape. The first that is not itself
 (part of) a secret is taken."""

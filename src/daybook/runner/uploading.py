@@ -24,7 +24,7 @@ class Upload:
         key: relative to the run's prefix.
         content: bytes, or a file.
         media_type: of it.
-        digested: whether the file's SHA-256 is wanted; it is computed while the file is on its way.
+        digested: whether its SHA-256 is wanted; that of a file is computed while it is on its way.
     """
 
     key: str
@@ -91,4 +91,4 @@ def _written(store: Store, upload: Upload, parts: int, patience: Patience) -> st
     if upload.digested and isinstance(content, Path):
         return patience.run(partial(store.upload, upload.key, content, upload.media_type, parts))
     patience.run(partial(store.write, upload.key, content, upload.media_type, parts))
-    return None
+    return hashlib.sha256(content).hexdigest() if upload.digested and isinstance(content, bytes) else None

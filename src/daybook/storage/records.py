@@ -55,6 +55,19 @@ class RunRecord:
         text, _ = self._read()
         return self._parsed(text)
 
+    def read_newer(self, tag: str | None) -> tuple[Manifest | None, str | None] | None:
+        """The manifest, or None where there is none, with its tag; nothing while it is still the one of that tag.
+
+        Raises:
+            UnreadableManifest: what lies there is no manifest of this version.
+            StoreFailed: the bucket does not answer.
+        """
+        try:
+            found = self.store.read_newer(keys.MANIFEST, tag)
+        except ObjectMissing:
+            return None, None
+        return found and (self._parsed(found[0]), found[1])
+
     def write(self, manifest: Manifest) -> None:
         """Writes the manifest unless a newer attempt, or a seal of this one, stands there already.
 

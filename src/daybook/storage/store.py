@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
+from obstore import sign
+from obstore.exceptions import NotModifiedError
 from obstore.store import LocalStore, MemoryStore, from_url
 
 from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
@@ -164,6 +166,29 @@ class Store:
             found = self._backend.get(self._prefix + key)
             return bytes(found.bytes()), found.meta["e_tag"]
 
+    def read_newer(self, key: str, tag: str | None) -> tuple[bytes, str | None] | None:
+        """As `read_tagged`, but None, and hardly anything on the wire, while the object is still the one of that tag.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        with self._mapped("read", key):
+            try:
+                found = self._backend.get(self._prefix + key, options={"if_none_match": tag} if tag else None)
+            except NotModifiedError:
+                return None
+            return bytes(found.bytes()), found.meta["e_tag"]
+
+    def read_part(self, key: str, begin: int, end: int) -> bytes:
+        """The bytes of an object from `begin` to before `end`, or as far as it goes.
+
+        Raises:
+            ObjectMissing: there is none.
+            StoreRefused: the object ends before `begin`, or the part is empty.
+        """
+        with self._mapped("read", key):
+            return bytes(self._backend.get_range(self._prefix + key, start=begin, end=end))
+
     def replace(self, key: str, data: bytes, tag: str | None, media_type: str | None = None) -> None:
         """Writes an object only if it is still the one that was read.
 
@@ -238,6 +263,17 @@ class Store:
         """
         shown = quote(key) if self.url.startswith("file:") else key
         return f"{self.url}/{shown}" if key else self.url
+
+    def signed(self, key: str, seconds: int) -> str | None:
+        """A URL by which anybody can read an object for so long; None where the bucket has no such thing.
+
+        Raises:
+            StoreFailed: there are no credentials to sign with.
+        """
+        if isinstance(self._backend, LocalStore | MemoryStore):
+            return None
+        with self._mapped("sign a link to", key):
+            return str(sign(self._backend, "GET", self._prefix + key, timedelta(seconds=seconds)))
 
     def below(self, prefix: str) -> Store:
         """A store rooted at a prefix of this one."""

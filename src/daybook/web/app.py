@@ -8,7 +8,8 @@ from daybook.web.api import events, health, metrics, notebooks, runs
 from daybook.web.bodies import BodyLimit
 from daybook.web.faults import handle_errors
 from daybook.web.history import History
-from daybook.web.pages import catalogue, compare, form, history, run, static
+from daybook.web.live.watching import Watchers
+from daybook.web.pages import catalogue, compare, form, history, run, run_deeds, run_files, static
 from daybook.web.rendering import make_templates
 from daybook.web.site import Site
 from daybook.web.tokens.csrf import Csrf
@@ -16,14 +17,15 @@ from daybook.web.world import World
 
 ROUTERS = (
     *(each.router for each in (notebooks, runs, events, health, metrics)),
-    *(each.router for each in (catalogue, form, compare, history, run, static)),
+    *(each.router for each in (catalogue, form, compare, history, run, run_files, run_deeds, static)),
 )
 
 
 def create_app(world: World) -> FastAPI:
     """The app to be mounted; everything outside it comes through `world`."""
     app = FastAPI(title="Daybook", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.site = Site(world, make_templates(), History(world.state, world.bucket), Csrf(world.key))
+    history = History(world.state, world.bucket)
+    app.state.site = Site(world, make_templates(), history, Watchers(), Csrf(world.key))
     handle_errors(app, world)
     app.add_middleware(BodyLimit)
     for router in ROUTERS:

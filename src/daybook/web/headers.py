@@ -35,6 +35,14 @@ FILE = {
     "Cache-Control": "private, no-cache",
 }
 
+EVENTS = {
+    # What is told as it happens: kept by nobody, and by no proxy until there is more of it.
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
 STATIC = {
     # Part of this version of Daybook, which stands in the links: it may be kept for long.
     "X-Content-Type-Options": "nosniff",

@@ -9,7 +9,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Depends, HTTPException
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from daybook.contract import keys
 from daybook.contract.errors import InvalidRequest
@@ -17,6 +17,7 @@ from daybook.contract.manifest import Manifest
 from daybook.storage import RunRecord, journal, record_of
 from daybook.web import headers
 from daybook.web.site import Here, Site, User
+from daybook.web.world import Asked
 from daybook.workspaces import Identity, Workspace, may_see
 
 INLINE_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -33,13 +34,29 @@ class Run:
     record: RunRecord
     manifest: Manifest
 
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.manifest.run_id
+
     def show(self, key: str | None, media_type: str, marks: Mapping[str, str], what: str) -> Response:
         """A file of the run, streamed, to be looked at in the browser."""
         return StreamingResponse(self._stream(key, what), media_type=media_type, headers=dict(marks))
 
-    def download(self, key: str | None, media_type: str, name: str) -> Response:
-        """A file of the run, streamed; images are shown, everything else is saved."""
+    def download(self, key: str | None, media_type: str, name: str, signed: bool = False) -> Response:
+        """A file of the run, streamed; images are shown, everything else is saved.
+
+        Args:
+            key: of the file, relative to the run's prefix.
+            media_type: as the manifest has it.
+            name: what it is saved as.
+            signed: whether the browser may be sent to the bucket for it, where that signs URLs.
+        """
         shown = media_type in INLINE_IMAGES
+        if signed and key is not None and not shown and not _is_active(media_type):
+            url = self.record.store.signed(key, SIGNED_SECONDS)
+            if url is not None:
+                return RedirectResponse(url, 302, headers={**headers.FILE, "Cache-Control": "no-store"})
         disposition = f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
         return StreamingResponse(
             self._stream(key, name),
@@ -65,6 +82,23 @@ class Run:
         return self.record.store.stream(key)
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A run that Airflow has taken and that has no record yet; the asking user may see it."""
+
+    workspace: Workspace
+    asked: Asked
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.asked.run_id
+
+
+SIGNED_SECONDS = 60
+"""How long a link into the bucket is good for: the browser follows it at once."""
+
+
 def require_workspace(site: Site, user: Identity, name: str) -> Workspace:
     """A workspace that somebody may look at; the answer is the same whether it is another's or none."""
     try:
@@ -79,15 +113,57 @@ def require_workspace(site: Site, user: Identity, name: str) -> Workspace:
 # Not `async`: it reads from the bucket, and must not hold up the event loop that all of Airflow's API runs on.
 def open_run(site: Here, user: User, workspace: str, run_id: str) -> Run:
     """The run of a path, where the asking user may see it."""
-    found = require_workspace(site, user, workspace)
-    if not keys.is_run_id(run_id):
+    found = _recorded(site, require_workspace(site, user, workspace), run_id)
+    if found is None:
         raise HTTPException(404, NO_SUCH_RUN)
-    record = record_of(site.world.bucket(found), run_id)
+    return found
+
+
+def open_attempt(run: OpenRun, attempt: int) -> Run:
+    """An earlier attempt of a run, or its newest."""
+    if attempt == run.manifest.attempt:
+        return run
+    manifest = run.record.earlier(attempt) if 1 <= attempt < run.manifest.attempt else None
+    if manifest is None or (manifest.run_id, manifest.attempt) != (run.run_id, attempt):
+        raise HTTPException(404, f"run {run.run_id} has no attempt {attempt}")
+    return Run(run.workspace, run.record, manifest)
+
+
+def open_seen(site: Here, user: User, workspace: str, run_id: str) -> Run | Waiting:
+    """The run of a path, also one that only Airflow knows of yet."""
+    place = require_workspace(site, user, workspace)
+    found = _recorded(site, place, run_id)
+    if found is not None:
+        return found
+    asked = waiting_run(site, place, run_id)
+    # It may have begun in between.
+    began = _recorded(site, place, run_id)
+    if began is not None:
+        return began
+    if asked is None:
+        raise HTTPException(404, NO_SUCH_RUN)
+    return Waiting(place, asked)
+
+
+def waiting_run(site: Site, workspace: Workspace, run_id: str) -> Asked | None:
+    """A run that Airflow has taken and not ended; None where it knows none of that id in this workspace."""
+    return next((each for each in site.world.waiting(workspace) if each.run_id == run_id), None)
+
+
+def _is_active(media_type: str) -> bool:
+    """Whether a browser that gets such a file from elsewhere, without our headers, may run what is in it."""
+    return media_type.startswith("text/html") or any(word in media_type for word in ("xml", "javascript", "pdf"))
+
+
+def _recorded(site: Site, workspace: Workspace, run_id: str) -> Run | None:
+    if not keys.is_run_id(run_id):
+        return None
+    record = record_of(site.world.bucket(workspace), run_id)
     manifest = record.read()
     # A manifest that names another run is none of this one; its name would lead the page's links astray.
-    if manifest is None or manifest.run_id != run_id:
-        raise HTTPException(404, NO_SUCH_RUN)
-    return Run(found, record, manifest)
+    return Run(workspace, record, manifest) if manifest is not None and manifest.run_id == run_id else None
 
 
 OpenRun = Annotated[Run, Depends(open_run)]
+OpenAttempt = Annotated[Run, Depends(open_attempt)]
+SeenRun = Annotated[Run | Waiting, Depends(open_seen)]

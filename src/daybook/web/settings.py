@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 ALGORITHMS = ("RS256", "ES256")
 """Signatures that tokens may have: public-key ones that every provider has, and nothing a shared secret could make."""
@@ -45,6 +46,8 @@ class WebSettings:
             `{url}`; None shows none.
         runs_per_minute: how many runs one user may ask for in a minute.
         oidc: whose tokens count beside Airflow's; None for nobody's.
+        downloads: whether large outputs are streamed by the API server, or the browser is sent to the bucket for them
+            by a link that is good for a minute (`signed`), which works only where browsers reach the bucket.
     """
 
     public_url: str = ""
@@ -52,3 +55,4 @@ class WebSettings:
     jupyter_link: str | None = None
     runs_per_minute: int = 60
     oidc: OidcSettings | None = None
+    downloads: Literal["streamed", "signed"] = "streamed"

@@ -11,6 +11,7 @@ from jinja2 import Environment
 
 from daybook.web import headers
 from daybook.web.history import History
+from daybook.web.live.watching import Watchers
 from daybook.web.static import VERSION
 from daybook.web.world import World
 from daybook.workspaces import Identity, Workspace, may_see
@@ -27,12 +28,14 @@ class Site:
         world: the ports to the outside.
         templates: the pages' templates.
         history: what is known of all runs without reading their records.
+        live: the runs that somebody watches.
         csrf: makes and knows the tokens in forms.
     """
 
     world: World
     templates: Environment
     history: History
+    live: Watchers
     csrf: Csrf
 
     def page(self, template: str, status: int = 200, **context: object) -> HTMLResponse:

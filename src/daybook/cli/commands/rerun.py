@@ -89,8 +89,8 @@ def _here(original: Original, output: str | None, workspace: str | None, termina
     from daybook.cli.commands.comparison_view import show_comparison
     from daybook.cli.commands.execute import show_executed
     from daybook.cli.executing import hand_over
-    from daybook.cli.rerunning import given_values
     from daybook.contract.differences import beforehand
+    from daybook.contract.repeating import given_values
 
     old = original.manifest
     place = _checked(old.run_id, output, workspace)

@@ -1,7 +1,85 @@
-"""The JSON API: events."""
+"""A run's progress as server-sent events."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+from typing import cast
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import StreamingResponse
+from starlette.types import Send
+
+from daybook.contract.manifest import State
+from daybook.web import headers
+from daybook.web.live.looking import Looking
+from daybook.web.live.model import Progress
+from daybook.web.live.watching import TooMany
+from daybook.web.runs import SeenRun
+from daybook.web.site import Here, Site, User
+from daybook.workspaces import Identity, Workspace
 
 router = APIRouter()
+
+KEEP_ALIVE_SECONDS = 15.0
+"""Proxies close what is silent for long; thirty seconds are usual for the strictest."""
+STREAM_SECONDS = (45.0, 75.0)
+"""How long one answer lasts, by chance. Whoever follows comes again at once, and is asked again who they are: an access
+that was lost ends here. It is also the longest that a server which is being stopped waits for its viewers."""
+COME_AGAIN_MILLISECONDS = 300
+
+
+class EventStream(StreamingResponse):
+    """Ends its source as soon as whoever listened is gone."""
+
+    media_type = "text/event-stream"
+
+    async def stream_response(self, send: Send) -> None:
+        """Sends the answer."""
+        async with aclosing(cast("AsyncIterator[bytes]", self.body_iterator)):  # type: ignore[type-var]
+            await super().stream_response(send)
+
+
+@router.get(
+    "/api/v1/runs/{workspace}/{run_id}/events",
+    response_class=EventStream,
+    responses={404: {"description": "No such run, or not for you"}, 503: {"description": "Too many follow runs"}},
+)
+async def events(site: Here, user: User, run: SeenRun) -> EventStream:
+    """The run's progress, whole each time that something is new, until the run is over.
+
+    Events are named `state` (a `Progress`) and, last, `end`. An answer that ends without one is to be asked for again,
+    as an `EventSource` does by itself.
+    """
+    try:
+        site.live.require_room(run.workspace.name, run.run_id, user.user)
+    except TooMany as error:
+        raise HTTPException(503, str(error), {"Retry-After": "10"}) from error
+    return EventStream(_events(site, user, run.workspace, run.run_id), headers=headers.EVENTS)
+
+
+async def _events(site: Site, user: Identity, workspace: Workspace, run_id: str) -> AsyncIterator[bytes]:
+    yield b"retry: %d\n\n" % COME_AGAIN_MILLISECONDS
+    until = time.monotonic() + random.uniform(*STREAM_SECONDS)  # noqa: S311 - so that not all come again at once
+    look = partial(Looking, site, workspace, run_id)
+    blank = Progress(run_id=run_id, workspace=workspace.name, state=State.QUEUED)
+    try:
+        with site.live.watching(workspace.name, run_id, user.user, look, blank) as watcher:
+            number = 0
+            while time.monotonic() < until:
+                told = await watcher.next(number, KEEP_ALIVE_SECONDS)
+                if told is None and watcher.has_ended:
+                    return
+                if told is None:
+                    yield b": nothing new\n\n"
+                    continue
+                number = told.number
+                yield b"id: %d\nevent: state\ndata: %s\n\n" % (number, told.data)
+                if told.is_last:
+                    yield b"event: end\ndata: {}\n\n"
+                    return
+    except TooMany:
+        return  # others were faster; who comes again is told so

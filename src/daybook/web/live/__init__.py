@@ -1,1 +1,1 @@
-"""Runs while they go on: one look at a record for all who watch it."""
+"""Runs as they go on: one watcher for each run that is looked at, shared by all who look."""

@@ -1,0 +1,255 @@
+"""The buttons of a run's page: who may press them, what they do, and that no other site can press them for somebody."""
+
+import dataclasses
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from builders import ASKED_AT, RUN_ID, a_manifest, a_notebook_json, a_run_id
+from daybook.catalogue import load_catalogue
+from daybook.contract.errors import Fault, NotAllowed
+from daybook.contract.manifest import State
+from daybook.contract.request import AirflowCoordinates
+from daybook.storage import Pin, pin_of, record_of
+from daybook.web.app import create_app
+from daybook.web.runs import NO_SUCH_RUN
+from daybook.web.tokens.csrf import Csrf
+from daybook.web.world import Asked, Conflict
+from daybook.workspaces import Identity
+
+pytestmark = pytest.mark.anyio
+
+KEY = b"k" * 32
+PAGE = f"/runs/open/{RUN_ID}"
+DEEDS = ["cancel", "again", "pin", "unpin"]
+HOME = {"Sec-Fetch-Site": "same-origin", "Origin": "http://daybook.test"}
+NEW = a_run_id("flights_delays", ASKED_AT, "again")
+
+
+@dataclasses.dataclass
+class Airflow:
+    """What was asked of it; it says what it is told to."""
+
+    orders: list = dataclasses.field(default_factory=list)
+    ended: list = dataclasses.field(default_factory=list)
+    says: Exception | None = None
+
+    async def trigger(self, request, user, order):
+        if self.says:
+            raise self.says
+        self.orders.append((user.user, order))
+        return Asked(NEW, order.notebook, order.workspace, user.user, ASKED_AT, order.notebook, "manual__2", "queued")
+
+    async def cancel(self, request, user, asked):
+        if self.says:
+            raise self.says
+        self.ended.append((user.user, asked.dag_id, asked.dag_run_id))
+
+
+@pytest.fixture
+def airflow():
+    return Airflow()
+
+
+@pytest.fixture
+def world(world, airflow, tmp_path):
+    folder = tmp_path / "notebooks" / "flights_delays"
+    folder.mkdir(parents=True)
+    (folder / "notebook.ipynb").write_text(
+        a_notebook_json(parameters="origin: str = 'JFK'\nminimum_delay: int = 15\nday: str | None = None")
+    )
+    catalogue = load_catalogue([tmp_path / "notebooks"])
+    assert not catalogue.broken
+    return dataclasses.replace(
+        world, key=KEY, catalogue=lambda: catalogue, trigger=airflow.trigger, cancel=airflow.cancel
+    )
+
+
+def token(name="bob", key=KEY):
+    return Csrf(key).token(Identity(name))
+
+
+async def press(client, deed, page=PAGE, csrf=None, headers=HOME):
+    data = {"csrf": token() if csrf is None else csrf}
+    return await client.post(f"{page}/{deed}", data=data, headers=headers)
+
+
+def running(**changes):
+    where = AirflowCoordinates(dag_id="flights_delays", run_id="manual__1", task_id="run")
+    given = {"state": State.RUNNING, "sealed": False, "sealed_by": None, "exit_code": None, "airflow": where}
+    return a_manifest(**{**given, **changes})
+
+
+async def test_cancel_has_airflow_end_the_run_and_leads_back_to_it(client, save, airflow):
+    save(running())
+    answer = await press(client, "cancel")
+    assert (answer.status_code, answer.headers["location"]) == (303, PAGE)
+    assert airflow.ended == [("bob", "flights_delays", "manual__1")]
+
+
+async def test_a_run_without_a_record_can_be_cancelled_too(world, airflow):
+    asked = Asked(RUN_ID, "flights_delays", "open", "bob", ASKED_AT, "run_notebook", "manual__7", "queued")
+    app = create_app(dataclasses.replace(world, waiting=lambda _: [asked]))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
+    ) as bob:
+        page = await bob.get(PAGE)
+        assert page.status_code == 200
+        assert "Airflow has taken this run" in page.text
+        assert f'data-events="/api/v1{PAGE}/events"' in page.text
+        assert (await press(bob, "cancel")).status_code == 303
+    assert airflow.ended == [("bob", "run_notebook", "manual__7")]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        (a_manifest(), "it is over: succeeded"),
+        (running(airflow=None), "it was not started by Airflow"),
+    ],
+)
+async def test_a_run_that_cannot_be_cancelled_tells_why_on_its_page(client, save, airflow, manifest, why):
+    save(manifest)
+    answer = await press(client, "cancel")
+    assert (answer.status_code, airflow.ended) == (409, [])
+    assert f"The run cannot be cancelled: {why}" in answer.text
+    assert "Delays of flights" in answer.text
+
+
+async def test_again_asks_for_the_same_values_in_the_same_workspace_and_leads_to_the_new_run(client, save, airflow):
+    save(a_manifest(parameters={"origin": "SFO", "minimum_delay": 7}))
+    answer = await press(client, "again")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/open/{NEW}")
+    ((user, order),) = airflow.orders
+    assert (user, order.notebook, order.workspace) == ("bob", "flights_delays", "open")
+    assert order.conf == {"origin": "SFO", "minimum_delay": 7, "day": None, "workspace": "open"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "why"),
+    [
+        ({"parameters": {"origin": "[redacted]"}}, 422, "held a secret, which the record does not keep"),
+        ({"parameters": {"gone": 1}}, 422, "gone"),
+    ],
+)
+async def test_what_cannot_run_again_tells_why_on_its_page(client, save, airflow, changes, status, why):
+    save(a_manifest(**changes))
+    answer = await press(client, "again")
+    assert (answer.status_code, airflow.orders) == (status, [])
+    assert why in answer.text
+    assert "Delays of flights" in answer.text
+
+
+@pytest.mark.parametrize("deed", ["cancel", "again"])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(NotAllowed("not allowed", [Fault("user", "<b>may</b> not")]), 403), (Conflict("Airflow says <b>no</b>"), 409)],
+)
+async def test_what_airflow_refuses_is_told_as_text(client, save, airflow, deed, error, status):
+    save(running(parameters={}) if deed == "cancel" else a_manifest())
+    airflow.says = error
+    answer = await press(client, deed)
+    assert answer.status_code == status
+    assert "&lt;b&gt;" in answer.text
+    assert "<b>" not in answer.text
+
+
+async def test_a_run_is_pinned_by_whoever_asks_and_unpinned(client, bucket, save):
+    save(a_manifest())
+    assert "pinned" not in (await client.get(PAGE)).text
+    assert (await press(client, "pin")).headers["location"] == PAGE
+    pin = pin_of(record_of(bucket, RUN_ID))
+    assert pin.by == "bob"
+    assert datetime.fromisoformat(pin.at).tzinfo == UTC
+    assert "pinned by bob" in (await client.get(PAGE)).text
+    assert (await press(client, "unpin")).headers["location"] == PAGE
+    assert pin_of(record_of(bucket, RUN_ID)) is None
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(
+    ("csrf", "headers"),
+    [
+        ("", HOME),
+        ("é" * 64, HOME),
+        (token("alice"), HOME),
+        (token("bob", b"another key"), HOME),
+        (None, {**HOME, "Sec-Fetch-Site": "cross-site"}),
+        (None, {**HOME, "Sec-Fetch-Site": "same-site"}),
+        (None, {**HOME, "Sec-Fetch-Site": "none"}),
+        (None, {"Origin": "http://evil.test"}),
+        (None, {"Origin": "null"}),
+        (None, {"Origin": "http://daybook.test.evil.test"}),
+    ],
+)
+async def test_a_post_that_no_form_of_ours_has_made_does_nothing(client, bucket, save, airflow, deed, csrf, headers):
+    save(running() if deed == "cancel" else a_manifest())
+    record_of(bucket, RUN_ID).store.write("pin.json", Pin(by="alice").model_dump_json().encode())
+    answer = await press(client, deed, csrf=csrf, headers=headers)
+    assert answer.status_code == 403
+    assert (airflow.orders, airflow.ended) == ([], [])
+    assert pin_of(record_of(bucket, RUN_ID)).by == "alice"
+
+
+async def test_without_a_key_there_are_no_buttons_and_no_post_is_good(world, save, airflow):
+    save(running())
+    transport = httpx.ASGITransport(create_app(dataclasses.replace(world, key=b"")), raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
+    ) as bob:
+        assert "<form" not in (await bob.get(PAGE)).text
+        assert (await press(bob, "cancel", csrf=token(key=b"") or "x")).status_code == 403
+    assert airflow.ended == []
+
+
+def test_a_token_is_good_on_its_day_and_the_next(monkeypatch):
+    made_at = datetime.now(UTC).date()
+    made = token()
+    for days, is_good in ((0, True), (1, True), (2, False), (-1, False)):
+        monkeypatch.setattr("daybook.web.tokens.csrf._today", lambda days=days: made_at + timedelta(days=days))
+        assert Csrf(KEY).is_good(Identity("bob"), made) is is_good
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("page", [f"/runs/closed/{RUN_ID}", f"/runs/open/{a_run_id('none')}", "/runs/open/nonsense"])
+async def test_strangers_get_the_one_answer(client, save, airflow, deed, page):
+    save(running())
+    answer = await press(client, deed, page)
+    assert (answer.status_code, answer.text) == (404, NO_SUCH_RUN + "\n")
+    assert (airflow.orders, airflow.ended) == ([], [])
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_looking_changes_nothing(client, save, airflow, deed):
+    save(running())
+    assert (await client.get(f"{PAGE}/{deed}")).status_code in (404, 405)
+    assert (airflow.orders, airflow.ended) == ([], [])
+
+
+async def test_the_forms_of_the_page_are_good_ones(client, save, airflow):
+    save(running())
+    page = (await client.get(PAGE)).text
+    action, csrf = re.search(
+        r'<form method="post" action="([^"]+)"><input type="hidden" name="csrf" value="([^"]+)"', page
+    ).groups()
+    assert action == f"{PAGE}/cancel"
+    assert (await client.post(action, data={"csrf": csrf}, headers=HOME)).status_code == 303
+
+
+async def test_run_again_with_changes_leads_to_the_form_with_the_values_that_the_record_has(client, save):
+    save(a_manifest(parameters={"origin": "a&b=c", "minimum_delay": 7, "day": "[redacted]", "gone": 1}))
+    page = (await client.get(PAGE)).text
+    link = re.search(r'href="(/run/[^"]+)"', page).group(1).replace("&amp;", "&")
+    assert httpx.URL(link).path == "/run/flights_delays"
+    assert dict(httpx.URL(link).params) == {"origin": "a&b=c", "minimum_delay": "7", "workspace": "open"}
+    assert "/again" not in page
+
+
+async def test_a_notebook_that_the_catalogue_has_no_more_cannot_be_run_again(client, save):
+    save(a_manifest(notebook=a_manifest().notebook.model_copy(update={"id": "gone"})))
+    page = (await client.get(PAGE)).text
+    assert "/again" not in page
+    assert 'href="/run/' not in page
