@@ -46,7 +46,9 @@ class Airflow:
             return dataclasses.replace(known[1], is_new=False)
         run_id = a_run_id(order.notebook, ASKED_AT, str(len(self.orders)))
         self.orders.append(order)
-        made = Asked(run_id, order.notebook, order.workspace, user.user, ASKED_AT, order.notebook, "manual__2", "queued")
+        made = Asked(
+            run_id, order.notebook, order.workspace, user.user, ASKED_AT, order.notebook, "manual__2", "queued"
+        )
         self.held.append(made)
         self.keys[user.user, order.idempotency] = (order, made)
         return made
