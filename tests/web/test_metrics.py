@@ -17,7 +17,7 @@ from web_notebooks import a_notebook
 
 pytestmark = pytest.mark.anyio
 
-TOKEN = "scraper"
+TOKEN = "a scrapers token"
 
 
 @pytest.fixture
@@ -26,8 +26,10 @@ def buckets():
 
 
 @pytest.fixture
-def here(world, buckets):
-    settings = WebSettings(mount="", metrics_token=lambda: TOKEN)
+def here(world, buckets, tmp_path):
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    settings = WebSettings(mount="", metrics_token_file=file)
     notebooks = (a_notebook("flights_delays"), a_notebook("nb"))
     return with_airflow(world, Airflow(), *notebooks, bucket=lambda each: buckets[each.name], settings=settings)
 
@@ -91,8 +93,19 @@ async def test_nobody_sees_nothing(here, user):
         assert (await anybody.get("/metrics")).status_code == 401
 
 
+async def test_a_token_that_was_changed_counts_at_once(here):
+    async with program(here, None) as scraper:
+        here.settings.metrics_token_file.write_text("another token for it")
+        old, new = [
+            await scraper.get("/metrics", headers={"Authorization": f"Bearer {token}"})
+            for token in (TOKEN, "another token for it")
+        ]
+    assert "daybook_http" not in old.text  # in these tests it is a user's name, who sees what is theirs
+    assert "daybook_http" in new.text
+
+
 async def test_without_a_scrapers_token_none_is_good(here):
-    settings = dataclasses.replace(here.settings, metrics_token=lambda: None)
+    settings = dataclasses.replace(here.settings, metrics_token_file=None)
     async with program(dataclasses.replace(here, settings=settings), None) as anybody:
         assert (await anybody.get("/metrics", headers={"Authorization": "Bearer "})).status_code == 401
 
