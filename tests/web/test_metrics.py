@@ -110,6 +110,12 @@ async def test_without_a_scrapers_token_none_is_good(here):
         assert (await anybody.get("/metrics", headers={"Authorization": "Bearer "})).status_code == 401
 
 
+async def test_an_id_that_only_a_record_holds_makes_no_series(here, buckets):
+    put(buckets["open"], notebook="made up")
+    found = await samples(here)
+    assert {dict(key)["notebook"] for name, key in found if name == "daybook_runs"} == {"other"}
+
+
 async def test_records_and_paths_make_no_series(here, buckets, monkeypatch):
     monkeypatch.setattr(counting, "MAX_NOTEBOOKS", 1)
     for number in range(3):
