@@ -158,3 +158,9 @@ async def test_what_is_not_there_or_not_theirs_is_one_answer(bob, save, run, met
     save(a_manifest())
     answer = await bob.request(method, f"/api/v1/runs/{run}{deed}")
     assert (answer.status_code, answer.json()["detail"]) == (404, "there is no such run, or you may not see it")
+
+
+async def test_a_record_of_a_moment_that_there_is_not_is_no_run(bob, save):
+    run_id = "20261399T010203Z-nb-0123456789"
+    save(a_manifest(run_id=run_id))
+    assert (await bob.get(f"/api/v1/runs/open/{run_id}")).status_code == 404
