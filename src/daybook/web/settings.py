@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Downloads = Literal["streamed", "signed"]
@@ -50,6 +51,8 @@ class WebSettings:
         oidc: whose tokens count beside Airflow's; None for nobody's.
         downloads: whether large outputs are streamed by the API server, or the browser is sent to the bucket for them
             by a link that is good for a minute (`signed`), which works only where browsers reach the bucket.
+        metrics_token_file: holds the token with which a scraper reads `/metrics` of all workspaces, read anew each
+            time; None where there is none.
     """
 
     public_url: str = ""
@@ -58,3 +61,4 @@ class WebSettings:
     runs_per_minute: int = 60
     oidc: OidcSettings | None = None
     downloads: Downloads = "streamed"
+    metrics_token_file: Path | None = None
