@@ -9,7 +9,7 @@ from daybook.web.bodies import BodyLimit
 from daybook.web.faults import handle_errors
 from daybook.web.history import History
 from daybook.web.live.watching import Watchers
-from daybook.web.pages import catalogue, compare, form, history, run, run_deeds, run_files, static
+from daybook.web.pages import catalogue, compare, form, history, in_airflow, run, run_deeds, run_files, static
 from daybook.web.rendering import make_templates
 from daybook.web.site import Site
 from daybook.web.tokens.csrf import Csrf
@@ -17,7 +17,7 @@ from daybook.web.world import World
 
 ROUTERS = (
     *(each.router for each in (notebooks, runs, events, health, metrics)),
-    *(each.router for each in (catalogue, form, compare, history, run, run_files, run_deeds, static)),
+    *(each.router for each in (catalogue, form, compare, history, in_airflow, run, run_files, run_deeds, static)),
 )
 
 
