@@ -28,12 +28,12 @@ TIMEOUT_SECONDS = 2.0
 """The home page waits no longer for Daybook: people come there to start a server."""
 MAX_BYTES = 4 * 1024 * 1024
 
-NO_TOKEN = (
+TELL_LOG_IN = (
     "The Hub keeps no token of yours that it could ask Daybook with. Log out and in again; if this stays, the Hub's "
     "operator has to let it keep tokens."
 )
-REFUSED = "Daybook does not take your login any more. Log out and in again."
-SILENT = "Daybook does not answer at the moment. Your servers are not touched by that."
+TELL_LOG_IN_AGAIN = "Daybook does not take your login any more. Log out and in again."
+TELL_SILENT = "Daybook does not answer at the moment. Your servers are not touched by that."
 _LOG = logging.getLogger("jupyterhub.daybook")
 
 
@@ -77,7 +77,7 @@ class Notebooks:
         """The notebooks that a user of the Hub may run; never raises for what Daybook does."""
         token = ((await user.get_auth_state()) or {}).get("access_token") if user else None
         if not isinstance(token, str) or not token:
-            return self._trouble(NO_TOKEN)
+            return self._trouble(TELL_LOG_IN)
         key = hashlib.sha256(token.encode()).hexdigest()
         now = self._clock()
         self._known = {each: known for each, known in self._known.items() if known[0] > now}
@@ -98,23 +98,23 @@ class Notebooks:
             return self._read(await client.fetch(request, raise_error=False))
         except (HTTPClientError, OSError) as error:
             _LOG.warning("Daybook does not answer: %s", error)
-            return self._trouble(SILENT)
+            return self._trouble(TELL_SILENT)
         finally:
             client.close()
 
     def _read(self, answer: HTTPResponse) -> Found:
         if answer.code == 401:
-            return self._trouble(REFUSED)
+            return self._trouble(TELL_LOG_IN_AGAIN)
         if answer.code != 200:
             _LOG.warning("Daybook answers %s: %s", answer.code, answer.error or answer.reason)
-            return self._trouble(SILENT)
+            return self._trouble(TELL_SILENT)
         try:
             found = json.loads(answer.body)
             shown = tuple(self._row(each) for each in found["notebooks"][:SHOWN])
             return Found(shown, max(0, int(found["total"]) - len(shown)), None, f"{self._public_url}/")
         except (ValueError, KeyError, TypeError) as error:
             _LOG.warning("Daybook answers something that is no list of notebooks: %r", error)
-            return self._trouble(SILENT)
+            return self._trouble(TELL_SILENT)
 
     def _row(self, given: dict[str, Any]) -> dict[str, Any]:
         # The link is made here: what an answer says never leads people elsewhere.
