@@ -32,7 +32,9 @@ TELL_LOG_IN = (
     "The Hub keeps no token of yours that it could ask Daybook with. Log out and in again; if this stays, the Hub's "
     "operator has to let it keep tokens."
 )
-TELL_LOG_IN_AGAIN = "Daybook does not take your login any more. Log out and in again."
+TELL_LOG_IN_AGAIN = (
+    "Daybook does not take your login at the moment. Load this page again in a minute; if this stays, log out and in again."
+)
 TELL_SILENT = "Daybook does not answer at the moment. Your servers are not touched by that."
 _LOG = logging.getLogger("jupyterhub.daybook")
 
