@@ -33,7 +33,8 @@ TELL_LOG_IN = (
     "operator has to let it keep tokens."
 )
 TELL_LOG_IN_AGAIN = (
-    "Daybook does not take your login at the moment. Load this page again in a minute; if this stays, log out and in again."
+    "Daybook does not take your login at the moment. Load this page again in a minute; if this stays, log out and in "
+    "again."
 )
 TELL_SILENT = "Daybook does not answer at the moment. Your servers are not touched by that."
 _LOG = logging.getLogger("jupyterhub.daybook")

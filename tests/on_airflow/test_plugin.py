@@ -16,8 +16,9 @@ import airflow.plugins_manager
 before = set(sys.modules)
 sys.path.insert(0, sys.argv[1])
 import daybook_plugin
-heavy = ("daybook.web", "daybook.on_airflow.pages", "daybook.on_airflow.ports", "fastapi", "jinja2", "obstore")
-print(json.dumps({"views": daybook_plugin.DaybookPlugin.external_views, "heavy": [n for n in heavy if n in set(sys.modules) - before]}))
+heavy = {"daybook.web", "daybook.on_airflow.pages", "daybook.on_airflow.ports", "fastapi", "jinja2", "obstore"}
+found = {"views": daybook_plugin.DaybookPlugin.external_views, "heavy": sorted(heavy & (set(sys.modules) - before))}
+print(json.dumps(found))
 """
 
 

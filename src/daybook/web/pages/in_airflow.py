@@ -1,7 +1,7 @@
 """The ways from Airflow's own pages to ours, for the tabs that show them there.
 
-From a DAG to the form, from a DAG run or a task to the run's page. They change nothing, and tell nobody of what they may
-not see.
+From a DAG to the form, from a DAG run or a task to the run's page. They change nothing, and tell nobody of
+what they may not see.
 """
 
 from __future__ import annotations
