@@ -92,7 +92,7 @@ def test_airflows_menu_shows_the_catalogue_and_its_links_can_be_shared(stack, pa
     frame = framed(page, "Daybook")
     expect(frame.get_by_role("heading", level=1)).to_have_text("Notebooks")
     frame.get_by_role("link", name="Echo", exact=True).click()
-    expect(frame.get_by_role("heading", level=1)).to_have_text("Echo")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Echo", ignore_case=True)
     page.wait_for_url("**/plugin/daybook/notebooks/run/echo")
     picture(page, "airflow-menu")
 
@@ -109,7 +109,7 @@ def test_tab_of_a_dag_runs_its_notebook_and_that_of_the_run_shows_it(stack, page
     page.goto(f"{stack.url}/dags/echo/runs/{run_id}")
     page.get_by_role("link", name="Notebook", exact=True).click()
     frame = framed(page, "Notebook")
-    expect(frame.get_by_role("heading", level=1)).to_have_text("Echo")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Echo", ignore_case=True)
     expect(frame.locator(".state").first).to_have_text(re.compile("succeeded"), timeout=RUN_SECONDS * 1000)
     frame.locator("iframe").scroll_into_view_if_needed()
     expect(frame.frame_locator("iframe").locator("body")).to_contain_text('word = "framed"', timeout=30_000)
