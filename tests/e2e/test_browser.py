@@ -130,7 +130,7 @@ def test_tab_of_somebodys_own_task_shows_its_run_and_that_of_the_dag_run_all(sta
     page.goto(f"{stack.url}/dags/own/runs/{run_id}")
     page.get_by_role("link", name="Notebook", exact=True).click()
     expect(framed(page, "Notebook").get_by_role("heading", level=1)).to_have_text("Runs of notebooks")
-    expect(framed(page, "Notebook").get_by_role("listitem")).to_have_count(4)
+    expect(framed(page, "Notebook").get_by_role("row")).to_have_count(5)
     picture(page, "airflow-own-run")
     page.goto(f"{stack.url}/dags/own")
     page.get_by_role("link", name="Run form").click()
@@ -140,17 +140,12 @@ def test_tab_of_somebodys_own_task_shows_its_run_and_that_of_the_dag_run_all(sta
 def test_links_of_a_task_lead_to_the_run(stack, page):
     run_id = stack.trigger("echo", {"word": "linked"}).json()["dag_run_id"]
     assert stack.ended("echo", run_id)["state"] == "success"
-    page.goto(f"{stack.url}/dags/echo/runs/{run_id}/tasks/run")
-    for name, path in (("Run", ""), ("Executed notebook", "/notebook"), ("Run log", "/log")):
-        link = page.locator(f"a[href*='/notebooks/runs/local/'][href$='{path or run_suffix(stack, run_id)}']")
-        expect(link.filter(has_text=name).first).to_be_visible()
-        answer = page.request.get(link.filter(has_text=name).first.evaluate("link => link.href"))
-        assert answer.status == 200, (name, answer.status)
+    run = f"{stack.url}/notebooks/runs/local/{stack.xcom('echo', run_id)['run_id']}"
+    page.goto(f"{stack.url}/dags/echo/runs/{run_id}/tasks/run/details")
+    for name, url in (("Run", run), ("Executed notebook", f"{run}/notebook"), ("Run log", f"{run}/log")):
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("href", url)
+        assert page.request.get(url).status == 200
     picture(page, "airflow-links")
-
-
-def run_suffix(stack, dag_run_id):
-    return stack.xcom("echo", dag_run_id)["run_id"]
 
 
 def framed(page, name):

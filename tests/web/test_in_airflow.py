@@ -60,11 +60,12 @@ async def test_task_is_asked_for_by_its_map_index_where_it_has_one(go, given, nu
 
 
 async def test_several_runs_are_a_choice(go):
-    another = RunName("open", a_run_id("another"))
+    another = RunName("open", a_run_id("another"), "mapped, 1")
     answer = await go("/airflow/own/r", [OPEN, another])
     assert answer.status_code == 200
     assert f'href="/runs/open/{RUN}"' in answer.text
     assert f'href="/runs/open/{another.run_id}"' in answer.text
+    assert "mapped, 1" in answer.text
 
 
 async def test_strangers_get_the_answer_for_what_there_is_not(go):

@@ -82,10 +82,17 @@ class Place:
 
 @dataclass(frozen=True)
 class RunName:
-    """What a run is found by. Whoever names one has not thereby shown that there is such a run."""
+    """What a run is found by. Whoever names one has not thereby shown that there is such a run.
+
+    Attributes:
+        workspace: where it ran.
+        run_id: its id.
+        task: the task in Airflow that it is of, for the reader, where there are several.
+    """
 
     workspace: str
     run_id: str
+    task: str = ""
 
 
 class NotLoggedIn(Exception):

@@ -48,7 +48,7 @@ class Places:
 
 def _told(place: Place) -> Sequence[RunName]:
     """By the links that Airflow keeps of tasks; a task's own code could have written them, and they name anything."""
-    wanted = select(XComModel.value).where(
+    wanted = select(XComModel.value, XComModel.task_id, XComModel.map_index).where(
         XComModel.dag_id == place.dag_id, XComModel.run_id == place.dag_run_id, XComModel.key == RunLink().xcom_key
     )
     if place.task_id is not None:
@@ -56,6 +56,10 @@ def _told(place: Place) -> Sequence[RunName]:
     if place.map_index is not None:
         wanted = wanted.where(XComModel.map_index == place.map_index)
     with create_session(scoped=False) as session:
-        links = session.scalars(wanted.order_by(XComModel.task_id, XComModel.map_index).limit(MANY)).all()
-    found = (_PAGE.search(link) for link in links if isinstance(link, str))
-    return [RunName(*each.groups()) for each in found if each is not None]
+        rows = session.execute(wanted.order_by(XComModel.task_id, XComModel.map_index).limit(MANY)).all()
+    return [found for row in rows if (found := _named(*row)) is not None]
+
+
+def _named(link: object, task_id: str, map_index: int) -> RunName | None:
+    page = _PAGE.search(link) if isinstance(link, str) else None
+    return page and RunName(page[1], page[2], task_id if map_index < 0 else f"{task_id}, {map_index}")
