@@ -1,7 +1,7 @@
 import pytest
 
 from daybook.catalogue import Input, Notebook
-from daybook.cli.parameters import read_texts, typed
+from daybook.cli.parameters import read_settings, read_texts, typed
 from daybook.contract.errors import InvalidRequest
 
 
@@ -69,3 +69,11 @@ def test_a_wrong_value_is_not_called_missing_as_well():
         typed(notebook, {"count": ["x"], "b": ["1,2,3"]}, {"c": 1})
     assert sorted({fault.where.split("[")[0] for fault in caught.value.faults}) == ["b", "c", "count"]
     assert not any("is required" in fault.message for fault in caught.value.faults)
+
+
+def test_settings_are_read_and_what_is_none_or_there_twice_is_named():
+    assert read_settings(["memory=4Gi", "image=a/b:1@x=y"]) == {"memory": "4Gi", "image": "a/b:1@x=y"}
+    with pytest.raises(InvalidRequest, match="--set memory"):
+        read_settings(["memory"])
+    with pytest.raises(InvalidRequest, match="given twice"):
+        read_settings(["memory=1Gi", "memory=2Gi"])

@@ -61,6 +61,19 @@ def test_a_refused_request_names_every_fault_and_asks_nothing(daybook, airflow):
     assert airflow.conf is None
 
 
+def test_settings_of_one_run_are_asked_for(daybook, airflow):
+    code, _, err = daybook("run", "echo", "--no-follow", "--set", "memory=4Gi", "--set", "timeout_seconds=60")
+    assert (code, airflow.conf["run_settings"]) == (0, {"memory": "4Gi", "timeout_seconds": 60}), err
+
+
+def test_settings_that_will_not_do_are_named_with_the_other_faults(daybook, airflow):
+    code, _, err = daybook("run", "echo", "-p", "wrd=1", "--set", "gpu=1", "--set", "memory=lots")
+    assert code == 2
+    for word in ("wrd", "run_settings.gpu", "run_settings.memory"):
+        assert word in err
+    assert airflow.conf is None
+
+
 def test_a_run_for_which_nobody_names_a_workspace_is_where_the_catalogue_says(daybook, airflow, monkeypatch):
     monkeypatch.setattr(Notebook, "default_workspace", property(lambda notebook: "other"))
     daybook("run", "echo", "--no-follow")

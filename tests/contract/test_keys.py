@@ -62,6 +62,8 @@ MINTS = [
     keys.digest,
     lambda text: keys.run_id(text, ASKED_AT),
     lambda text: keys.pod_name(keys.run_id(text, ASKED_AT), 1),
+    lambda text: keys.ordered_dag_run_id(text, "dag", "key"),
+    lambda text: keys.ordered_dag_run_id("ada", "dag", text),
 ]
 
 texts = st.one_of(st.text(), st.sampled_from(AWKWARD), st.text(alphabet="aA-_.b", max_size=70))
@@ -83,6 +85,18 @@ def test_names_stay_the_same_from_version_to_version():
     assert keys.run_prefix(RUN_ID) == f"runs/2026/11/23/{RUN_ID}"
     assert keys.pod_name(RUN_ID, 2) == "daybook-flights-delays-d7edbf7512-2"
     assert keys.airflow_run_id("n", ASKED_AT, "dag", "manual__1") == "20261123T010203Z-n-c33de7e88f"
+
+
+def test_an_order_has_an_id_that_airflow_takes_for_a_manual_run():
+    """`[scheduler] allowed_run_id_pattern` as Airflow ships it; what follows `manual__` is ours."""
+    made = keys.ordered_dag_run_id("ada@example.org", "dag", "../\r\n" * 99)
+    assert re.fullmatch(r"[A-Za-z0-9_.~:+-]+", made)
+    assert re.fullmatch(r"manual__daybook-[0-9a-f]{40}", made)
+
+
+def test_an_order_is_its_users_and_dags_own():
+    asked = ("ada", "dag", "key"), ("ad", "adag", "key"), ("ada", "dagk", "ey"), ("bob", "dag", "key")
+    assert len({keys.ordered_dag_run_id(*each) for each in asked}) == len(asked)
 
 
 @pytest.mark.parametrize("text", AWKWARD)

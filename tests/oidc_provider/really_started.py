@@ -14,12 +14,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 HERE = Path(__file__).parent
 AUDIENCE = "urn:daybook"
+OLDEST_NODE = 20
 
 
 def installed() -> Path:
     """The folder of provider.js, with what the lock file names installed beside it."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         raise RuntimeError("the tests of OpenID tokens need node and npm: apt-get install nodejs npm")
+    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    if int(told.removeprefix("v").split(".")[0]) < OLDEST_NODE:
+        raise RuntimeError(f"the tests of OpenID tokens need Node {OLDEST_NODE} or later, and this is {told.strip()}")
     lock = (HERE / "package-lock.json").read_text()
     stamp = HERE / "node_modules" / "installed-by"
     with Path(tempfile.gettempdir(), f"daybook-npm-{HERE.stat().st_ino}.lock").open("w") as alone:

@@ -27,9 +27,6 @@ def voucher(user="eve", dag="nb", workspace="research", key=KEY, age=timedelta(0
     return issue(Errand(user, dag, workspace), Identity(user, frozenset(groups)), [GEO], key, lambda: now() - age)
 
 
-A_TASK = SimpleNamespace(
-    dag_id="nb", task_id="run", map_index=-1, try_number=1, run_id="manual__1", get_dagrun=lambda: None
-)
 UNSIGNED = jwt.encode({"sub": "eve", "dag": "nb", "workspace": "research", "groups": ["geo"]}, "", "none")
 
 
@@ -290,7 +287,7 @@ MEMBERS = {
 def test_settings_within_the_maximum_reach_the_pod(run, monkeypatch):
     monkeypatch.setattr(NotebookOperator, "_through", lambda *_: None)
     chosen = {"memory": "2Gi", "cpu": "3", "timeout_seconds": 60}
-    pod = run(conf={"workspace": "small", "run_settings": chosen}).build_pod_request_obj({"ti": A_TASK})
+    pod = run(conf={"workspace": "small", "run_settings": chosen}).build_pod_request_obj()
     (container,) = pod.spec.containers
     assert container.resources.limits["memory"] == "2Gi"
     assert container.resources.requests["cpu"] == "3"

@@ -120,6 +120,10 @@ def open_page(browser: Browser, our_server: tuple[str, Switch]) -> Iterator[Call
 HOSTILE = """<!doctype html><title>hostile</title><pre id="report"></pre>
 <link rel="stylesheet" href="STRANGER/style"><script src="STRANGER/script"></script><img src="STRANGER/tag">
 <iframe src="STRANGER/frame"></iframe><object data="STRANGER/object"></object>
+<base href="STRANGER/base/">
+<svg><script>document.documentElement.dataset.svg = 'ran'; fetch('STRANGER/svg', {mode: 'no-cors'}).catch(() => 0)</script>
+<image href="STRANGER/svg-image"/><a href="STRANGER/svg-link"><text id="svg-link">x</text></a></svg>
+<a id="link" href="STRANGER/link" target="_top">x</a><a id="blank" href="STRANGER/blank" target="_blank">x</a>
 <form id="form" action="STRANGER/form" method="post"><input name="a" value="b"></form>
 <script>
 const report = {};
@@ -142,9 +146,22 @@ async function attempt(name, deed) {
   await attempt('socket', () => new Promise((yes, no) => {
     const socket = new WebSocket('STRANGER/socket'.replace('http', 'ws'));
     socket.onopen = yes; socket.onerror = no; }));
+  await attempt('same site', async () => (await fetch('/api/v1/runs', {credentials: 'include'})).text());
+  await attempt('posting', () => new Promise((yes, no) => {
+    const ask = new XMLHttpRequest(); ask.open('POST', 'CANCEL'); ask.onload = yes; ask.onerror = no; ask.send('x'); }));
+  await attempt('events', () => new Promise((yes, no) => {
+    const source = new EventSource('EVENTS'); source.onopen = yes; source.onerror = no; }));
+  await attempt('service worker', () => navigator.serviceWorker.register('/static/run.js'));
+  await attempt('session', () => sessionStorage.length);
+  await attempt('database', () => new Promise((yes, no) => {
+    const asked = indexedDB.open('x'); asked.onsuccess = yes; asked.onerror = no; }));
+  await attempt('opener', () => opener.document.title);
+  await attempt('dialog', () => { alert('Log in again'); return prompt('Password') || Promise.reject(); });
+  await attempt('blank', () => { document.getElementById('blank').click(); return Promise.reject(); });
   await attempt('window', () => window.open('STRANGER/window').name);
   await attempt('form', () => { document.getElementById('form').submit(); return Promise.reject(); });
   if (parent !== window) {
+    await attempt('link', () => { document.getElementById('link').click(); return Promise.reject(); });
     await attempt('top', () => { top.location = 'STRANGER/top'; });
     await attempt('parent', () => { parent.location.href = 'STRANGER/parent'; });
   }
@@ -156,11 +173,21 @@ async function attempt(name, deed) {
 
 
 def hostile_html(stranger: str) -> bytes:
-    manifest = f"/runs/open/{RUN_ID}/manifest.json"
-    return HOSTILE.replace("STRANGER", stranger).replace("MANIFEST", manifest).encode()
+    page = f"/runs/open/{RUN_ID}"
+    names = {
+        "STRANGER": stranger,
+        "MANIFEST": f"{page}/manifest.json",
+        "CANCEL": f"{page}/cancel",
+        "EVENTS": f"/api/v1{page}/events",
+    }
+    hostile = HOSTILE
+    for name, place in names.items():
+        hostile = hostile.replace(name, place)
+    return hostile.encode()
 
 
 REFUSED = ["own cookie", "storage", "page", "page cookie", "manifest", "fetch", "import", "worker", "image", "socket"]
+REFUSED += ["same site", "posting", "events", "service worker", "session", "database", "opener", "dialog"]
 
 
 def assert_harmless(report: dict[str, str], heard: list[str]) -> None:
@@ -197,10 +224,20 @@ def test_a_hostile_notebook_on_its_own_reaches_neither_viewer_nor_network(site, 
     assert page.context.pages == [page]
 
 
-def test_a_hostile_notebook_cannot_swap_itself_for_a_strangers_page(site, save, open_page, stranger):
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<script>location = 'STRANGER/login'</script>",
+        "<meta http-equiv='refresh' content='0;url=STRANGER/login'>",
+        "<a href='STRANGER/login' id='a'>x</a><script>document.getElementById('a').click()</script>",
+        "<svg><a href='STRANGER/login' id='a'><text>x</text></a></svg>"
+        "<script>document.getElementById('a').dispatchEvent(new MouseEvent('click'))</script>",
+    ],
+)
+def test_a_hostile_notebook_cannot_swap_itself_for_a_strangers_page(site, save, open_page, stranger, html):
     """A false login page inside our own page would look like ours."""
     url, heard = stranger
-    path = save(a_manifest(), {"notebook.html": f"<script>location = '{url}/login'</script>".encode()})
+    path = save(a_manifest(), {"notebook.html": html.replace("STRANGER", url).encode()})
     page = open_page()
     refusals = []
     page.on("console", lambda message: refusals.append(message.text))

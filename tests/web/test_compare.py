@@ -106,8 +106,17 @@ async def test_it_takes_two(client, save, query):
 
 @pytest.mark.parametrize(
     "other",
-    [f"closed/{RUN_ID}", f"none/{RUN_ID}", f"open/{a_run_id('none')}", "open/x", "x", "open/", "/", f"open/../{RUN_ID}"],
-)  # fmt: skip
+    [
+        f"closed/{RUN_ID}",
+        f"none/{RUN_ID}",
+        f"open/{a_run_id('none')}",
+        f"open/../closed/{RUN_ID}",
+        "open/x",
+        "x",
+        "open/",
+        "/",
+    ],
+)
 @pytest.mark.parametrize("order", ["a={0}&b={1}", "a={1}&b={0}", "run={0}&run={1}"])
 async def test_both_must_be_runs_that_one_may_see(client, save, other, order):
     save(a_manifest())

@@ -31,10 +31,12 @@ class Clock:
 
 
 class Bucket:
-    """A bucket that counts what is read of it, and can be away."""
+    """A bucket that counts what is read of it, and can be away, or slow."""
 
     def __init__(self, store, counts=None, down=None):
         self.store, self.counts, self.down = store, counts if counts is not None else [], down or threading.Event()
+        self.listing = threading.Event()
+        self.listing.set()
 
     def below(self, prefix):
         return Bucket(self.store.below(prefix), self.counts, self.down)
@@ -43,6 +45,7 @@ class Bucket:
         return self._asked("read", self.store.url_of(key), self.store.read_tagged, key)
 
     def children(self, prefix):
+        assert self.listing.wait(60)
         return self._asked("list", prefix, self.store.children, prefix)
 
     def url_of(self, key):
@@ -167,12 +170,14 @@ def test_a_new_run_is_there_a_moment_later(history, store, clock):
     assert ids(history.page([OPEN], ALL))[0] == new
 
 
-def test_an_index_that_is_a_little_old_is_shown_at_once_and_refreshed_after(history, store, clock):
+def test_an_index_that_is_a_little_old_is_shown_at_once_and_refreshed_after(history, store, bucket, clock):
     old = put(store, 1)
     filled(history)
     new = put(store, 2)
     clock.now += 2
+    bucket.listing.clear()
     assert ids(history.page([OPEN], ALL)) == [old]
+    bucket.listing.set()
     settled(history)
     assert ids(history.page([OPEN], ALL)) == [new, old]
 
@@ -331,17 +336,12 @@ def test_one_bucket_that_does_not_answer_hides_no_other(store, clock):
 
 
 def test_a_bucket_that_hangs_holds_no_page_up_for_long(store, clock):
-    answer = threading.Event()
-
-    class Hanging(Bucket):
-        def children(self, prefix):
-            assert answer.wait(60)
-            return super().children(prefix)
-
-    history = History(None, lambda _: Hanging(store), clock)
+    hanging = Bucket(store)
+    hanging.listing.clear()
+    history = History(None, lambda _: hanging, clock)
     found = history.page([OPEN], ALL)
     assert (found.rows, list(found.not_refreshed), found.is_complete) == ([], ["open"], False)
-    answer.set()
+    hanging.listing.set()
     history.close()
 
 

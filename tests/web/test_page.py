@@ -337,9 +337,8 @@ async def test_earlier_attempts_are_listed_with_how_they_ended_and_their_files(c
     save(first, {"log.txt": b"first log", "notebook.html": b"first page", "notebook.ipynb": b"{}"})
     path = save(a_manifest(attempt=2, files=Files(log="attempts/2/log.txt")), {"attempts/2/log.txt": b"second log"})
     page = await page_of(client, path)
-    assert (
-        "1 lost · pod gone the pod <i>went</i> 2026-11-23 01:02:04 UTC, took 12.0 s notebook log manifest" in page.text
-    )
+    ended = "Attempt 1 lost · pod gone started 2026-11-23 01:02:04 UTC, took 12.0 s notebook log manifest"
+    assert f"{ended} the pod <i>went</i>" in page.text
     assert {"attempts/1/notebook", "attempts/1/log", "attempts/1/manifest.json"} <= set(page.links())
     assert (await client.get(f"{path}/attempts/1/log")).text == "first log"
     assert (await client.get(f"{path}/attempts/2/log")).text == "second log"

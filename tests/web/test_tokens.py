@@ -1,5 +1,6 @@
 """Bearer tokens of a real OpenID provider, at the real app; and every token that must not count."""
 
+import asyncio
 import base64
 import dataclasses
 import hashlib
@@ -11,6 +12,9 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fastapi import HTTPException
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import RUN_ID, a_manifest, a_workspace
 from daybook.storage import record_of
@@ -236,6 +240,28 @@ async def test_no_token_counts_that_is_not_the_providers_own_for_us_and_for_now(
     }
 
 
+segments = st.one_of(
+    st.binary(max_size=40).map(lambda raw: raw.decode("latin-1")),
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["alg", "kid", "iss", "aud", "exp", "sub", "crit", "typ"]), inner)
+        ),
+    ).map(lambda made: base64.urlsafe_b64encode(json.dumps(made).encode()).decode().rstrip("=")),
+)
+
+
+@given(st.one_of(st.binary().map(lambda raw: raw.decode("latin-1")), st.lists(segments, max_size=4).map(".".join)))
+def test_whatever_is_sent_as_a_token_is_refused_and_breaks_nothing(text):
+    """Headers arrive as Latin-1."""
+    settings = OidcSettings(ISSUER, AUDIENCE)
+    tokens = OidcTokens(settings, answering({}))
+    assert tokens.are_of(text) in (True, False)
+    with pytest.raises((NotLoggedIn, HTTPException)):
+        asyncio.run(tokens.identity(text))
+
+
 async def test_every_attack_is_one_because_of_what_is_wrong_with_it_alone(provider):
     """The same, made the same way, counts where nothing is wrong."""
     rsa, ec = provider.keys
@@ -369,6 +395,7 @@ FOUND, KEYS = f"{ISSUER}/.well-known/openid-configuration", f"{ISSUER}/keys"
         ({FOUND: discovery(jwks_uri="http://id.example/keys")}, "no https address"),
         ({FOUND: discovery(jwks_uri="http://127.0.0.1/keys")}, "no https address"),
         ({FOUND: discovery(jwks_uri="file:///etc/passwd")}, "no https address"),
+        ({FOUND: discovery(jwks_uri="https://[x")}, "no https address"),
         ({FOUND: discovery(jwks_uri=None)}, "no https address"),
         ({FOUND: httpx.Response(200, text="[" * 9000)}, "gives no JSON"),
         ({FOUND: httpx.Response(200, json=[])}, "gives no JSON object"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.variables import (
@@ -77,13 +76,15 @@ def _oidc_faults(ours: Mapping[str, str]) -> Iterator[Fault]:
     yield from (
         Fault(name, "must be set, as others of its kind are") for name in (ISSUER, AUDIENCE) if name not in ours
     )
-    issuer = ours.get(ISSUER, "https://")
-    parts = urlsplit(issuer)
-    if not is_safe(issuer) or parts.query or parts.fragment or parts.username is not None:
+    if ISSUER in ours and not _is_issuer(ours[ISSUER]):
         yield Fault(ISSUER, "must be an https address without a query, exactly as the provider's tokens name it")
     strange = [each for each in _words(ours.get(CHOSEN_ALGORITHMS, "")) if each not in ALGORITHMS]
     if strange:
         yield Fault(CHOSEN_ALGORITHMS, f"takes {' and '.join(ALGORITHMS)}, not {', '.join(strange)}")
+
+
+def _is_issuer(address: str) -> bool:
+    return is_safe(address) and not {"?", "#", "@"} & set(address)
 
 
 def _words(text: str) -> tuple[str, ...]:

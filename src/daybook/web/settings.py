@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 ALGORITHMS = ("RS256", "ES256")
@@ -35,6 +36,10 @@ class OidcSettings:
     timeout_seconds: float = 5.0
 
 
+def _no_token() -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class WebSettings:
     """Grouped by what they are about; a limit has its unit in its name.
@@ -48,6 +53,8 @@ class WebSettings:
         oidc: whose tokens count beside Airflow's; None for nobody's.
         downloads: whether large outputs are streamed by the API server, or the browser is sent to the bucket for them
             by a link that is good for a minute (`signed`), which works only where browsers reach the bucket.
+        metrics_token: gives the token with which a scraper reads `/metrics` of all workspaces, as it is now; None where
+            there is none.
     """
 
     public_url: str = ""
@@ -56,3 +63,4 @@ class WebSettings:
     runs_per_minute: int = 60
     oidc: OidcSettings | None = None
     downloads: Literal["streamed", "signed"] = "streamed"
+    metrics_token: Callable[[], str | None] = field(default=_no_token, repr=False)

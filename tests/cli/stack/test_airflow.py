@@ -80,6 +80,13 @@ def test_little_of_the_callers_environment_reaches_airflow(project):
     assert json.loads(served["AIRFLOW_CONN_KUBERNETES_DEFAULT"])["extra"]["kube_config_path"] == str(project.kubeconfig)
 
 
+def test_what_is_chosen_for_the_pages_reaches_them(project):
+    chosen = {"DAYBOOK_OIDC_ISSUER": "https://id.example", "DAYBOOK_JUPYTER_LINK": "x", "DAYBOOK_RUNS_PER_MINUTE": "5"}
+    served = airflow.airflow_environment(project, Ports(), {**chosen, "DAYBOOK_WORKSPACES": "/elsewhere"})
+    assert {name: served[name] for name in chosen} == chosen
+    assert served["DAYBOOK_WORKSPACES"] == str(project.workspaces)
+
+
 def test_no_secret_is_in_the_environment(project, written):
     served = " ".join(airflow.airflow_environment(project, Ports(), {}).values())
     for secret in project.secrets.glob("airflow-*"):

@@ -18,8 +18,11 @@ from daybook.cli.stack.project import Project
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.variables import (
     CATALOGUE_VARIABLE,
+    JUPYTER_LINK_VARIABLE,
     NOTEBOOK_ENVIRONMENT_VARIABLE,
+    OIDC_VARIABLES,
     PUBLIC_URL_VARIABLE,
+    RUNS_PER_MINUTE_VARIABLE,
     STATE_VARIABLE,
     VOUCHER_KEY_VARIABLE,
     WORKSPACES_VARIABLE,
@@ -56,6 +59,8 @@ ORPHANS_SECONDS = 30
 """How often the scheduler looks for tasks that a scheduler before it had queued and took with it when it was killed."""
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
+_CHOSEN = (OIDC_VARIABLES, JUPYTER_LINK_VARIABLE, RUNS_PER_MINUTE_VARIABLE)
+"""How the variables begin by which whoever starts the stack chooses what its pages do."""
 _HEADER = "# Written by `daybook up` at every start: changes made here do not last.\n"
 
 
@@ -93,7 +98,8 @@ def airflow_environment(project: Project, ports: Ports, environment: Mapping[str
         # Process titles would overwrite the environment that the stack's processes are recognised by.
         "SPT_NOENV": "1",
     }
-    return base_environment(environment) | own
+    chosen = {name: value for name, value in environment.items() if name.startswith(_CHOSEN)}
+    return base_environment(environment) | chosen | own
 
 
 def _kubernetes_connection(project: Project) -> str:

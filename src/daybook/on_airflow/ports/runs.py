@@ -23,8 +23,6 @@ from daybook.web.tokens.oidc import OidcTokens
 from daybook.web.world import Asked, Conflict, Order
 from daybook.workspaces import Identity, Workspaces, may_see
 
-_BUSY = HTTPException(503, "Airflow's database is busy; try again soon", over_api.RETRY_AFTER)
-
 
 @dataclass(frozen=True)
 class Runs:
@@ -59,7 +57,7 @@ class Runs:
         except over_api.AlreadyThere as error:
             row, is_new = await run_in_threadpool(_same, order, identity, dag_run_id, error), False
         except OperationalError as error:
-            raise _BUSY from error
+            raise _busy() from error
         return await run_in_threadpool(self._asked, row, is_new=is_new)
 
     async def cancel(self, request: Request, identity: Identity, asked: Asked) -> None:
@@ -78,7 +76,7 @@ class Runs:
                 where = (asked.dag_id, asked.dag_run_id)
                 await run_in_threadpool(in_process.cancel, _dags(request), *_who(provider, identity), *where)
         except OperationalError as error:
-            raise _BUSY from error
+            raise _busy() from error
 
     async def _made(self, request: Request, identity: Identity, order: Order, dag_run_id: str | None) -> DagRunRow:
         provider = self.users.provider_of(request)
@@ -115,10 +113,14 @@ def _same(order: Order, identity: Identity, dag_run_id: str | None, error: Excep
     """
     row = None if dag_run_id is None else find(order.notebook, dag_run_id)
     if row is None:
-        raise _BUSY from error
+        raise _busy() from error
     if row.user != identity.user or row.conf != order.conf:
         raise Conflict("the idempotency key was used for another request before")
     return row
+
+
+def _busy() -> HTTPException:
+    return HTTPException(503, "Airflow's database is busy; try again soon", over_api.RETRY_AFTER)
 
 
 def _who(provider: OidcTokens, identity: Identity) -> tuple[str, str]:

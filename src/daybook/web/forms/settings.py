@@ -28,7 +28,7 @@ class SettingField:
         field: the name of the form's field.
         label: what people read.
         text: what stands in it.
-        hints: what holds in each workspace, by its name.
+        hints: what holds in each workspace, by its name; under "" what holds in all of them.
         choices: the values there are, by the workspaces' names; None where anything that fits a pattern would do.
         example: a text that would do.
         messages: what is wrong with it.
@@ -65,11 +65,17 @@ def _field(
         f"{RUN_SETTINGS}.{name}",
         _LABELS[name],
         text,
-        {each.name: ", ".join(_hints(name, notebook, each)) for each in workspaces},
+        _shared({each.name: ", ".join(_hints(name, notebook, each)) for each in workspaces}),
         _images(notebook, workspaces, text) if name == "image" else None,
         _EXAMPLES.get(name, ""),
         [fault.message for fault in faults if setting_of(fault.where) == name],
     )
+
+
+def _shared(hints: dict[str, str]) -> dict[str, str]:
+    """What is the same everywhere needs to be said but once."""
+    said = set(hints.values())
+    return {"": said.pop()} if len(said) == 1 else hints
 
 
 def _hints(name: str, notebook: Notebook, workspace: Workspace) -> Iterator[str]:

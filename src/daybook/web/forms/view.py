@@ -106,7 +106,7 @@ def view_of(
         _further(notebook, given) if notebook.open_inputs else None,
         [each.message for each in problems if each.target == f"f-{PARAMETERS}"],
         problems,
-        f"{here}?{urlencode(_link(site, user, notebook, given), doseq=True, quote_via=quote)}".rstrip("?"),
+        f"{here}?{_encoded(_link(site, user, notebook, given))}".rstrip("?"),
         site.csrf.token(user),
     )
 
@@ -154,6 +154,11 @@ def _link(site: Site, user: Identity, notebook: Notebook, given: Given) -> Texts
     except InvalidRequest:
         return given.raw if given.source == "query" else _as_typed(given)
     return query_of(checked)
+
+
+def _encoded(fields: Texts) -> str:
+    """A query in which boxes and URLs stay readable."""
+    return urlencode(fields, doseq=True, safe=",:/", quote_via=quote)
 
 
 def query_of(checked: Checked) -> dict[str, list[str]]:

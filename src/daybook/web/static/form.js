@@ -188,8 +188,11 @@ function pairsOf(field) {
   }
 }
 
+// As encodeURIComponent, but what a query may hold as it is stays readable: 1,2,3,4 and https://example.org.
+const encoded = (text) => encodeURIComponent(text).replace(/%(2C|3A|2F)/g, decodeURIComponent);
+
 function link() {
-  const query = fields().flatMap(pairsOf).map((pair) => pair.map(encodeURIComponent).join("=")).join("&");
+  const query = fields().flatMap(pairsOf).map((pair) => pair.map(encoded).join("=")).join("&");
   return query ? `${form.dataset.base}?${query}` : form.dataset.base;
 }
 
@@ -212,7 +215,7 @@ function setUpLink() {
   });
 }
 
-// -- faults take the focus, and lead to their fields -------------------------------------------------------------------
+// -- faults lead to their fields, also to those in a closed part -------------------------------------------------------------------
 
 function goTo(event) {
   const to = document.getElementById(decodeURIComponent(event.target.hash.slice(1)));
@@ -225,7 +228,6 @@ function goTo(event) {
 
 function setUpProblems(problems) {
   problems.addEventListener("click", (event) => event.target.matches("a[href^='#']") && goTo(event));
-  problems.focus();
 }
 
 for (const field of form.querySelectorAll(".field.lines")) setUpLines(field);

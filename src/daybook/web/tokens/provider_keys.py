@@ -140,11 +140,15 @@ class ProviderKeys:
 
 def is_safe(url: str) -> bool:
     """Whether what comes from there cannot be changed on its way: https, or a server on this machine."""
-    return urlsplit(url).scheme == "https" or (urlsplit(url).scheme == "http" and is_loopback(url))
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)))
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine."""
+    """Whether an address of the web leads to this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback

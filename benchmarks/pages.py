@@ -1,0 +1,308 @@
+"""How long pages take with 100,000 runs of 1,000 notebooks in one bucket, a folder and an S3 server.
+
+    .venv/bin/python benchmarks/pages.py [runs [requests]]
+
+The app runs in a process of its own, moto's S3 server in another; one client on loopback asks for page after page.
+"""
+
+import json
+import multiprocessing
+import shutil
+import socket
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from measure import keep
+
+from daybook.contract import keys
+from daybook.contract.manifest import CellCounts, KernelRecord, Manifest, NotebookRecord, Reason, State, Timings
+
+NOTEBOOKS, DAYS, USERS = 1_000, 365, 40
+COLD_ROUNDS, PAUSE_ROUNDS, PAUSE_SECONDS = 20, 8, 6.0
+COLD_TARGET_MS, TARGET_MS = 200.0, 100.0
+BUCKET = "runs"
+S3 = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
+PACKAGES = {f"package-{number}": f"{number}.2.1" for number in range(60)}
+HOST = "127.0.0.1"
+
+
+def manifests(runs: int) -> Iterator[tuple[str, bytes]]:
+    """Keys and records of runs, spread over a year; one in ten failed, and one in a thousand still runs today."""
+    now = datetime.now(UTC)
+    for number in range(runs):
+        asked_at = now - timedelta(seconds=60 + number * DAYS * 86400 / runs)
+        notebook = f"notebook_{number * 7919 % NOTEBOOKS:04}"
+        run_id = keys.run_id(notebook, asked_at, str(number))
+        failed, running = number % 10 == 3, number < runs // 10_000
+        yield f"{keys.run_prefix(run_id)}/{keys.MANIFEST}", _manifest(run_id, notebook, asked_at, failed, running)
+
+
+def _manifest(run_id: str, notebook: str, asked_at: datetime, failed: bool, running: bool) -> bytes:
+    state = State.RUNNING if running else State.FAILED if failed else State.SUCCEEDED
+    moment = asked_at.isoformat()
+    timings = Timings(queued_at=moment, started_at=moment, finished_at=moment, duration_seconds=12.5)
+    manifest = Manifest(
+        run_id=run_id,
+        state=state,
+        reason=Reason.CELL_ERROR if state is State.FAILED else None,
+        sealed=not running,
+        notebook=NotebookRecord(id=notebook, title=f"Notebook {notebook}", source="/n.ipynb", sha256="0" * 64),
+        workspace="bench",
+        user=f"user-{int(run_id[-4:], 16) % USERS}",
+        parameters={"origin": "JFK", "minimum_delay": 15},
+        timings=timings,
+        cells=CellCounts(total=5, succeeded=5),
+        kernel=KernelRecord(name="python3", language="python", language_version="3.11.7"),
+        packages=PACKAGES,
+        results={"mean_delay": 12.3},
+    )
+    return manifest.to_json().encode()
+
+
+def fill_folder(folder: Path, runs: int) -> str:
+    """Writes the runs as files; much faster than through the store, which makes each write safe."""
+
+    def write(each: tuple[str, bytes]) -> None:
+        place = folder / each[0]
+        place.parent.mkdir(parents=True)
+        place.write_bytes(each[1])
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(write, manifests(runs)):
+            pass
+    return str(folder)
+
+
+def serve_s3(port: int, runs: int, ready: Any) -> None:
+    """moto's server, filled from within: through HTTP it takes some 200 objects a second."""
+    import logging
+
+    from moto.s3.models import s3_backends
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address=HOST, port=port, verbose=False)
+    server.start()
+    httpx.put(f"http://{HOST}:{port}/{BUCKET}").raise_for_status()
+    backend = s3_backends["123456789012"]["aws"]
+    for key, content in manifests(runs):
+        backend.put_object(BUCKET, key, content)
+    ready.set()
+    threading.Event().wait()  # until this process is ended
+
+
+def serve_pages(port: int, bucket: str, environment: dict[str, str], state: str, began: Any) -> None:
+    """The real app; `POST /fresh` gives it an index that knows nothing yet."""
+    import uvicorn
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from daybook.catalogue import Catalogue, Notebook
+    from daybook.web.app import create_app
+    from daybook.web.settings import WebSettings
+    from daybook.web.world import World
+    from daybook.workspaces import Identity, Workspace, Workspaces
+
+    workspace = Workspace(name="bench", bucket=bucket, members=("*",))
+    workspaces = Workspaces(workspaces=(workspace,))
+    notebooks = {
+        name: Notebook.model_validate({"id": name, "source": "/n.ipynb", "title": f"Notebook {name}"})
+        for name in (f"notebook_{number:04}" for number in range(NOTEBOOKS))
+    }
+    opened = workspace.open_bucket(environment)
+
+    async def user(_: Request) -> Identity:
+        return Identity("user-1")
+
+    def made(number: int) -> Any:
+        return create_app(
+            World(
+                user=user,
+                workspaces=lambda: workspaces,
+                bucket=lambda _: opened,
+                login_url=lambda url: url,
+                airflow_url=lambda _: None,
+                catalogue=lambda: Catalogue(notebooks, {}, ()),
+                settings=WebSettings(mount=""),
+                state=Path(state, str(number)),
+            )
+        )
+
+    class Switch:
+        def __init__(self) -> None:
+            self.number, self.app = 0, made(0)
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/fresh":
+                self.app.state.site.history.close()
+                self.number += 1
+                self.app = made(self.number)
+                await Response()(scope, receive, send)
+                return
+            await self.app(scope, receive, send)
+
+    began.set()
+    uvicorn.run(Switch(), host=HOST, port=port, log_level="warning", lifespan="off")
+
+
+@contextmanager
+def process(work: Callable[..., None], *arguments: Any) -> Iterator[None]:
+    """A process of our own that runs while the block does; it begins once it has set its last argument."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    started = context.Process(target=work, args=(*arguments, ready), daemon=True)
+    started.start()
+    try:
+        if not ready.wait(3600):
+            raise TimeoutError(work.__name__)
+        yield
+    finally:
+        started.terminate()
+        started.join(30)
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.create_server((HOST, 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def timed(client: httpx.Client, path: str) -> tuple[float, str]:
+    """Milliseconds and the page."""
+    began = time.perf_counter()
+    answer = client.get(path)
+    took = (time.perf_counter() - began) * 1000
+    answer.raise_for_status()
+    return took, answer.text
+
+
+def figures(values: list[float]) -> dict[str, float]:
+    """p50, p95, p99 and how many."""
+    ordered = sorted(values)
+
+    def at(share: float) -> float:
+        return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
+
+    return {"p50": round(statistics.median(ordered), 1), "p95": at(0.95), "p99": at(0.99), "requests": len(ordered)}
+
+
+def measure(client: httpx.Client, requests: int) -> dict[str, Any]:
+    """All figures of one kind of bucket, ms."""
+    found: dict[str, Any] = {
+        "runs, first page, nothing known yet": figures([_cold(client) for _ in range(COLD_ROUNDS)])
+    }
+    began = time.monotonic()
+    filling: list[float] = []
+    while "still being read" in (page := timed(client, "/runs"))[1]:
+        filling.append(page[0])
+        time.sleep(0.2)
+    found["index complete after seconds"] = round(time.monotonic() - began, 1)
+    found["runs, first page, while older ones are read"] = figures(filling or [page[0]])
+    deep = _deep()
+    run = _first_run(page[1])
+    paths = {
+        "runs, first page": "/runs",
+        "runs of a notebook": "/runs?notebook=notebook_0500",
+        "runs that failed": "/runs?state=failed",
+        "runs that run": "/runs?state=running",
+        "runs of a user": "/runs?by=user-7",
+        "runs of a month": f"/runs?since={datetime.now(UTC) - timedelta(days=230):%Y-%m-%d}"
+        f"&until={datetime.now(UTC) - timedelta(days=200):%Y-%m-%d}",
+        "runs of a user and a notebook that failed": "/runs?by=user-7&notebook=notebook_0500&state=failed",
+        "runs that none fits": "/runs?state=failed&by=nobody",
+        "runs, page 1,000": deep,
+        "catalogue": "/",
+        "a run": run,
+    }
+    for name, path in paths.items():
+        if client.get(path).status_code != 200:
+            print(f"    {name}: not there yet")
+            continue
+        found[name] = figures([timed(client, path)[0] for _ in range(requests)])
+    found["runs, first page, after a pause"] = figures([_paused(client) for _ in range(PAUSE_ROUNDS)])
+    return found
+
+
+def _cold(client: httpx.Client) -> float:
+    client.post("/fresh").raise_for_status()
+    took, page = timed(client, "/runs")
+    if "/runs/bench/" not in page:
+        print("    a first page showed nothing")
+    return took
+
+
+def _paused(client: httpx.Client) -> float:
+    time.sleep(PAUSE_SECONDS)
+    return timed(client, "/runs")[0]
+
+
+def _deep() -> str:
+    """A page far down; the cursor names a run, so any moment will do."""
+    moment = datetime.now(UTC) - timedelta(days=DAYS // 2)
+    return f"/runs?after={keys.run_id('x', moment)}.bench"
+
+
+def _first_run(page: str) -> str:
+    at = page.rindex("/runs/bench/")
+    return page[at : page.index('"', at)]
+
+
+def main(runs: int, requests: int) -> None:
+    """Measures, prints, keeps."""
+    found: dict[str, Any] = {}
+    scratch = Path(tempfile.mkdtemp(prefix="daybook-pages-"))
+    try:
+        began = time.monotonic()
+        folder = fill_folder(scratch / "bucket", runs)
+        print(f"{runs} runs written in {time.monotonic() - began:.0f} s")
+        found["folder"] = _measured(folder, {}, scratch / "folder-state", requests)
+        port, began = free_port(), time.monotonic()
+        with process(serve_s3, port, runs):
+            print(f"{runs} runs put in {time.monotonic() - began:.0f} s")
+            environment = {**S3, "AWS_ENDPOINT_URL": f"http://{HOST}:{port}"}
+            found["moto"] = _measured(f"s3://{BUCKET}", environment, scratch / "moto-state", requests)
+    finally:
+        shutil.rmtree(scratch)
+    targets = {"first page, nothing known yet": COLD_TARGET_MS, "others": TARGET_MS}
+    keep("pages", {"unit": "ms", "runs": runs, "notebooks": NOTEBOOKS, "targets_p95": targets, **found})
+
+
+def _measured(bucket: str, environment: dict[str, str], state: Path, requests: int) -> dict[str, Any]:
+    port = free_port()
+    serving = process(serve_pages, port, bucket, environment, str(state))
+    with serving, httpx.Client(base_url=f"http://{HOST}:{port}", timeout=120) as client:
+        _until_it_answers(client)
+        found = measure(client, requests)
+    print(f"\n{bucket.split('://')[0] if '://' in bucket else 'folder'}: ms{'':38}p50      p95      p99")
+    for name, each in found.items():
+        shown = f"{each:9}" if not isinstance(each, dict) else "".join(f"{each[p]:9.1f}" for p in ("p50", "p95", "p99"))
+        print(f"  {name:<46}{shown}")
+    print(json.dumps(found))
+    return found
+
+
+def _until_it_answers(client: httpx.Client) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            client.get("/static/daybook.css").raise_for_status()
+            return
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    given = [int(each) for each in sys.argv[1:]]
+    main(given[0] if given else 100_000, given[1] if len(given) > 1 else 200)
