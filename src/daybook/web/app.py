@@ -11,28 +11,19 @@ from daybook.web.counting import RunCounts
 from daybook.web.faults import handle_errors
 from daybook.web.history import History
 from daybook.web.live.watching import Watchers
-<<<<<<< HEAD
-from daybook.web.pages import catalogue, compare, form, history, in_airflow, run, run_deeds, run_files, static
-=======
 from daybook.web.measuring import Measuring, RequestMetrics
-from daybook.web.pages import catalogue, compare, form, history, run, run_files, static
+from daybook.web.pages import catalogue, compare, form, history, in_airflow, run, run_files, static
 from daybook.web.pages import run_deeds as buttons
 from daybook.web.rates import RunRates
 from daybook.web.readiness import Readiness
->>>>>>> h-api
 from daybook.web.rendering import make_templates
 from daybook.web.site import Site
 from daybook.web.tokens.csrf import Csrf
 from daybook.web.world import World
 
 ROUTERS = (
-<<<<<<< HEAD
-    *(each.router for each in (notebooks, runs, events, health, metrics)),
-    *(each.router for each in (catalogue, form, compare, history, in_airflow, run, run_files, run_deeds, static)),
-=======
     *(each.router for each in (notebooks, runs, run_deeds, events, health, metrics, schema)),
-    *(each.router for each in (catalogue, form, compare, history, run, run_files, buttons, static)),
->>>>>>> h-api
+    *(each.router for each in (catalogue, form, compare, history, in_airflow, run, run_files, buttons, static)),
 )
 
 

@@ -189,10 +189,7 @@ def steps(provider):
         ("ada looks from the DAG run", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", **ada}),
         ("ada looks from its task", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}?task_id=run", **ada}),
         ("ada looks from none", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}?task_id=other", **ada}),
-        (
-            "eve looks from it",
-            {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", "name": "eve", "role": "user"},
-        ),
+        ("eve looks from it", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", **eve}),
     ]
     place = {name: number for number, (name, _) in enumerate(asked)}
     asked += [
