@@ -11,6 +11,7 @@ from playwright.sync_api import expect, sync_playwright
 
 @pytest.fixture(scope="module")
 def browser():
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
         yield browser
