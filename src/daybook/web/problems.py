@@ -97,7 +97,7 @@ def answer_problem(
         faults=listed,
         reference=reference,
     )
-    marks = {**headers.FILE, "Cache-Control": "no-store", **(more or {})}
+    marks = {**headers.FILE, **(more or {})}
     return Response(document.model_dump_json(exclude_none=True), status, marks, MEDIA_TYPE)
 
 

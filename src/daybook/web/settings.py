@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 ALGORITHMS = ("RS256", "ES256")
@@ -36,10 +36,6 @@ class OidcSettings:
     timeout_seconds: float = 5.0
 
 
-def _no_token() -> str | None:
-    return None
-
-
 @dataclass(frozen=True)
 class WebSettings:
     """Grouped by what they are about; a limit has its unit in its name.
@@ -53,8 +49,8 @@ class WebSettings:
         oidc: whose tokens count beside Airflow's; None for nobody's.
         downloads: whether large outputs are streamed by the API server, or the browser is sent to the bucket for them
             by a link that is good for a minute (`signed`), which works only where browsers reach the bucket.
-        metrics_token: gives the token with which a scraper reads `/metrics` of all workspaces, as it is now; None where
-            there is none.
+        metrics_token_file: holds the token with which a scraper reads `/metrics` of all workspaces, read anew each
+            time; None where there is none.
     """
 
     public_url: str = ""
@@ -63,4 +59,4 @@ class WebSettings:
     runs_per_minute: int = 60
     oidc: OidcSettings | None = None
     downloads: Literal["streamed", "signed"] = "streamed"
-    metrics_token: Callable[[], str | None] = field(default=_no_token, repr=False)
+    metrics_token_file: Path | None = None

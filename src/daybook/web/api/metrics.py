@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from starlette.requests import Request
 from daybook.web import headers
 from daybook.web.api.answering import declared
 from daybook.web.site import Here, user_of
-from daybook.web.tokens.bearer import bearer_of
+from daybook.web.tokens.scraper import is_scraper
 from daybook.workspaces import Identity
 
 router = APIRouter(tags=["health"])
@@ -30,9 +29,7 @@ async def reader(request: Request, site: Here) -> Identity | None:
     Raises:
         NotLoggedIn: nobody is vouched for.
     """
-    given = bearer_of(request.headers)
-    wanted = await run_in_threadpool(site.world.settings.metrics_token)
-    if given and wanted and hmac.compare_digest(given.encode(errors="replace"), wanted.encode()):
+    if await run_in_threadpool(is_scraper, request, site.world.settings.metrics_token_file):
         return None
     return await user_of(request)
 

@@ -45,7 +45,7 @@ def list_runs(
     user: User,
     workspace: Annotated[str, Query(max_length=MAX_TEXT, description="Only those of a workspace.")] = "",
     notebook: Annotated[str, Query(max_length=MAX_TEXT, description="Only those of a notebook, by its id.")] = "",
-    state: Annotated[str, Query(max_length=MAX_TEXT, description=f"One of {', '.join(State)}.")] = "",
+    state: Annotated[State | None, Query(description="Only those in a state.")] = None,
     by: Annotated[str, Query(max_length=MAX_TEXT, description="Only those of a user.")] = "",
     since: Annotated[str, Query(max_length=MAX_TEXT, description=f"The first day, {_DAY}.")] = "",
     until: Annotated[str, Query(max_length=MAX_TEXT, description=f"The last day, {_DAY}.")] = "",
@@ -53,7 +53,14 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most.")] = 50,
 ) -> Response:
     """Runs of the workspaces that you may see, the newest first."""
-    texts = {"workspace": workspace, "notebook": notebook, "state": state, "by": by, "since": since, "until": until}
+    texts = {
+        "workspace": workspace,
+        "notebook": notebook,
+        "state": state or "",
+        "by": by,
+        "since": since,
+        "until": until,
+    }
     given = {name: text.strip() for name, text in {**texts, "after": after}.items() if text.strip()}
     wanted = read_wanted(given, site.workspaces_of(user))
     if wanted.faults:
