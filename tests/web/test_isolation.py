@@ -29,6 +29,8 @@ NOT_OF_A_WORKSPACE = {
     "/run/{id}": "the same",
     "/runs": "lists what `workspaces_of` gives: tests of the history",
     "/runs/compare": "opens each run as the pages of runs do: tests of the comparison",
+    "/airflow/{dag_id}": "`visible_notebook`: tests of the ways from Airflow",
+    "/airflow/{dag_id}/{dag_run_id:path}": "names runs of `workspaces_of` alone: tests of the ways from Airflow",
     "/openapi.json": "tells of routes and of no data",
     "/health/live": "tells of no data",
     "/health/ready": "tells of no data",

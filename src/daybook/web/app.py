@@ -12,7 +12,7 @@ from daybook.web.faults import handle_errors
 from daybook.web.history import History
 from daybook.web.live.watching import Watchers
 from daybook.web.measuring import Measuring, RequestMetrics
-from daybook.web.pages import catalogue, compare, form, history, run, run_files, static
+from daybook.web.pages import catalogue, compare, form, history, in_airflow, run, run_files, static
 from daybook.web.pages import run_deeds as buttons
 from daybook.web.rates import RunRates
 from daybook.web.readiness import Readiness
@@ -23,7 +23,7 @@ from daybook.web.world import World
 
 ROUTERS = (
     *(each.router for each in (notebooks, runs, run_deeds, events, health, metrics, schema)),
-    *(each.router for each in (catalogue, form, compare, history, run, run_files, buttons, static)),
+    *(each.router for each in (catalogue, form, compare, history, in_airflow, run, run_files, buttons, static)),
 )
 
 

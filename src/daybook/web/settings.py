@@ -45,8 +45,8 @@ class WebSettings:
     Attributes:
         public_url: how a browser reaches Airflow, without a slash at the end; empty gives relative links.
         mount: the path below it that the pages are mounted at.
-        jupyter_link: a link that opens a run's notebook in JupyterLab, with `{workspace}`, `{run_id}`, `{notebook}` and
-            `{url}`; None shows none.
+        jupyter_link: a link that opens a run's notebook in JupyterLab, with `{workspace}`, `{run_id}`, `{notebook}`,
+            `{url}` and `{path}`, the executed notebook's in the workspace's bucket; None shows none.
         runs_per_minute: how many runs one user may ask for in a minute.
         oidc: whose tokens count beside Airflow's; None for nobody's.
         downloads: whether large outputs are streamed by the API server, or the browser is sent to the bucket for them
