@@ -305,10 +305,10 @@ async def test_the_bar_of_cells_adds_up(client, save):
     assert sum(int(share) for share in re.findall(r'style="flex: (\d+)"', text)) == 9
 
 
-async def test_the_page_has_no_script_but_its_own_file(client, save):
+async def test_the_page_has_no_scripts_but_its_own_files(client, save):
     page = await page_of(client, save(a_manifest()))
     assert not [name for _, each in page.tags for name in each if name.startswith("on")]
-    assert [each.partition("?")[0] for each in page.all("script", "src")] == ["/static/run.js"]
+    assert [each.partition("?")[0] for each in page.all("script", "src")] == ["/static/frame.js", "/static/run.js"]
 
 
 async def test_the_end_of_the_log_is_shown_and_leads_to_all_of_it(client, save):
@@ -372,6 +372,11 @@ async def test_pictures_are_shown_up_to_a_size_and_a_number(client, save):
         (
             "https://lab.test/?url={url}",
             f"https://lab.test/?url=https%3A%2F%2Fdaybook.test%2Fruns%2Fopen%2F{RUN_ID}%2Fnotebook.ipynb",
+        ),
+        (
+            "https://hub.test/hub/user-redirect/lab/tree/mine/{path}#lab.test",
+            f"https://hub.test/hub/user-redirect/lab/tree/mine/runs/{RUN_ID[:4]}/{RUN_ID[4:6]}/{RUN_ID[6:8]}/{RUN_ID}"
+            "/notebook.ipynb#lab.test",
         ),
         (None, None),
     ],

@@ -21,6 +21,7 @@ from daybook.on_airflow.params import WORKSPACE, unknown_keys
 from daybook.on_airflow.plugin import URL_PREFIX
 from daybook.on_airflow.ports.key import page_key
 from daybook.on_airflow.ports.links import airflow_url
+from daybook.on_airflow.ports.places import Places
 from daybook.on_airflow.ports.runs import Runs
 from daybook.on_airflow.ports.users import Users, token_of
 from daybook.on_airflow.ports.waiting import Waiting
@@ -60,6 +61,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         cancel=runs.cancel,
         waiting=waiting.waiting,
         next_runs=waiting.next_runs,
+        runs_at=Places(settings.read_catalogue, settings.load_workspaces).runs_at,
         settings=web,
         key=page_key(settings.voucher_key()),
         state=settings.state / "web" if settings.state else None,
