@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from moto.server import ThreadedMotoServer
 
-from builders import ASKED_AT, RUN_ID, a_manifest, a_run_id, a_workspace
+from builders import ASKED_AT, RUN_ID, a_manifest, a_run_id, a_workspace, an_output
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import NotebookRecord, Reason, State, Timings
 from daybook.storage import open_store, record_of, remove_run
 from daybook.web.history import Filter, History
 from daybook.web.history.database import VERSION
+from daybook.web.history.reading import Kept, Look
 
 OPEN = a_workspace(name="open")
 CLOSED = a_workspace(name="closed", namespace="closed")
@@ -648,3 +649,12 @@ def test_an_index_that_cannot_be_written_spoils_nobodys_page(history, store, tmp
     history.note(OPEN, a_manifest(run_id=a_run_id("x")))
     assert "cannot be written" in caplog.text
     other.close()
+
+
+def test_what_records_say_of_sizes_can_be_added_up_however_many_they_are(history):
+    place = history._index.place_of(OPEN)
+    kept = Kept.of(a_manifest(outputs=(an_output(size=10**40),)))
+    looks = [Look(a_run_id("x", ASKED_AT, str(number)), 1.0, kept) for number in range(2**13)]
+    history._index.take_up(place.place, looks)
+    (found,) = history._index.counts(place)
+    assert (found.runs, found.bytes) == (2**13, 2**63 - 1)
