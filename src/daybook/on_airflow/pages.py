@@ -46,10 +46,10 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
     users = Users(OidcTokens(web.oidc, ProviderKeys(web.oidc)) if web.oidc else None)
 
     def decide(dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
-        return _decided(settings.load_catalogue(), settings, dag_id, conf, identity)
+        return _decided(settings.read_catalogue(), settings, dag_id, conf, identity)
 
-    runs = Runs(users, decide, settings.load_catalogue, settings.load_workspaces)
-    waiting = Waiting(settings.load_catalogue, settings.load_workspaces)
+    runs = Runs(users, decide, settings.read_catalogue, settings.load_workspaces)
+    waiting = Waiting(settings.read_catalogue, settings.load_workspaces)
     world = World(
         user=users.identity,
         workspaces=settings.load_workspaces,
