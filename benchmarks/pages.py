@@ -33,7 +33,7 @@ from daybook.contract import keys
 from daybook.contract.manifest import CellCounts, KernelRecord, Manifest, NotebookRecord, Reason, State, Timings
 
 NOTEBOOKS, DAYS, USERS = 1_000, 365, 40
-COLD_ROUNDS, PAUSE_ROUNDS, PAUSE_SECONDS = 40, 20, 6.0
+COLD_ROUNDS, PAUSE_ROUNDS, PAUSE_SECONDS = 40, 10, 5.5
 FILLING_SECONDS = 20.0
 COLD_TARGET_MS, TARGET_MS = 200.0, 100.0
 BUCKET = "runs"
@@ -43,7 +43,7 @@ ENTRY = {
     "collections": ["flights"],
     "tags": ["delays", "carriers"],
     "inputs": [
-        {"name": "origin", "type": "string", "default": "JFK", "enum": ["JFK", "LGA", "EWR"]},
+        {"name": "origin", "type": "enum", "default": "JFK", "choices": ["JFK", "LGA", "EWR"]},
         {"name": "day", "type": "date", "default": "2013-02-01"},
         {"name": "minimum_delay", "type": "integer", "default": 15, "minimum": 0},
         {"name": "area", "type": "bbox", "default": [-10, 40, 10, 60]},
