@@ -15,6 +15,7 @@ from daybook.contract.manifest import NotebookRecord, Reason, State, Timings
 from daybook.storage import open_store, record_of, remove_run
 from daybook.web.history import Filter, History
 from daybook.web.history.database import VERSION
+from daybook.web.history.history import LATE_SECONDS
 from daybook.web.history.reading import Kept, Look
 
 OPEN = a_workspace(name="open")
@@ -113,6 +114,13 @@ def settled(history):
         underway.future.result(30)
 
 
+def looked(history, workspaces=(OPEN,)):
+    """The page once what the first look at it began is through."""
+    history.page(workspaces, ALL)
+    settled(history)
+    return history.page(workspaces, ALL)
+
+
 def test_a_bucket_without_runs_has_an_empty_complete_page(history):
     found = filled(history)
     assert (found.rows, found.after, found.is_complete, found.not_refreshed) == ([], None, True, [])
@@ -169,7 +177,7 @@ def test_a_new_run_is_there_a_moment_later(history, store, clock):
     filled(history)
     new = put(store, 2)
     clock.now += 6
-    assert ids(history.page([OPEN], ALL))[0] == new
+    assert ids(looked(history))[0] == new
 
 
 def test_an_index_that_is_a_little_old_is_shown_at_once_and_refreshed_after(history, store, bucket, clock):
@@ -178,10 +186,66 @@ def test_an_index_that_is_a_little_old_is_shown_at_once_and_refreshed_after(hist
     new = put(store, 2)
     clock.now += 2
     bucket.listing.clear()
-    assert ids(history.page([OPEN], ALL)) == [old]
+    found = history.page([OPEN], ALL)
+    assert (ids(found), found.is_refreshing, found.as_of) == ([old], False, None)
     bucket.listing.set()
     settled(history)
     assert ids(history.page([OPEN], ALL)) == [new, old]
+
+
+def test_an_index_that_is_old_waits_for_no_slow_bucket_and_says_of_when_it_is(
+    history, store, bucket, clock, monkeypatch
+):
+    monkeypatch.setattr("daybook.web.history.history.FIRST_WAIT_SECONDS", 3600)
+    old = put(store, 1)
+    before = clock.now
+    filled(history)
+    new = put(store, 2)
+    clock.now += 3600
+    bucket.listing.clear()
+    found = history.page([OPEN], ALL)
+    assert (ids(found), found.is_refreshing, list(found.not_refreshed)) == ([old], True, [])
+    assert found.as_of.timestamp() == before
+    assert list(history.last_runs([OPEN])) == ["flights_delays"]
+    bucket.listing.set()
+    settled(history)
+    found = history.page([OPEN], ALL)
+    assert (ids(found), found.is_refreshing, found.as_of) == ([new, old], False, None)
+
+
+def test_while_somebody_looks_today_alone_is_listed(history, store, bucket, clock):
+    put(store, 1, asked_at=ASKED_AT - timedelta(days=1))
+    put(store, 2)
+    filled(history)
+    bucket.counts.clear()
+    clock.now += 6
+    looked(history)
+    assert [what for verb, what in bucket.counts if verb == "list"] == ["runs/2026/11/23"]
+
+
+@pytest.mark.parametrize(("hours", "days"), [(-1.5, ["22", "23"]), (1, ["23"]), (21.5, ["23", "24"])])
+def test_around_midnight_two_days_are_listed(history, bucket, clock, hours, days):
+    filled(history)
+    bucket.counts.clear()
+    clock.now += hours * 3600
+    history._filler.want = lambda _: None
+    looked(history)
+    assert sorted(what for verb, what in bucket.counts if verb == "list") == [f"runs/2026/11/{day}" for day in days]
+
+
+def test_what_was_read_before_a_bucket_went_away_is_shown(history, store, bucket):
+    made = [put(store, number) for number in range(50)]
+    take_up, taken = history._index.take_up, []
+
+    def then_away(place, looks):
+        take_up(place, looks)
+        taken.append(place)
+        bucket.down.set()
+
+    history._index.take_up = then_away
+    found = history.page([OPEN], ALL)
+    assert ids(found) == made[:-21:-1]
+    assert (list(found.not_refreshed), len(taken)) == (["open"], 1)
 
 
 def test_a_run_that_goes_on_is_looked_at_again_at_most_once_a_second(history, store, bucket, clock):
@@ -193,7 +257,7 @@ def test_a_run_that_goes_on_is_looked_at_again_at_most_once_a_second(history, st
         history.page([OPEN], ALL)
     assert bucket.reads() == 0
     clock.now += 6
-    assert history.page([OPEN], ALL).rows[0].state is State.SUCCEEDED
+    assert looked(history).rows[0].state is State.SUCCEEDED
     assert [verb for verb, _ in bucket.counts].count("read") == 1
     assert run_id
 
@@ -267,7 +331,7 @@ def test_a_clock_that_is_set_back_stops_nothing(history, store, clock):
     filled(history)
     clock.now -= 3600
     new = put(store, 2)
-    assert ids(history.page([OPEN], ALL))[0] == new
+    assert ids(looked(history))[0] == new
 
 
 def forged(**changes):
@@ -347,14 +411,14 @@ def test_a_bucket_that_does_not_answer_is_named_and_the_index_shown(history, sto
     filled(history)
     bucket.down.set()
     clock.now += 6
-    found = history.page([OPEN], ALL)
-    assert (ids(found), list(found.not_refreshed)) == ([run_id], ["open"])
+    found = looked(history)
+    assert (ids(found), list(found.not_refreshed), found.is_refreshing) == ([run_id], ["open"], False)
     bucket.counts.clear()
     history.page([OPEN], ALL)
     assert bucket.counts == [], "it is left alone for a while"
     bucket.down.clear()
     clock.now += 11
-    assert history.page([OPEN], ALL).not_refreshed == []
+    assert looked(history).not_refreshed == []
 
 
 def test_one_bucket_that_does_not_answer_hides_no_other(store, clock):
@@ -372,7 +436,11 @@ def test_a_bucket_that_hangs_holds_no_page_up_for_long(store, clock):
     hanging.listing.clear()
     history = History(None, lambda _: hanging, clock)
     found = history.page([OPEN], ALL)
-    assert (found.rows, list(found.not_refreshed), found.is_complete) == ([], ["open"], False)
+    assert (found.rows, found.is_refreshing, found.as_of, found.is_complete) == ([], True, None, False)
+    assert list(found.not_refreshed) == []
+    clock.now += LATE_SECONDS
+    found = history.page([OPEN], ALL)
+    assert (found.rows, list(found.not_refreshed), found.is_refreshing) == ([], ["open"], False)
     hanging.listing.set()
     history.close()
 
@@ -633,7 +701,7 @@ def test_s3(clock, tmp_path):
         assert ids(filled(history)) == expected
         remove_run(store, expected[0], "too old")
         clock.now += 6
-        assert ids(history.page([OPEN], ALL)) == expected[1:]
+        assert ids(looked(history)) == expected[1:]
         history.close()
     finally:
         server.stop()
