@@ -7,8 +7,21 @@ the checkout is left alone.
 import pytest
 from driving import make_project, running_stack
 
+from oidc_provider.really_started import AUDIENCE, OidcProvider, an_rsa_key
+
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory):
-    with running_stack(make_project(tmp_path_factory.mktemp("project"))) as stack:
+def provider(tmp_path_factory):
+    """The OpenID provider whose tokens the stack takes beside Airflow's."""
+    provider = OidcProvider(tmp_path_factory.mktemp("provider"))
+    provider.start(an_rsa_key("key"))
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory, provider):
+    chosen = {"ISSUER": provider.issuer, "AUDIENCE": AUDIENCE, "PREFIX": "hub:"}
+    environment = {f"DAYBOOK_OIDC_{name}": value for name, value in chosen.items()}
+    with running_stack(make_project(tmp_path_factory.mktemp("project")), **environment) as stack:
         yield stack

@@ -207,14 +207,14 @@ def make_project(root: Path) -> Path:
 
 
 @contextmanager
-def running_stack(root: Path, *options: str) -> Iterator[Stack]:
-    """The stack of a project, from `daybook up` with some options to `daybook down`."""
+def running_stack(root: Path, *options: str, **environment: str) -> Iterator[Stack]:
+    """The stack of a project, from `daybook up` with some options and variables to `daybook down`."""
     api, pods, spark, ui = free_ports(4)
     ports = ["--port", str(api), "--pods-port", str(pods), "--spark-port", str(spark), "--spark-ui-port", str(ui)]
     up = subprocess.run(
         [str(DAYBOOK), "up", *ports, *options],
         cwd=root,
-        env=clean_environment(),
+        env=clean_environment() | environment,
         text=True,
         capture_output=True,
         timeout=300,
