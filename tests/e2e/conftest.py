@@ -5,9 +5,11 @@ the checkout is left alone.
 """
 
 import pytest
+from browsing import new_page, sign_in
 from driving import make_project, running_stack
 
 from oidc_provider.really_started import AUDIENCE, OidcProvider, an_rsa_key
+from web_browser import chromium
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +27,19 @@ def stack(tmp_path_factory, provider):
     environment = {f"DAYBOOK_OIDC_{name}": value for name, value in chosen.items()}
     with running_stack(make_project(tmp_path_factory.mktemp("project")), **environment) as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def page(stack, browser):
+    """A page of a signed-in browser."""
+    page = new_page(browser)
+    page.goto(stack.url)
+    sign_in(stack, page)
+    page.wait_for_url(lambda url: "/auth/" not in url)
+    return page

@@ -19,16 +19,6 @@ from kubernetes.config import new_client_from_config
 
 CHECKOUT = Path(__file__).parents[2]
 DAYBOOK = CHECKOUT / ".venv" / "bin" / "daybook"
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-BROWSER_ARGUMENTS = [
-    "--no-sandbox",  # CI is root in a container
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 OWN_DAG = '''
 """Somebody's own DAG with Daybook's operator."""
 from datetime import timedelta
