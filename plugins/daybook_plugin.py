@@ -1,4 +1,4 @@
-"""Mounts Daybook's pages and its check of triggers in Airflow's API server."""
+"""Mounts Daybook's pages and its check of triggers in Airflow's API server, and shows the pages in Airflow's own."""
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -11,3 +11,4 @@ class DaybookPlugin(AirflowPlugin):
     name = "daybook"
     fastapi_apps = plugin.fastapi_apps()
     fastapi_root_middlewares = plugin.fastapi_root_middlewares()
+    external_views = plugin.external_views()

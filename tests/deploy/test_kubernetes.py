@@ -15,6 +15,7 @@ from builders import a_request
 from daybook.catalogue import load_catalogue
 from daybook.contract.quantities import quantity
 from daybook.pods import Resources, build_pod
+from daybook.web.settings import WebSettings
 from daybook.workspaces import StsCredentials, Workspace, load_workspaces
 from deploy.rendered import (
     AIRFLOW,
@@ -69,9 +70,13 @@ def test_the_schema_refuses_what_kubernetes_would() -> None:
 
 def test_custom_resources_are_only_in_the_overlay_that_asks_for_them() -> None:
     assert FOREIGN.isdisjoint(each["kind"] for each in render("dev").documents)
-    (monitor,) = render("prod").of("ServiceMonitor")
-    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
-    assert monitor["spec"]["selector"]["matchLabels"] == {"tier": "airflow", "component": "statsd"}
+    monitors = {each["metadata"]["name"]: each for each in render("prod").of("ServiceMonitor")}
+    assert {each["apiVersion"] for each in monitors.values()} == {"monitoring.coreos.com/v1"}
+    selected = {name: each["spec"]["selector"]["matchLabels"]["component"] for name, each in monitors.items()}
+    assert selected == {"airflow": "statsd", "daybook": "api-server"}
+    (ours,) = monitors["daybook"]["spec"]["endpoints"]
+    assert ours["path"] == f"{WebSettings().mount}/metrics"
+    assert ours["authorization"]["credentials"] == {"name": "daybook-metrics", "key": "token"}
 
 
 @pytest.mark.parametrize("part", ["base", "workspace", "catalogue"])

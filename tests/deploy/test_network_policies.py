@@ -167,7 +167,8 @@ def test_prometheus_reaches_the_metrics_where_it_is_asked_for() -> None:
     network = Network(render("prod"))
     prometheus = Pod("monitoring", {"app.kubernetes.io/name": "prometheus"})
     assert network.reaches(prometheus, airflow("statsd"), 9102)
-    assert not network.reaches(prometheus, airflow("api-server"), 8080)
+    assert network.reaches(prometheus, airflow("api-server"), 8080)
+    assert not network.reaches(prometheus, airflow("worker"), 8793)
 
 
 def test_a_policy_that_selects_is_what_closes() -> None:

@@ -7,6 +7,7 @@ the checkout is left alone.
 import pytest
 from browsing import new_page, sign_in
 from driving import make_project, running_stack
+from playwright.sync_api import expect
 
 from oidc_provider.really_started import AUDIENCE, OidcProvider, an_rsa_key
 from web_browser import chromium
@@ -31,6 +32,7 @@ def stack(tmp_path_factory, provider):
 
 @pytest.fixture(scope="module")
 def browser():
+    expect.set_options(timeout=30_000)
     with chromium() as browser:
         yield browser
 

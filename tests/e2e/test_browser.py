@@ -1,9 +1,11 @@
 """What a person sees: Airflow's own trigger form, and the run's page, in a real browser."""
 
+import os
 import re
+from pathlib import Path
 
 from browsing import new_page, sign_in
-from driving import until
+from driving import RUN_SECONDS, until
 from playwright.sync_api import expect
 
 
@@ -52,3 +54,75 @@ def test_page_asks_a_stranger_to_sign_in_and_brings_them_back(stack, browser):
     sign_in(stack, page)
     page.wait_for_url(f"**{path}")
     expect(page.get_by_role("heading", level=1)).to_have_text("Echo")
+
+
+def test_airflows_menu_shows_the_catalogue_and_its_links_can_be_shared(stack, page):
+    page.goto(stack.url)
+    page.get_by_role("link", name="Daybook").or_(page.get_by_title("Daybook")).first.click()
+    frame = framed(page, "Daybook")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Notebooks")
+    frame.get_by_role("link", name="Echo", exact=True).click()
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Echo", ignore_case=True)
+    page.wait_for_url("**/plugin/daybook/notebooks/run/echo")
+    picture(page, "airflow-menu")
+
+
+def test_tab_of_a_dag_runs_its_notebook_and_that_of_the_run_shows_it(stack, page):
+    before = newest_run(stack, "echo")
+    page.goto(f"{stack.url}/dags/echo")
+    page.get_by_role("link", name="Run form").click()
+    frame = framed(page, "Run form")
+    frame.get_by_label("word").fill("framed")
+    picture(page, "airflow-dag")
+    frame.get_by_role("button", name="Run", exact=True).click()
+    run_id = until(lambda: found if (found := newest_run(stack, "echo")) != before else None, what="the form's run")
+    page.goto(f"{stack.url}/dags/echo/runs/{run_id}")
+    page.get_by_role("link", name="Notebook", exact=True).click()
+    frame = framed(page, "Notebook")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Echo", ignore_case=True)
+    expect(frame.locator(".state").first).to_have_text(re.compile("succeeded"), timeout=RUN_SECONDS * 1000)
+    frame.locator("iframe").scroll_into_view_if_needed()
+    expect(frame.frame_locator("iframe").locator("body")).to_contain_text('word = "framed"', timeout=30_000)
+    picture(page, "airflow-run")
+    # The frame must not lead Airflow's window away by itself; our own link out of it still works.
+    frame.get_by_role("link", name="In Airflow").click()
+    page.wait_for_url("**/tasks/run*")
+    page.get_by_role("link", name="Notebook", exact=True).click()
+    expect(framed(page, "Notebook").get_by_text("framed").first).to_be_visible()
+
+
+def test_tab_of_somebodys_own_task_shows_its_run_and_that_of_the_dag_run_all(stack, page):
+    run_id = stack.trigger("own").json()["dag_run_id"]
+    stack.ended("own", run_id)
+    page.goto(f"{stack.url}/dags/own/runs/{run_id}/tasks/mapped/mapped/1")
+    page.get_by_role("link", name="Notebook", exact=True).click()
+    expect(framed(page, "Notebook").get_by_text("second").first).to_be_visible()
+    page.goto(f"{stack.url}/dags/own/runs/{run_id}")
+    page.get_by_role("link", name="Notebook", exact=True).click()
+    expect(framed(page, "Notebook").get_by_role("heading", level=1)).to_have_text("Runs of notebooks")
+    expect(framed(page, "Notebook").get_by_role("row")).to_have_count(5)
+    picture(page, "airflow-own-run")
+    page.goto(f"{stack.url}/dags/own")
+    page.get_by_role("link", name="Run form").click()
+    expect(framed(page, "Run form").get_by_role("heading", level=1)).to_have_text("No notebook")
+
+
+def test_links_of_a_task_lead_to_the_run(stack, page):
+    run_id = stack.trigger("echo", {"word": "linked"}).json()["dag_run_id"]
+    assert stack.ended("echo", run_id)["state"] == "success"
+    run = f"{stack.url}/notebooks/runs/local/{stack.xcom('echo', run_id)['run_id']}"
+    page.goto(f"{stack.url}/dags/echo/runs/{run_id}/tasks/run/details")
+    for name, url in (("Run", run), ("Executed notebook", f"{run}/notebook"), ("Run log", f"{run}/log")):
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("href", url)
+        assert page.request.get(url).status == 200
+    picture(page, "airflow-links")
+
+
+def framed(page, name):
+    return page.frame_locator(f"iframe[title='{name}']")
+
+
+def picture(page, name):
+    """For whoever wants to look: `DAYBOOK_PICTURES=folder pytest …`."""
+    if folder := os.environ.get("DAYBOOK_PICTURES"):
+        page.screenshot(path=Path(folder, f"{name}.png"))

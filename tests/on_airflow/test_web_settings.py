@@ -27,8 +27,11 @@ def test_the_defaults_are_these():
     )
 
 
-def test_everything_can_be_chosen():
+def test_everything_can_be_chosen(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef\n")
     chosen = {
+        "DAYBOOK_METRICS_TOKEN_FILE": str(token),
         **OIDC,
         "DAYBOOK_PUBLIC_URL": "https://airflow.example/",
         "DAYBOOK_JUPYTER_LINK": "https://hub.example/{run_id}",
@@ -45,6 +48,7 @@ def test_everything_can_be_chosen():
         mount="/a/notebooks",
         jupyter_link="https://hub.example/{run_id}",
         runs_per_minute=5,
+        metrics_token_file=token,
         oidc=OidcSettings(
             "https://id.example/realms/eo",
             "daybook",
@@ -99,3 +103,14 @@ def test_every_fault_is_named_at_once():
         "DAYBOOK_OIDC_AUDIENCE",
         "DAYBOOK_RUNS_PER_MINUTE",
     }
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), (b"short", "16 characters"), (b"\xff" * 20, "is no text")]
+)
+def test_a_scrapers_token_must_be_there_and_long(tmp_path, content, reason):
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InvalidSettings, match=f"DAYBOOK_METRICS_TOKEN_FILE: .*{reason}"):
+        web_settings({"DAYBOOK_METRICS_TOKEN_FILE": str(file)}, "")

@@ -160,7 +160,7 @@ async def test_nobody_is_left_when_all_have_gone(world, save):
 async def test_strangers_and_unknown_runs_get_the_one_answer(client, save, path):
     save(running())
     answer = await client.get(path)
-    assert (answer.status_code, answer.text) == (404, NO_SUCH_RUN + "\n")
+    assert (answer.status_code, answer.json()["detail"]) == (404, NO_SUCH_RUN)
 
 
 async def test_beyond_what_can_be_followed_a_page_is_told_to_come_later(client, save, monkeypatch):

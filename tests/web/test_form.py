@@ -368,15 +368,11 @@ async def test_a_program_is_told_what_a_link_means_and_how_to_run_it(ask, orders
     query = "number=7&workspace=open&run_settings.memory=4Gi"
     json = {"Accept": "application/json"}
     answer = await ask("GET", f"/run/nb?{query}", a_notebook(inputs=NUMBER), headers=json)
-    request = {
-        "notebook": "nb",
-        "workspace": "open",
-        "parameters": {"number": 7},
-        "run_settings": {"memory": "4Gi"},
-    }
-    assert answer.json()["request"] == request
+    body = {"workspace": "open", "parameters": {"number": 7}, "settings": {"memory": "4Gi"}}
+    assert answer.json()["request"] == {"notebook": "nb", **body}
     assert answer.json()["run"]["method"] == "POST"
-    assert answer.json()["run"]["body"] == request
+    assert answer.json()["run"]["url"].endswith("/api/v1/notebooks/nb/runs")
+    assert answer.json()["run"]["body"] == body
     assert orders == []
 
 

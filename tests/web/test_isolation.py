@@ -29,6 +29,8 @@ NOT_OF_A_WORKSPACE = {
     "/run/{id}": "the same",
     "/runs": "lists what `workspaces_of` gives: tests of the history",
     "/runs/compare": "opens each run as the pages of runs do: tests of the comparison",
+    "/airflow/{dag_id}": "`visible_notebook`: tests of the ways from Airflow",
+    "/airflow/{dag_id}/{dag_run_id:path}": "names runs of `workspaces_of` alone: tests of the ways from Airflow",
     "/openapi.json": "tells of routes and of no data",
     "/health/live": "tells of no data",
     "/health/ready": "tells of no data",
@@ -43,6 +45,7 @@ OUTPUT = an_output("delays.csv")
 SIDE = SideFile(cell=3, key="side/cell-3-stdout.txt", size=3, sha256="0" * 64, media_type="text/plain")
 FILES = dict.fromkeys((keys.NOTEBOOK_FILE, keys.HTML_FILE, keys.LOG_FILE, OUTPUT.key, SIDE.key), b"abc")
 THERE = {"path": OUTPUT.path, "name": "cell-3-stdout.txt", "run_id": RUN_ID, "attempt": "1"}
+NOT_TOLD = {"date", "content-length"}
 
 
 def routes():
@@ -65,8 +68,8 @@ def filled(path, /, **values):
 
 
 def told(answer):
-    """What an answer tells whoever gets it; the moment is none of it."""
-    return answer.status_code, answer.text, {k: v for k, v in answer.headers.items() if k != "date"}
+    """What an answer tells whoever gets it; the moment is none of it, and the length goes with the text."""
+    return answer.status_code, answer.text, {k: v for k, v in answer.headers.items() if k not in NOT_TOLD}
 
 
 def test_every_route_is_in_the_table():
@@ -127,6 +130,8 @@ async def test_tricks_in_names_lead_nowhere(client, save, method, path, trick):
     for place in re.findall(r"\{(\w+)", path):
         values = {"workspace": "open", place: trick}
         answer = await client.request(method, filled(path, **values), follow_redirects=False)
+        if trick == "..;/.." and b".." not in answer.request.url.raw_path:
+            continue  # the client itself has made a path of it that another route answers
         assert answer.status_code in (303, 307, 400, 404, 405, 422), (place, answer.status_code, answer.text)
         assert "set-cookie" not in answer.headers
         assert "SECRET" not in answer.text

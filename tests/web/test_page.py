@@ -370,6 +370,11 @@ async def test_pictures_are_shown_up_to_a_size_and_a_number(client, save):
             "https://lab.test/?url={url}",
             f"https://lab.test/?url=https%3A%2F%2Fdaybook.test%2Fruns%2Fopen%2F{RUN_ID}%2Fnotebook.ipynb",
         ),
+        (
+            "https://hub.test/hub/user-redirect/lab/tree/mine/{path}#lab.test",
+            f"https://hub.test/hub/user-redirect/lab/tree/mine/runs/{RUN_ID[:4]}/{RUN_ID[4:6]}/{RUN_ID[6:8]}/{RUN_ID}"
+            "/notebook.ipynb#lab.test",
+        ),
         (None, None),
     ],
 )

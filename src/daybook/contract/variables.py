@@ -45,6 +45,8 @@ JUPYTER_LINK_VARIABLE = "DAYBOOK_JUPYTER_LINK"
 """On Airflow's side: a link that opens a run's notebook in JupyterLab; see `WebSettings.jupyter_link`."""
 RUNS_PER_MINUTE_VARIABLE = "DAYBOOK_RUNS_PER_MINUTE"
 """On Airflow's side: how many runs one user may ask for in a minute on the pages and over their API."""
+METRICS_TOKEN_VARIABLE = "DAYBOOK_METRICS_TOKEN_FILE"  # noqa: S105 - the variable's name
+"""On Airflow's side: the file with the token with which a scraper reads the metrics of all workspaces."""
 OIDC_VARIABLES = "DAYBOOK_OIDC_"
 """How the variables begin that say whose bearer tokens count beside Airflow's; see `OidcSettings`."""
 STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")

@@ -22,6 +22,7 @@ from daybook.on_airflow.identity import identity_of
 from daybook.on_airflow.params import WORKSPACE, unknown_keys
 from daybook.on_airflow.plugin import URL_PREFIX
 from daybook.on_airflow.ports.key import page_key
+from daybook.on_airflow.ports.places import Places
 from daybook.on_airflow.ports.runs import Runs
 from daybook.on_airflow.ports.users import Users, token_of
 from daybook.on_airflow.ports.waiting import Waiting
@@ -48,8 +49,8 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
     def decide(dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
         return _decided(settings.load_catalogue(), settings, dag_id, conf, identity)
 
-    runs = Runs(users, decide, settings.load_catalogue, settings.load_workspaces)
-    waiting = Waiting(settings.load_catalogue, settings.load_workspaces)
+    runs = Runs(users, decide, settings.read_catalogue, settings.load_workspaces)
+    waiting = Waiting(settings.read_catalogue, settings.load_workspaces)
     world = World(
         user=users.identity,
         workspaces=settings.load_workspaces,
@@ -61,6 +62,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         cancel=runs.cancel,
         waiting=waiting.waiting,
         next_runs=waiting.next_runs,
+        runs_at=Places(settings.read_catalogue, settings.load_workspaces).runs_at,
         settings=web,
         key=page_key(settings.voucher_key()),
         state=settings.state / "web" if settings.state else None,

@@ -35,6 +35,27 @@ def fastapi_apps() -> list[dict[str, Any]]:
     return [{"app": LazyApp(), "url_prefix": URL_PREFIX, "name": "Daybook"}]
 
 
+def external_views() -> list[dict[str, Any]]:
+    """For `AirflowPlugin.external_views`: an entry in the menu, and a tab on DAGs, DAG runs and task instances."""
+    # Airflow's pages name their root in <base>: an address without a slash in front of it holds below any path.
+    here = URL_PREFIX.removeprefix("/")
+    dag = f"{here}/airflow/{{DAG_ID}}"
+    run = f"{dag}/{{RUN_ID}}"
+    icon = {"icon": f"{here}/static/icon.svg"}
+    return [
+        {"name": "Daybook", "destination": "nav", "href": f"{here}/", "url_route": "daybook", **icon},
+        {"name": "Run form", "destination": "dag", "href": dag, "url_route": "run-form", **icon},
+        {"name": "Notebook", "destination": "dag_run", "href": run, "url_route": "notebook-run", **icon},
+        {
+            "name": "Notebook",
+            "destination": "task_instance",
+            "href": f"{run}?task_id={{TASK_ID}}&map_index={{MAP_INDEX}}",
+            "url_route": "notebook-task",
+            **icon,
+        },
+    ]
+
+
 def fastapi_root_middlewares() -> list[dict[str, Any]]:
     """For `AirflowPlugin.fastapi_root_middlewares`."""
     # The last one stands outermost: what admission refuses never waits for its turn to write.

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast, get_args
 
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.variables import (
     DOWNLOADS_VARIABLE,
     JUPYTER_LINK_VARIABLE,
+    METRICS_TOKEN_VARIABLE,
     OIDC_VARIABLES,
     PUBLIC_URL_VARIABLE,
     RUNS_PER_MINUTE_VARIABLE,
 )
 from daybook.web.settings import ALGORITHMS, Downloads, OidcSettings, WebSettings
 from daybook.web.tokens.provider_keys import is_safe
+from daybook.web.tokens.scraper import read_token
 
 ISSUER = f"{OIDC_VARIABLES}ISSUER"
 AUDIENCE = f"{OIDC_VARIABLES}AUDIENCE"
@@ -50,6 +53,8 @@ def web_settings(environment: Mapping[str, str], mount: str) -> WebSettings:
     downloads = given.get(DOWNLOADS_VARIABLE, WebSettings.downloads)
     if downloads not in get_args(Downloads):
         faults.append(Fault(DOWNLOADS_VARIABLE, f"must be {' or '.join(get_args(Downloads))}"))
+    if METRICS_TOKEN_VARIABLE in given:
+        faults += _token_faults(Path(given[METRICS_TOKEN_VARIABLE]))
     oidc = _oidc(given, faults)
     if faults:
         raise InvalidSettings("Daybook's pages are not set up as they must be", faults)
@@ -58,9 +63,18 @@ def web_settings(environment: Mapping[str, str], mount: str) -> WebSettings:
         mount=mount,
         jupyter_link=given.get(JUPYTER_LINK_VARIABLE),
         runs_per_minute=int(runs),
+        metrics_token_file=Path(given[METRICS_TOKEN_VARIABLE]) if METRICS_TOKEN_VARIABLE in given else None,
         oidc=oidc,
         downloads=cast("Downloads", downloads),
     )
+
+
+def _token_faults(file: Path) -> list[Fault]:
+    try:
+        read_token(file)
+    except InvalidSettings as error:
+        return [Fault(METRICS_TOKEN_VARIABLE, str(fault)) for fault in error.faults]
+    return []
 
 
 def _oidc(given: Mapping[str, str], faults: list[Fault]) -> OidcSettings | None:

@@ -4,30 +4,55 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from daybook.web.api import events, health, metrics, notebooks, runs
+from daybook.web.api import events, health, metrics, notebooks, run_deeds, runs, schema
 from daybook.web.bodies import BodyLimit
+from daybook.web.compressing import Compressing
+from daybook.web.counting import RunCounts
 from daybook.web.faults import handle_errors
 from daybook.web.history import History
 from daybook.web.live.watching import Watchers
-from daybook.web.pages import catalogue, compare, form, history, run, run_deeds, run_files, static
+from daybook.web.measuring import Measuring, RequestMetrics
+from daybook.web.pages import catalogue, compare, form, history, in_airflow, run, run_files, static
+from daybook.web.pages import run_deeds as buttons
+from daybook.web.rates import RunRates
+from daybook.web.readiness import Readiness
 from daybook.web.rendering import make_templates
 from daybook.web.site import Site
 from daybook.web.tokens.csrf import Csrf
 from daybook.web.world import World
 
 ROUTERS = (
-    *(each.router for each in (notebooks, runs, events, health, metrics)),
-    *(each.router for each in (catalogue, form, compare, history, run, run_files, run_deeds, static)),
+    *(each.router for each in (notebooks, runs, run_deeds, events, health, metrics, schema)),
+    *(each.router for each in (catalogue, form, compare, history, in_airflow, run, run_files, buttons, static)),
 )
 
 
 def create_app(world: World) -> FastAPI:
     """The app to be mounted; everything outside it comes through `world`."""
-    app = FastAPI(title="Daybook", docs_url=None, redoc_url=None, openapi_url=None)
-    history = History(world.state, world.bucket)
-    app.state.site = Site(world, make_templates(), history, Watchers(), Csrf(world.key))
+    app = FastAPI(
+        title="Daybook",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    history_of_runs = History(world.state, world.bucket)
+    site = app.state.site = Site(
+        world=world,
+        templates=make_templates(),
+        history=history_of_runs,
+        live=Watchers(),
+        csrf=Csrf(world.key),
+        rates=RunRates(world.settings.runs_per_minute),
+        readiness=Readiness(world),
+        requests=RequestMetrics(),
+        run_counts=RunCounts(world, history_of_runs),
+    )
     handle_errors(app, world)
+    # The last one added stands before the others.
     app.add_middleware(BodyLimit)
+    app.add_middleware(Compressing)
+    app.add_middleware(Measuring, metrics=site.requests)
     for router in ROUTERS:
         app.include_router(router)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import JsonValue
 from starlette.concurrency import run_in_threadpool
@@ -21,8 +22,8 @@ from daybook.workspaces import Identity, Workspace, require_access, require_with
 WORKSPACE = "workspace"
 """Where a run's conf says where it is to run."""
 
-RUNS_PATH = "/api/v1/runs"
-"""Where programs post what they want to run, below the pages' mount."""
+NOTEBOOKS_PATH = "/api/v1/notebooks"
+"""Where programs find notebooks, and post what they want to run, below the pages' mount."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,23 @@ async def ask(
     Raises:
         InvalidRequest, NotAllowed: as `check` does.
         Conflict: the idempotency key was used for something else.
+        TooManyRuns: this user has asked for as many runs as one may in a minute.
     """
     checked = await run_in_threadpool(check, site, user, wish)
-    return checked, await site.world.trigger(request, user, checked.order(idempotency))
+    return checked, await order(site, request, user, checked, idempotency)
+
+
+async def order(
+    site: Site, request: Request, user: Identity, checked: Checked, idempotency: str | None = None
+) -> Asked:
+    """Has Airflow take what was checked.
+
+    Raises:
+        TooManyRuns: this user has asked for as many runs as one may in a minute.
+        InvalidRequest, NotAllowed, Conflict: as `World.trigger` does.
+    """
+    site.rates.take(user.user)
+    return await site.world.trigger(request, user, checked.order(idempotency))
 
 
 def wants_request(request: Request) -> bool:
@@ -119,14 +134,16 @@ def wants_request(request: Request) -> bool:
 def request_of(checked: Checked, site: Site) -> dict[str, Any]:
     """What a link means: the request it would make, and how to make it. Nothing is run by looking at a link."""
     body = {
-        "notebook": checked.notebook.id,
         "workspace": checked.workspace.name,
         "parameters": checked.parameters,
-        RUN_SETTINGS: {name: value for name, value in checked.settings.items() if value is not None},
+        "settings": {name: value for name, value in checked.settings.items() if value is not None},
     }
     settings = site.world.settings
-    url = f"{settings.public_url}{settings.mount}{RUNS_PATH}"
-    return {"request": body, "run": {"method": "POST", "url": url, "media_type": "application/json", "body": body}}
+    url = f"{settings.public_url}{settings.mount}{NOTEBOOKS_PATH}/{quote(checked.notebook.id)}/runs"
+    return {
+        "request": {"notebook": checked.notebook.id, **body},
+        "run": {"method": "POST", "url": url, "media_type": "application/json", "body": body},
+    }
 
 
 def visible_notebook(site: Site, user: Identity, notebook_id: str) -> Notebook:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException as HttpError
 from starlette.requests import Request
 
-from daybook.contract.errors import Faulty, InvalidSettings, StoreFailed
+from daybook.contract.errors import Fault, Faulty, InvalidRequest, InvalidSettings, NotAllowed, StoreFailed
 from daybook.storage import ObjectMissing
 from daybook.web import headers
-from daybook.web.world import NotLoggedIn, World
+from daybook.web.problems import answer_problem, faults_of_body, wants_problem
+from daybook.web.rates import TooManyRuns
+from daybook.web.world import Conflict, NotLoggedIn, World
 
 _RETRY_AFTER_SECONDS = "10"
+_BADLY_SET_UP = "Daybook is not set up as it must be; its operator finds the reason in Airflow's log"
 _LOG = logging.getLogger(__name__)
 
 
@@ -24,28 +29,69 @@ def handle_errors(app: FastAPI, world: World) -> None:
 
     @app.exception_handler(NotLoggedIn)
     async def log_in(request: Request, error: NotLoggedIn) -> Response:
-        if "text/html" in request.headers.get("accept", ""):
+        if "text/html" in request.headers.get("accept", "") and not wants_problem(request):
             return RedirectResponse(world.login_url(str(request.url)), status_code=302, headers=headers.FILE)
-        return told(401, f"not logged in: {error}", {"WWW-Authenticate": "Bearer"})
+        return answered(request, 401, f"not logged in: {error}", more={"WWW-Authenticate": "Bearer"})
 
     # Starlette's own class: an unknown path or method is answered like everything else.
     @app.exception_handler(HttpError)
-    async def refused(_: Request, error: HttpError) -> Response:
-        return told(error.status_code, error.detail, error.headers)
+    async def refused(request: Request, error: HttpError) -> Response:
+        return answered(request, error.status_code, error.detail, more=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        faults = faults_of_body(error.errors())
+        return answered(request, 422, "the request is not as it must be", faults)
+
+    @app.exception_handler(NotAllowed)
+    async def not_allowed(request: Request, error: NotAllowed) -> Response:
+        return answered(request, 403, error.summary, error.faults)
+
+    @app.exception_handler(InvalidRequest)
+    async def invalid(request: Request, error: InvalidRequest) -> Response:
+        return answered(request, 422, error.summary, error.faults)
+
+    @app.exception_handler(Conflict)
+    async def conflict(request: Request, error: Conflict) -> Response:
+        return answered(request, 409, error)
+
+    @app.exception_handler(TooManyRuns)
+    async def too_many(request: Request, error: TooManyRuns) -> Response:
+        return answered(request, 429, error, more={"Retry-After": str(error.seconds)})
 
     @app.exception_handler(ObjectMissing)
-    async def missing(_: Request, error: ObjectMissing) -> Response:
-        return told(404, error)
+    async def missing(request: Request, error: ObjectMissing) -> Response:
+        return answered(request, 404, error)
 
     @app.exception_handler(StoreFailed)
-    async def store_failed(_: Request, error: StoreFailed) -> Response:
-        return told(503, error, {"Retry-After": _RETRY_AFTER_SECONDS} if error.retry_helps else None)
+    async def store_failed(request: Request, error: StoreFailed) -> Response:
+        return answered(request, 503, error, more={"Retry-After": _RETRY_AFTER_SECONDS} if error.retry_helps else None)
 
     @app.exception_handler(InvalidSettings)
-    async def badly_set_up(_: Request, error: InvalidSettings) -> Response:
+    async def badly_set_up(request: Request, error: InvalidSettings) -> Response:
         # What is wrong names files of this machine: that is for its operator, and not for whoever looks at a run.
         _LOG.error("%s", error)
-        return told(500, "Daybook is not set up as it must be; its operator finds the reason in Airflow's log")
+        return answered(request, 500, _BADLY_SET_UP)
+
+    # Starlette sends this answer and raises the error on, to whatever serves the app.
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        reference = secrets.token_hex(6)
+        _LOG.error("unforeseen error %s: %s %s", reference, request.method, request.url.path, exc_info=error)
+        text = f"Daybook failed at this; its operator finds the reason in Airflow's log by {reference}"
+        if wants_problem(request):
+            return answer_problem(500, text, request=request, reference=reference)
+        return told(500, text)
+
+
+def answered(
+    request: Request, status: int, text: object, faults: Sequence[Fault] = (), more: Mapping[str, str] | None = None
+) -> Response:
+    """What is wrong, as whoever asks can read it."""
+    if wants_problem(request):
+        return answer_problem(status, text, faults, request=request, more=more)
+    lines = [str(text), *(f"- {each}" for each in faults)]
+    return told(status, "\n".join(lines), more)
 
 
 def told(status: int, text: object, more: Mapping[str, str] | None = None) -> Response:
@@ -54,12 +100,5 @@ def told(status: int, text: object, more: Mapping[str, str] | None = None) -> Re
 
 
 def problem(status: int, error: Faulty) -> Response:
-    """A problem document (RFC 9457) that names every fault."""
-    content = {
-        "type": "about:blank",
-        "title": error.summary,
-        "status": status,
-        "detail": str(error),
-        "faults": [{"where": fault.where, "message": fault.message} for fault in error.faults],
-    }
-    return JSONResponse(content, status, headers=headers.FILE, media_type="application/problem+json")
+    """A problem document that names every fault."""
+    return answer_problem(status, error.summary, error.faults)

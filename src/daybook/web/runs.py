@@ -16,6 +16,7 @@ from daybook.contract.errors import InvalidRequest
 from daybook.contract.manifest import Manifest
 from daybook.storage import RunRecord, journal, record_of
 from daybook.web import headers
+from daybook.web.history.reading import is_moment
 from daybook.web.site import Here, Site, User
 from daybook.web.world import Asked
 from daybook.workspaces import Identity, Workspace, may_see
@@ -113,7 +114,7 @@ def require_workspace(site: Site, user: Identity, name: str) -> Workspace:
 # Not `async`: it reads from the bucket, and must not hold up the event loop that all of Airflow's API runs on.
 def open_run(site: Here, user: User, workspace: str, run_id: str) -> Run:
     """The run of a path, where the asking user may see it."""
-    found = _recorded(site, require_workspace(site, user, workspace), run_id)
+    found = recorded(site, require_workspace(site, user, workspace), run_id)
     if found is None:
         raise HTTPException(404, NO_SUCH_RUN)
     return found
@@ -132,12 +133,12 @@ def open_attempt(run: OpenRun, attempt: int) -> Run:
 def open_seen(site: Here, user: User, workspace: str, run_id: str) -> Run | Waiting:
     """The run of a path, also one that only Airflow knows of yet."""
     place = require_workspace(site, user, workspace)
-    found = _recorded(site, place, run_id)
+    found = recorded(site, place, run_id)
     if found is not None:
         return found
     asked = waiting_run(site, place, run_id)
     # It may have begun in between.
-    began = _recorded(site, place, run_id)
+    began = recorded(site, place, run_id)
     if began is not None:
         return began
     if asked is None:
@@ -155,8 +156,9 @@ def _is_active(media_type: str) -> bool:
     return media_type.startswith("text/html") or any(word in media_type for word in ("xml", "javascript", "pdf"))
 
 
-def _recorded(site: Site, workspace: Workspace, run_id: str) -> Run | None:
-    if not keys.is_run_id(run_id):
+def recorded(site: Site, workspace: Workspace, run_id: str) -> Run | None:
+    """A run that has a record; None where there is none. Who may see it was decided before."""
+    if not is_moment(run_id):
         return None
     record = record_of(site.world.bucket(workspace), run_id)
     manifest = record.read()

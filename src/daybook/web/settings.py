@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Downloads = Literal["streamed", "signed"]
@@ -44,12 +45,14 @@ class WebSettings:
     Attributes:
         public_url: how a browser reaches Airflow, without a slash at the end; empty gives relative links.
         mount: the path below it that the pages are mounted at.
-        jupyter_link: a link that opens a run's notebook in JupyterLab, with `{workspace}`, `{run_id}`, `{notebook}` and
-            `{url}`; None shows none.
+        jupyter_link: a link that opens a run's notebook in JupyterLab, with `{workspace}`, `{run_id}`, `{notebook}`,
+            `{url}` and `{path}`, the executed notebook's in the workspace's bucket; None shows none.
         runs_per_minute: how many runs one user may ask for in a minute.
         oidc: whose tokens count beside Airflow's; None for nobody's.
         downloads: whether large outputs are streamed by the API server, or the browser is sent to the bucket for them
             by a link that is good for a minute (`signed`), which works only where browsers reach the bucket.
+        metrics_token_file: holds the token with which a scraper reads `/metrics` of all workspaces, read anew each
+            time; None where there is none.
     """
 
     public_url: str = ""
@@ -58,3 +61,4 @@ class WebSettings:
     runs_per_minute: int = 60
     oidc: OidcSettings | None = None
     downloads: Downloads = "streamed"
+    metrics_token_file: Path | None = None

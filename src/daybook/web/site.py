@@ -10,8 +10,12 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
 from daybook.web import headers
+from daybook.web.counting import RunCounts
 from daybook.web.history import History
 from daybook.web.live.watching import Watchers
+from daybook.web.measuring import RequestMetrics
+from daybook.web.rates import RunRates
+from daybook.web.readiness import Readiness
 from daybook.web.static import VERSION
 from daybook.web.world import World
 from daybook.workspaces import Identity, Workspace, may_see
@@ -30,6 +34,10 @@ class Site:
         history: what is known of all runs without reading their records.
         live: the runs that somebody watches.
         csrf: makes and knows the tokens in forms.
+        rates: how often each user may ask for a run.
+        readiness: whether what Daybook needs is there.
+        requests: counts what the app answers.
+        run_counts: numbers of the runs of all workspaces.
     """
 
     world: World
@@ -37,6 +45,10 @@ class Site:
     history: History
     live: Watchers
     csrf: Csrf
+    rates: RunRates
+    readiness: Readiness
+    requests: RequestMetrics
+    run_counts: RunCounts
 
     def page(self, template: str, status: int = 200, **context: object) -> HTMLResponse:
         """A page of ours; `here` and `user` are for the head that all pages share."""

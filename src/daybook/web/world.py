@@ -63,6 +63,38 @@ class Asked:
     is_new: bool = True
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where somebody looks in Airflow: at a DAG run, or at a task of one.
+
+    Attributes:
+        dag_id: the DAG.
+        dag_run_id: the DAG run.
+        task_id: the task; None for all of them.
+        map_index: which of a mapped task's instances, -1 for one that is not mapped; None for all of them.
+    """
+
+    dag_id: str
+    dag_run_id: str
+    task_id: str | None = None
+    map_index: int | None = None
+
+
+@dataclass(frozen=True)
+class RunName:
+    """What a run is found by. Whoever names one has not thereby shown that there is such a run.
+
+    Attributes:
+        workspace: where it ran.
+        run_id: its id.
+        task: the task in Airflow that it is of, for the reader, where there are several.
+    """
+
+    workspace: str
+    run_id: str
+    task: str = ""
+
+
 class NotLoggedIn(Exception):
     """The request names nobody who is vouched for."""
 
@@ -87,6 +119,10 @@ def _nothing_is_scheduled() -> Mapping[str, datetime]:
     return {}
 
 
+def _nothing_in_airflow(_: Place) -> Sequence[RunName]:
+    return ()
+
+
 @dataclass(frozen=True)
 class World:
     """The app's ports to the outside. What is not `async` may block, and is called in a thread.
@@ -102,6 +138,7 @@ class World:
         cancel: ends a run; raises `NotAllowed` or `Conflict`.
         waiting: the runs of a workspace that Airflow has taken and not ended, whether they have a record or not.
         next_runs: when each scheduled notebook runs next.
+        runs_at: the runs that a place in Airflow stands for.
         settings: what an operator may choose.
         key: signs what the pages hand out and get back (forms, links); of this installation alone.
         state: a folder for what can be made anew at any time, such as the index of runs.
@@ -117,6 +154,7 @@ class World:
     cancel: Callable[[Request, Identity, Asked], Awaitable[None]] = _no_cancel
     waiting: Callable[[Workspace], Sequence[Asked]] = _nothing_waits
     next_runs: Callable[[], Mapping[str, datetime]] = _nothing_is_scheduled
+    runs_at: Callable[[Place], Sequence[RunName]] = _nothing_in_airflow
     settings: WebSettings = field(default_factory=WebSettings)
     key: bytes = field(default=b"", repr=False)
     state: Path | None = None

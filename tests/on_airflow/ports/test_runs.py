@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from builders import a_notebook_json
+from daybook.contract import keys
 from daybook.on_airflow.vouchers import Errand, redeem
 from daybook.workspaces import Identity
 from oidc_provider.really_started import AUDIENCE, OidcProvider, an_rsa_key
@@ -120,7 +121,7 @@ with TestClient(app) as client:
         found = {"status": answer.status_code, "text": answer.text}
         if "json" in answer.headers.get("content-type", ""):
             found["body"] = answer.json()
-        if answer.status_code == 200 and isinstance(found["body"], dict) and "dag_run_id" in found["body"]:
+        if answer.status_code == 200 and isinstance(found.get("body"), dict) and "dag_run_id" in found["body"]:
             with create_session() as session:
                 run = session.scalar(select(DagRun).where(DagRun.run_id == found["body"]["dag_run_id"]))
                 found["run"] = {"conf": run.conf, "user": run.triggering_user_name, "by": run.triggered_by.value}
@@ -132,6 +133,7 @@ print(json.dumps({"told": told, "states": states, "log": log}))
 """
 KEY = "k" * 64
 RESEARCH = {"workspace": "research"}
+ADAS = keys.ordered_dag_run_id("ada", "nb", "one")
 
 
 def order(notebook="nb", workspace="research", idempotency=None, **conf):
@@ -155,6 +157,7 @@ def steps(provider):
 
     bob = {"name": "bob", "role": "user"}
     ada = {"name": "ada", "role": "op"}
+    eve = {"name": "eve", "role": "user"}
     asked = [
         ("bob", trigger(bob)),
         ("bob by cookie", trigger({"cookie_of": bob})),
@@ -183,6 +186,10 @@ def steps(provider):
         ("waiting in research", {"method": "GET", "path": "/notebooks/waiting/research"}),
         ("waiting in local", {"method": "GET", "path": "/notebooks/waiting/local"}),
         ("next", {"method": "GET", "path": "/notebooks/next"}),
+        ("ada looks from the DAG run", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", **ada}),
+        ("ada looks from its task", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}?task_id=run", **ada}),
+        ("ada looks from none", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}?task_id=other", **ada}),
+        ("eve looks from it", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", **eve}),
     ]
     place = {name: number for number, (name, _) in enumerate(asked)}
     asked += [
@@ -375,3 +382,13 @@ def test_nobody_else_does_and_all_are_told_the_same(told, case):
 
 def test_what_is_over_cannot_be_cancelled(told):
     assert "the run is over" in told["dora cancels again"]["body"]["text"]
+
+
+def test_a_dag_run_and_its_task_lead_to_the_page_of_the_run_that_waits_and_strangers_nowhere(told):
+    run_id = told["ada by her role"]["body"]["run_id"]
+    for name in ("ada looks from the DAG run", "ada looks from its task"):
+        assert told[name]["status"] == 200, told[name]
+        assert run_id in told[name]["text"]
+    for name in ("ada looks from none", "eve looks from it"):
+        assert told[name]["status"] == 404
+        assert run_id not in told[name]["text"]

@@ -19,6 +19,7 @@ from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.variables import (
     CATALOGUE_VARIABLE,
     JUPYTER_LINK_VARIABLE,
+    METRICS_TOKEN_VARIABLE,
     NOTEBOOK_ENVIRONMENT_VARIABLE,
     OIDC_VARIABLES,
     PUBLIC_URL_VARIABLE,
@@ -59,7 +60,7 @@ ORPHANS_SECONDS = 30
 """How often the scheduler looks for tasks that a scheduler before it had queued and took with it when it was killed."""
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
-_CHOSEN = (OIDC_VARIABLES, JUPYTER_LINK_VARIABLE, RUNS_PER_MINUTE_VARIABLE)
+_CHOSEN = (OIDC_VARIABLES, JUPYTER_LINK_VARIABLE, METRICS_TOKEN_VARIABLE, RUNS_PER_MINUTE_VARIABLE)
 """How the variables begin by which whoever starts the stack chooses what its pages do."""
 _HEADER = "# Written by `daybook up` at every start: changes made here do not last.\n"
 

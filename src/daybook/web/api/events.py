@@ -15,6 +15,7 @@ from starlette.types import Send
 
 from daybook.contract.manifest import State
 from daybook.web import headers
+from daybook.web.api.answering import declared
 from daybook.web.live.looking import Looking
 from daybook.web.live.model import Progress
 from daybook.web.live.watching import TooMany
@@ -22,7 +23,7 @@ from daybook.web.runs import SeenRun
 from daybook.web.site import Here, Site, User
 from daybook.workspaces import Identity, Workspace
 
-router = APIRouter()
+router = APIRouter(tags=["runs"])
 
 KEEP_ALIVE_SECONDS = 15.0
 """Proxies close what is silent for long; thirty seconds are usual for the strictest."""
@@ -30,6 +31,22 @@ STREAM_SECONDS = (45.0, 75.0)
 """How long one answer lasts, by chance. Whoever follows comes again at once, and is asked again who they are: an access
 that was lost ends here. It is also the longest that a server which is being stopped waits for its viewers."""
 COME_AGAIN_MILLISECONDS = 300
+
+
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["state", "end"]},
+        "id": {"type": "string"},
+        "retry": {"type": ["integer", "string"], "description": "milliseconds"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": Progress.model_json_schema(),
+        },
+    },
+}
+"""An event, as its fields are; `data` holds JSON."""
 
 
 class EventStream(StreamingResponse):
@@ -46,7 +63,10 @@ class EventStream(StreamingResponse):
 @router.get(
     "/api/v1/runs/{workspace}/{run_id}/events",
     response_class=EventStream,
-    responses={404: {"description": "No such run, or not for you"}, 503: {"description": "Too many follow runs"}},
+    responses={
+        200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": _EVENT}}},
+        **declared(404, 503),
+    },
 )
 async def events(site: Here, user: User, run: SeenRun) -> EventStream:
     """The run's progress, whole each time that something is new, until the run is over.

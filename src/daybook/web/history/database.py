@@ -13,7 +13,7 @@ from pathlib import Path
 
 from daybook.contract.errors import StoreFailed
 
-VERSION = 1
+VERSION = 2
 """Of the tables below, and of what is put into them; another version is another file."""
 BUSY_SECONDS = 10.0
 """How long one process waits for another that writes; a batch takes milliseconds."""
@@ -47,7 +47,7 @@ CREATE INDEX IF NOT EXISTS unread_faults ON unread (place, run_id) WHERE fault I
 CREATE TABLE IF NOT EXISTS runs (
   place INTEGER NOT NULL, run_id TEXT NOT NULL,
   notebook TEXT NOT NULL, title TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, sealed INTEGER NOT NULL,
-  attempt INTEGER NOT NULL, user TEXT, finished_at TEXT, duration REAL, read_at REAL NOT NULL,
+  attempt INTEGER NOT NULL, user TEXT, finished_at TEXT, duration REAL, bytes INTEGER NOT NULL, read_at REAL NOT NULL,
   UNIQUE (place, run_id)
 );
 CREATE INDEX IF NOT EXISTS runs_notebook ON runs (place, notebook, run_id, state, user);

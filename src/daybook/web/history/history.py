@@ -18,7 +18,7 @@ from daybook.storage import Store
 from daybook.web.history.database import Database
 from daybook.web.history.filling import Filler
 from daybook.web.history.index import Index, Place
-from daybook.web.history.model import Cursor, Filter, Page, RunRow
+from daybook.web.history.model import Counts, Cursor, Filter, Page, RunRow
 from daybook.web.history.reading import Kept, Look, is_moment
 from daybook.web.history.refreshing import FIRST_READS, Refresher, is_due
 from daybook.workspaces import Workspace
@@ -125,6 +125,10 @@ class History:
         """Ids of notebooks that ran in some workspaces, in order."""
         found = {each for w in workspaces for each in self._index.notebooks(self._index.place_of(w).place, limit)}
         return sorted(found)[:limit]
+
+    def counts(self, workspaces: Sequence[Workspace]) -> list[Counts]:
+        """How many runs there are of each notebook of each workspace, by how they stand."""
+        return [each for place in self._freshened(workspaces).values() for each in self._index.counts(place)]
 
     def expected_seconds(self, workspace: Workspace, notebook: str) -> float | None:
         """How long the notebook's last successful runs took (their median); None where there are none."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from daybook.contract.manifest import Reason, State
 from daybook.web.history.database import Database
-from daybook.web.history.model import Cursor, Filter, RunRow, Unreadable
+from daybook.web.history.model import DURATION_SECONDS, Counts, Cursor, Filter, RunRow, Unreadable
 from daybook.web.history.reading import Kept, Look, moment_of
 from daybook.workspaces import Workspace
 
@@ -226,6 +226,16 @@ class Index:
         )
         return [seconds for (seconds,) in self._rows(asked, (place, notebook, str(State.SUCCEEDED), limit))]
 
+    def counts(self, place: Place) -> list[Counts]:
+        """How many runs there are of each notebook, by how they stand. Reads every row: 0.16 s for 100,000."""
+        below = ", ".join(f"sum(duration <= {bound})" for bound in DURATION_SECONDS)
+        what = f"notebook, state, reason, count(*), count(duration), total(duration), sum(bytes), {below}"
+        asked = f"SELECT {what} FROM runs WHERE place = ? GROUP BY notebook, state, reason"  # noqa: S608 - our own text
+        return [
+            Counts(place.name, notebook, state, reason, runs, timed, seconds, size, tuple(each or 0 for each in took))
+            for notebook, state, reason, runs, timed, seconds, size, *took in self._rows(asked, (place.place,))
+        ]
+
     def _rows(self, asked: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
         with self._database.reading() as connection:
             return connection.execute(asked, values).fetchall()
@@ -271,7 +281,7 @@ def _terms(place: Place, where: Filter, after: Cursor | None) -> tuple[list[str]
 
 
 def _row(workspace: str, row: tuple[Any, ...]) -> RunRow:
-    run_id, notebook, title, state, reason, sealed, attempt, user, finished_at, duration = row
+    run_id, notebook, title, state, reason, sealed, attempt, user, finished_at, duration, _bytes = row
     return RunRow(
         workspace=workspace,
         run_id=run_id,

@@ -47,6 +47,37 @@ class RunRow:
     duration_seconds: float | None
 
 
+DURATION_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
+"""The bounds by which runs are counted: from a smoke test to a day's computation."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many runs of a notebook stand so.
+
+    Attributes:
+        workspace: where they ran.
+        notebook: the notebook's id, as the records have it.
+        state: their state.
+        reason: why they ended so.
+        runs: how many.
+        timed: how many of them have a duration.
+        seconds: the sum of their durations.
+        bytes: of all their outputs.
+        below: how many took at most each of `DURATION_SECONDS`.
+    """
+
+    workspace: str
+    notebook: str
+    state: str
+    reason: str | None
+    runs: int
+    timed: int
+    seconds: float
+    bytes: int
+    below: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which runs; what is None does not matter. Dates are of the moment the run was asked for, UTC, inclusive."""

@@ -18,10 +18,13 @@ _DAY = re.compile(r"[0-9]{8}")
 MAX_TEXT_CHARACTERS = 200
 """How much is kept of a name or title, which a notebook may have written into its record at any length."""
 
+MAX_BYTES = 2**50
+"""A petabyte: what a record says of its outputs beyond that, no run has written."""
+
 
 @dataclass(frozen=True)
 class Kept:
-    """What the index keeps of a run, as its columns are called."""
+    """What the index keeps of a run, as its columns are called; `bytes` are those of all its outputs."""
 
     notebook: str
     title: str
@@ -32,6 +35,7 @@ class Kept:
     user: str | None
     finished_at: str | None
     duration: float | None
+    bytes: int
 
     @classmethod
     def of(cls, manifest: Manifest) -> Kept:
@@ -47,6 +51,7 @@ class Kept:
             user=_short(manifest.user) if manifest.user is not None else None,
             finished_at=_moment(manifest.timings.finished_at),
             duration=duration if duration is not None and math.isfinite(duration) else None,
+            bytes=min(sum(max(0, each.size) for each in manifest.outputs), MAX_BYTES),
         )
 
 

@@ -13,12 +13,13 @@ from starlette.requests import Request
 from daybook.catalogue import Notebook
 from daybook.contract.errors import Fault, InvalidRequest, NotAllowed
 from daybook.web import headers
-from daybook.web.asking import request_of, visible_notebook, wants_request
+from daybook.web.asking import order, request_of, visible_notebook, wants_request
 from daybook.web.faults import problem
 from daybook.web.forms.checking import check_given, faults_of_link
 from daybook.web.forms.given import Given, from_form, from_link
 from daybook.web.forms.view import view_of
 from daybook.web.posted import decoded
+from daybook.web.rates import TooManyRuns
 from daybook.web.site import Here, Site, User
 from daybook.web.tokens.csrf import SafePost
 from daybook.web.world import Conflict
@@ -47,13 +48,15 @@ async def run(site: Here, user: User, request: Request, posted: SafePost, notebo
     given = from_form(notebook, posted.fields)
     try:
         checked = await run_in_threadpool(check_given, site, user, notebook, given)
-        asked = await site.world.trigger(request, user, checked.order(given.same_as(user.user)))
+        asked = await order(site, request, user, checked, given.same_as(user.user))
     except NotAllowed as error:
         status, faults = 403, _told(error)
     except InvalidRequest as error:
         status, faults = 422, _told(error)
     except Conflict as error:
         status, faults = 409, [Fault("", str(error))]
+    except TooManyRuns as error:
+        status, faults = 429, [Fault("", str(error))]
     else:
         page = f"{site.world.settings.mount}/runs/{quote(asked.workspace)}/{quote(asked.run_id)}"
         return RedirectResponse(page, 303, headers={"Cache-Control": "no-store"})

@@ -80,7 +80,7 @@ def page(
     found, waiting = Page((), None, is_complete=True), list[Asked]()
     if not wanted.faults:
         found = site.history.page(wanted.workspaces, wanted.where, wanted.after, ROWS)
-        waiting = list(_waiting(site, wanted)) if wanted.after is None else []
+        waiting = list(waiting_runs(site, wanted)) if wanted.after is None else []
     return site.page(
         "history.html",
         status=400 if wanted.faults else 200,
@@ -143,7 +143,7 @@ def _date(name: str, given: Mapping[str, str], faults: dict[str, str]) -> date |
     return found
 
 
-def _waiting(site: Site, wanted: Wanted) -> Iterator[Asked]:
+def waiting_runs(site: Site, wanted: Wanted) -> Iterator[Asked]:
     """Runs that Airflow has taken and that have no record yet, the newest first."""
     found: list[Asked] = []
     for workspace in wanted.workspaces:

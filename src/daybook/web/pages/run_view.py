@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 from daybook.catalogue.inputs import to_query
+from daybook.contract import keys
 from daybook.contract.errors import InvalidRequest, StoreFailed
 from daybook.contract.keys import AIRFLOW_TASK
 from daybook.contract.manifest import Manifest, NotebookRecord, Output, State
@@ -199,14 +200,18 @@ def _jupyter_url(site: Site, run: Run, place: str) -> str | None:
             "run_id": m.run_id,
             "notebook": m.notebook.id,
             "url": f"{settings.public_url}{settings.mount}{place}/notebook.ipynb",
+            "path": f"{keys.run_prefix(m.run_id)}/{keys.AttemptKeys(m.attempt).notebook}",
         },
     )
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """A link made from a template, `{name}` by `{name}`; nothing in a value can be more than a part of it."""
+    """A link made from a template, `{name}` by `{name}`; nothing in a value can be more than a part of it.
+
+    Of a path the slashes stay, as it leads through folders.
+    """
     for name, value in values.items():
-        template = template.replace(f"{{{name}}}", quote(value, safe=""))
+        template = template.replace(f"{{{name}}}", quote(value, safe="/" if name == "path" else ""))
     return template
 
 

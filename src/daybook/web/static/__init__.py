@@ -1,11 +1,11 @@
-"""Styles and scripts of the pages, served as they lie here."""
+"""Styles, scripts and pictures of the pages, served as they lie here."""
 
 from __future__ import annotations
 
 import hashlib
 from importlib.resources import files
 
-_TYPES = {".css": "text/css", ".js": "text/javascript"}
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 FILES = {
     each.name: (each.read_bytes(), _TYPES[f".{each.name.rpartition('.')[2]}"])

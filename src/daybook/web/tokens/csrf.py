@@ -79,7 +79,7 @@ async def safe_post(request: Request, site: Here, user: User) -> Posted:
     """
     if is_bearer(request):
         return (await read_posted(request)).without(FIELD)
-    if not _is_from_here(request, site.world.settings.public_url):
+    if not is_from_here(request, site.world.settings.public_url):
         raise HTTPException(403, "this came from another site, so nothing was done; use Daybook's own page")
     posted = await read_posted(request)
     if not site.csrf.check(user, posted.one(FIELD)):
@@ -93,7 +93,7 @@ SafePost = Annotated[Posted, Depends(safe_post)]
 """The posted fields of a route that changes something."""
 
 
-def _is_from_here(request: Request, public_url: str) -> bool:
+def is_from_here(request: Request, public_url: str) -> bool:
     """Whether the browser says that a page of ours sent this; one that says nothing of it is not believed.
 
     Behind a proxy the host that Airflow sees may be another one than the browser's: Daybook's public URL counts too.
