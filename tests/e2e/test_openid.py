@@ -45,7 +45,8 @@ def test_she_cancels_it(stack, ada):
     manifest_of(ada, page, lambda found: found["state"] == "running")
     assert ada.post(f"{page}/cancel").status_code == 303
     manifest = manifest_of(ada, page, lambda found: found["sealed"])
-    assert (manifest["state"], manifest["reason"]) == ("interrupted", "cancelled")
+    assert manifest["state"] == "interrupted"
+    assert manifest["reason"] in ("cancelled", "terminated")  # as it is its task or its runner that seals it first
 
 
 def test_her_token_opens_nothing_else_of_airflow(ada):

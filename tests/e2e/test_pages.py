@@ -128,7 +128,7 @@ def test_by_keyboard_alone_from_a_link_to_a_run_and_its_end(stack, here):
     page.keyboard.press("Enter")
     state(page, "interrupted")
     manifest = stack.manifest(made)
-    assert (manifest["reason"], manifest["parameters"]["seconds"]) == ("cancelled", 500)
+    assert (manifest["sealed"], manifest["parameters"]["seconds"]) == (True, 500)
 
 
 def test_on_a_phone_no_page_is_wider_than_it(stack, here):
