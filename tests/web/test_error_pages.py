@@ -5,7 +5,7 @@ import dataclasses
 import httpx
 import pytest
 
-from builders import RUN_ID
+from builders import RUN_ID, a_manifest
 from daybook.contract.errors import InvalidSettings, StoreFailed
 from daybook.web import headers
 from daybook.web.app import create_app
@@ -54,9 +54,9 @@ async def test_what_is_not_there_is_told_on_a_page(world, path, status, words):
     assert "<script>alert" not in answer.text
 
 
-async def test_a_post_from_elsewhere_is_refused_on_a_page(world):
+async def test_a_post_from_elsewhere_is_refused_on_a_page(world, save):
     async with browser_of(world) as browser:
-        answer = await browser.post(f"/runs/open/{RUN_ID}/pin", headers={"Sec-Fetch-Site": "cross-site"})
+        answer = await browser.post(f"{save(a_manifest())}/pin", headers={"Sec-Fetch-Site": "cross-site"})
     assert_is_page(answer, 403, "This came from another site, so nothing was done")
     assert "Try again" not in answer.text, "it would only look"
 
