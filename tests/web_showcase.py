@@ -10,15 +10,13 @@ from builders import a_manifest, a_notebook_json, a_run_id, an_output
 from daybook.catalogue import Catalogue, load_catalogue
 from daybook.contract.manifest import CellCounts, CellError, Files, NotebookRecord, Reason, State, Timings
 from daybook.contract.request import AirflowCoordinates
-from daybook.storage import Store, record_of
+from daybook.storage import Store, open_store, record_of
 from daybook.web.world import Asked, World
 from web_notebooks import EVERY_WIDGET, a_notebook
 
 EXAMPLES = Path(__file__).parents[1] / "include" / "notebooks"
 AIRFLOW = AirflowCoordinates(dag_id="flights_delays", run_id="manual__1", task_id="run")
-TABLE = b"carrier,flights,delay\n" + b"".join(
-    b"%s,%d,%.1f\n" % (c, n, d) for c, n, d in ((b"AA", 312, 9.4), (b"UA", 528, 12.1))
-)
+TABLE = b"carrier,flights,delay\nAA,312,9.4\nUA,528,12.1\n"
 SOURCE = 'delays = flights.groupby("carrier").agg({"arr_delay": "mean"})\ndelays.plot.bar()'
 
 
@@ -34,8 +32,10 @@ def shown(world: World, bucket: Store) -> tuple[World, dict[str, str]]:
     runs = _save_runs(bucket)
     soon = datetime.now(UTC).replace(microsecond=0)
     queued = Asked(a_run_id("every"), "every", "open", "alice", soon, "every", "manual__2", "queued")
+    empty = open_store("memory:///")
     changed = dataclasses.replace(
         world,
+        bucket=lambda workspace: bucket if workspace.name == "open" else empty,
         catalogue=catalogue,
         waiting=lambda workspace: [queued] if workspace.name == "open" else [],
         next_runs=lambda: {"daily_flights": soon + timedelta(hours=7)},
@@ -47,7 +47,7 @@ def shown(world: World, bucket: Store) -> tuple[World, dict[str, str]]:
         "nothing-found": "/?q=no-such-word",
         "form": "/run/flights_delays",
         "form-widgets": "/run/every?place=Oslo",
-        "form-faults": "/run/every?place=a+place+with+far+too+long+a+name&day=1999-01-01&area=1,2,1,2&nothing=1&form.memory=1",
+        "form-faults": "/run/every?place=a+place+with+far+too+long+a+name&day=1999-01-01&area=1,2,1,2&nothing=1",
         **pages,
         "queued": f"/runs/open/{queued.run_id}",
         "preview": f"{pages['succeeded']}/preview/tables/delays.csv",
@@ -69,14 +69,9 @@ def a_picture(width: int = 480, height: int = 240) -> bytes:
         return b"\x2f\x8f\x6b" if within > width * 0.2 and height - y < tops[at] * height else b"\xff\xff\xff"
 
     rows = b"".join(b"\0" + b"".join(pixel(x, y) for x in range(width)) for y in range(height))
-    parts = (
-        (b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)),
-        (b"IDAT", zlib.compress(rows)),
-        (b"IEND", b""),
-    )
-    chunks = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
-    )
+    head = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = (struct.pack(">I", len(it)) + kind + it + struct.pack(">I", zlib.crc32(kind + it)) for kind, it in parts)
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
