@@ -302,10 +302,10 @@ async def test_the_bar_of_cells_adds_up(client, save):
     assert sum(int(share) for share in re.findall(r'style="flex: (\d+)"', text)) == 9
 
 
-async def test_the_page_has_no_script_but_its_own_file(client, save):
+async def test_the_page_has_no_scripts_but_its_own_files(client, save):
     page = await page_of(client, save(a_manifest()))
     assert not [name for _, each in page.tags for name in each if name.startswith("on")]
-    assert [each.partition("?")[0] for each in page.all("script", "src")] == ["/static/run.js"]
+    assert [each.partition("?")[0] for each in page.all("script", "src")] == ["/static/frame.js", "/static/run.js"]
 
 
 async def test_the_end_of_the_log_is_shown_and_leads_to_all_of_it(client, save):
