@@ -1,6 +1,8 @@
 """What people do with the pages, inside a real Airflow and in a real browser: from a link to a download, and back."""
 
+import os
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -143,3 +145,19 @@ def test_on_a_phone_no_page_is_wider_than_it(stack, here):
     for path in paths + [f"/runs/{each}" for each in newest.values()]:
         page.goto(f"{stack.url}/notebooks{path}")
         assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, 390)
+
+
+@pytest.mark.skipif("DAYBOOK_PICTURES" not in os.environ, reason="only makes the README's pictures")
+def test_pictures_for_the_readme(stack, here):
+    """`DAYBOOK_PICTURES=docs/images pytest tests/e2e/test_pages.py -k pictures`"""
+    folder, page = Path(os.environ["DAYBOOK_PICTURES"]), here
+    page.set_viewport_size({"width": 1100, "height": 820})
+    page.goto(f"{stack.url}/notebooks/run/flights_delays?origin=JFK&first_month=6&last_month=8")
+    page.screenshot(path=folder / "run-form.png")
+    page.get_by_role("button", name="Run", exact=True).click()
+    state(page, "succeeded")
+    page.locator(".thumbs img").last.scroll_into_view_if_needed()  # they load when they come into view
+    page.wait_for_function("[...document.querySelectorAll('.thumbs img')].every(each => each.naturalWidth)")
+    page.set_viewport_size({"width": 1100, "height": 1300})
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=folder / "run-page.png")
