@@ -138,7 +138,7 @@ def test_on_a_phone_no_page_is_wider_than_it(stack, here):
     stack.ended("failing", failed)
     page = here
     page.set_viewport_size({"width": 390, "height": 844})
-    newest = {each["state"]: f"local/{each['run_id']}" for each in stack.json("runs", "--limit", "50")}
+    newest = {each["state"]: f"local/{each['run_id']}" for each in stack.json("runs", "--limit", "50")["runs"]}
     assert "failed" in newest
     paths = ["", "/?q=echo", "/?q=no-such-word", "/run/flights_delays", "/run/ndvi_calculation?bbox=1", "/runs"]
     paths += ["/runs?state=failed", f"/runs/compare?run={newest['failed']}&run={newest['failed']}"]
