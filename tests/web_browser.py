@@ -11,6 +11,9 @@ from typing import Any
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
+SECRET = "the-viewers-token"
+"""In a cookie that scripts could read."""
+
 _FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _FLAGS += ["--disable-component-update", "--disable-sync"]
 
@@ -38,3 +41,26 @@ def serving(app: Any) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+class Switch:
+    """An ASGI app that is whatever the test at hand makes of it; starting a server for each test takes long."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Passes a request on."""
+        await self.app(scope, receive, send)
+
+
+def answering(html: bytes, heard: list[str] | None = None) -> Any:
+    """An ASGI app that answers every request with one page, and notes which there were."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if heard is not None:
+            heard.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": html})
+
+    return answer

@@ -19,16 +19,6 @@ from kubernetes.config import new_client_from_config
 
 CHECKOUT = Path(__file__).parents[2]
 DAYBOOK = CHECKOUT / ".venv" / "bin" / "daybook"
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-BROWSER_ARGUMENTS = [
-    "--no-sandbox",  # CI is root in a container
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 OWN_DAG = '''
 """Somebody's own DAG with Daybook's operator."""
 from datetime import timedelta
@@ -207,14 +197,14 @@ def make_project(root: Path) -> Path:
 
 
 @contextmanager
-def running_stack(root: Path, *options: str) -> Iterator[Stack]:
-    """The stack of a project, from `daybook up` with some options to `daybook down`."""
+def running_stack(root: Path, *options: str, **environment: str) -> Iterator[Stack]:
+    """The stack of a project, from `daybook up` with some options and variables to `daybook down`."""
     api, pods, spark, ui = free_ports(4)
     ports = ["--port", str(api), "--pods-port", str(pods), "--spark-port", str(spark), "--spark-ui-port", str(ui)]
     up = subprocess.run(
         [str(DAYBOOK), "up", *ports, *options],
         cwd=root,
-        env=clean_environment(),
+        env=clean_environment() | environment,
         text=True,
         capture_output=True,
         timeout=300,

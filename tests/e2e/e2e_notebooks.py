@@ -24,6 +24,12 @@ NOTEBOOKS = {
         'import time\nprint("asleep", flush=True)\ntime.sleep(seconds)',
         {"inputs": {"seconds": {"type": "number", "default": 600}}},
     ),
+    "gated": (
+        'import time\nfrom pathlib import Path\nfrom daybook.notebook import outputs, record\nrecord("given", word)\n'
+        "while not Path(gate).exists():\n    time.sleep(0.05)",
+        'outputs("words.txt").write_text(word)',
+        {"inputs": {"word": {"type": "string"}, "gate": {"type": "string", "title": "File that lets it go on"}}},
+    ),
     "ticking": (
         'from daybook.notebook import record\nrecord("minute", minute)',
         {
@@ -41,15 +47,20 @@ NOTEBOOKS = {
     "greedy": ("1 + 1", {"run": {"gpu": 1}}),
     "broken": ("1 + 1", {"inputs": {"day": {"type": "dat"}}}),
 }
-PARAMETERS = {"echo": 'word = "hey"\ntimes = 2', "sleeper": "seconds = 600", "ticking": 'minute = ""'}
+PARAMETERS = {
+    "echo": 'word = "hey"\ntimes = 2',
+    "sleeper": "seconds = 600",
+    "gated": 'word = gate = ""',
+    "ticking": 'minute = ""',
+}
 
 
 def write_notebooks(folder: Path) -> None:
     """One folder a notebook; a spec where the entry has one."""
-    for name, (source, spec) in NOTEBOOKS.items():
+    for name, (*sources, spec) in NOTEBOOKS.items():
         (folder / name).mkdir()
         cells = [PARAMETERS[name]] if name in PARAMETERS else []
-        (folder / name / "notebook.ipynb").write_text(notebook([*cells, source], parameters=bool(cells)))
+        (folder / name / "notebook.ipynb").write_text(notebook([*cells, *sources], parameters=bool(cells)))
         if spec is not None:
             (folder / name / "spec.yaml").write_text(json.dumps(spec, indent=1))  # JSON is YAML
 

@@ -4,40 +4,9 @@ import os
 import re
 from pathlib import Path
 
-import pytest
-from driving import BROWSER_ARGUMENTS, CHROMIUM, RUN_SECONDS, until
-from playwright.sync_api import expect, sync_playwright
-
-
-@pytest.fixture(scope="module")
-def browser():
-    expect.set_options(timeout=30_000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def page(stack, browser):
-    """A page of a signed-in browser."""
-    page = new_page(browser)
-    page.goto(stack.url)
-    sign_in(stack, page)
-    page.wait_for_url(lambda url: "/auth/" not in url)
-    return page
-
-
-def new_page(browser):
-    page = browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
-    page.set_default_timeout(60_000)
-    return page
-
-
-def sign_in(stack, page):
-    page.fill("input[name=username]", "admin")
-    page.fill("input[name=password]", (stack.root / ".daybook/admin-password").read_text().strip())
-    page.keyboard.press("Enter")
+from browsing import new_page, sign_in
+from driving import RUN_SECONDS, until
+from playwright.sync_api import expect
 
 
 def newest_run(stack, dag):

@@ -1,40 +1,17 @@
 """npm's `oidc-provider`, really started: an OpenID provider that the tests hold the private keys of."""
 
-import fcntl
 import json
-import shutil
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
 
 import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-HERE = Path(__file__).parent
+from oidc_provider.npm_packages import FOLDER, installed
+
 AUDIENCE = "urn:daybook"
-OLDEST_NODE = 20
-
-
-def installed() -> Path:
-    """The folder of provider.js, with what the lock file names installed beside it."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        raise RuntimeError("the tests of OpenID tokens need node and npm: apt-get install nodejs npm")
-    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    if int(told.removeprefix("v").split(".")[0]) < OLDEST_NODE:
-        raise RuntimeError(f"the tests of OpenID tokens need Node {OLDEST_NODE} or later, and this is {told.strip()}")
-    lock = (HERE / "package-lock.json").read_text()
-    stamp = HERE / "node_modules" / "installed-by"
-    with Path(tempfile.gettempdir(), f"daybook-npm-{HERE.stat().st_ino}.lock").open("w") as alone:
-        fcntl.flock(alone, fcntl.LOCK_EX)
-        if not stamp.is_file() or stamp.read_text() != lock:
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
-            if done.returncode != 0:
-                raise RuntimeError(f"npm could not install the OpenID provider of the tests:\n{done.stderr[-2000:]}")
-            stamp.write_text(lock)
-    return HERE
 
 
 def an_rsa_key(kid: str, bits: int = 2048) -> dict:
@@ -74,7 +51,7 @@ class OidcProvider:
         file = self._folder / "keys.json"
         file.write_text(json.dumps(self.keys))
         with (self._folder / "provider.log").open("w") as log:
-            command = ["node", str(installed() / "provider.js"), str(self.port), str(file)]
+            command = [installed().node, str(FOLDER / "provider.js"), str(self.port), str(file)]
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         if (self._process.stdout.readline()).strip() != "ready":
             raise RuntimeError((self._folder / "provider.log").read_text())

@@ -1,5 +1,6 @@
 """What the triggerer notes while it waits for a run's pod."""
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 
@@ -188,3 +189,27 @@ async def test_a_run_that_another_triggerer_has_wait_for_room_is_left_alone(reco
     trigger.task_instance = airflow_says("deferred")
     await trigger.on_kill()
     assert not record.read().sealed
+
+
+@pytest.mark.anyio
+async def test_a_run_is_ended_although_the_triggerer_cancels_its_trigger_again_meanwhile(record, trigger, airflow_says):
+    """Airflow 3.3 does at each of its rounds, and the end of a run may take longer than one."""
+    trigger.task_instance = airflow_says("failed")
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    class Slow(Deleting):
+        async def get_pod(self, *_, **__):
+            asked.set()
+            await answers.wait()
+            return await super().get_pod()
+
+    trigger.hook = Slow()
+    ending = asyncio.ensure_future(asyncio.wait_for(trigger.on_kill(), 30))
+    await asked.wait()
+    while not ending.done():
+        ending.cancel("__airflow_user_action__")
+        await asyncio.sleep(0)
+    answers.set()
+    while not record.read().sealed:
+        await asyncio.sleep(0.01)
+    assert (record.read().reason, trigger.hook.deleted) == ("cancelled", 1)

@@ -1,9 +1,10 @@
 """The real app, with a bucket in memory and users who say their own name."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page
 from starlette.requests import Request
 
 from builders import a_workspace
@@ -13,6 +14,7 @@ from daybook.web.app import create_app
 from daybook.web.settings import WebSettings
 from daybook.web.world import NotLoggedIn, World
 from daybook.workspaces import Identity, Workspaces
+from web_browser import SECRET, Switch, answering, chromium, serving
 
 HERE = "http://daybook.test"
 
@@ -68,3 +70,59 @@ async def client(world: World, anyio_backend: str) -> AsyncIterator[httpx.AsyncC
     transport = httpx.ASGITransport(create_app(world), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=HERE, headers={"Authorization": "Bearer bob"}) as bob:
         yield bob
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a file."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def our_server() -> Iterator[tuple[str, Switch]]:
+    """A server, and what is served."""
+    switch = Switch()
+    with serving(switch) as url:
+        yield url, switch
+
+
+@pytest.fixture(scope="module")
+def strangers_server() -> Iterator[tuple[str, Switch]]:
+    """Somebody else's server."""
+    switch = Switch()
+    with serving(switch) as url:
+        yield url, switch
+
+
+@pytest.fixture
+def site(world: World, our_server: tuple[str, Switch]) -> str:
+    """Where the app is served to a browser."""
+    url, switch = our_server
+    switch.app = create_app(world)
+    return url
+
+
+@pytest.fixture
+def stranger(strangers_server: tuple[str, Switch]) -> tuple[str, list[str]]:
+    """Somebody else's server, which would like to hear from us, and what it heard."""
+    url, switch = strangers_server
+    heard: list[str] = []
+    switch.app = answering(b"<h1>Log in again</h1>", heard)
+    return url, heard
+
+
+@pytest.fixture
+def open_page(browser: Browser, our_server: tuple[str, Switch]) -> Iterator[Callable[..., Page]]:
+    """A browser window of Alice's, who is logged in by a cookie that scripts could read."""
+    contexts = []
+
+    def open_page(**options: object) -> Page:
+        context = browser.new_context(extra_http_headers={"Authorization": "Bearer alice"}, **options)
+        context.add_cookies([{"name": "_token", "value": SECRET, "url": our_server[0]}])
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,8 +1,5 @@
 """The page of a run that goes on, in a real browser: it follows by itself, also without events or scripts."""
 
-# The fixtures are those of the other browser tests.
-# ruff: noqa: F811
-
 import dataclasses
 
 import pytest
@@ -13,7 +10,6 @@ from daybook.contract.request import AirflowCoordinates
 from daybook.web.api import events
 from daybook.web.app import create_app
 from daybook.web.live.watching import TooMany, Watchers
-from web.test_browser import browser, open_page, our_server, site, strangers_server  # noqa: F401
 
 PAGE = f"/runs/open/{RUN_ID}"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"><b>bold</b>"

@@ -15,7 +15,6 @@ from daybook.web.app import create_app
 from daybook.web.history import RunRow
 from daybook.web.world import Asked, NotLoggedIn
 from daybook.workspaces import Identity, Workspaces
-from web_browser import chromium, serving
 from web_notebooks import EVERY_WIDGET, a_catalogue, a_notebook
 
 LONG = "a_very_long_name_without_any_place_to_break_" * 2
@@ -43,31 +42,13 @@ class NoRuns:
         return {}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Callable]:
-    """An app that the test at hand sets; starting a server for each takes long."""
-    apps = []
-
-    async def app(scope, receive, send):
-        await apps[-1](scope, receive, send)
-
-    with serving(app) as url:
-        yield lambda made: apps.append(made) or url
-
-
 @pytest.fixture
 def orders() -> list:
     return []
 
 
 @pytest.fixture
-def site(world, served, orders) -> str:
+def site(world, our_server, orders) -> str:
     """Where the pages are, for people whom their browser's cookie names."""
 
     async def user(request: Request) -> Identity:
@@ -85,7 +66,9 @@ def site(world, served, orders) -> str:
     )
     app = create_app(changed)
     app.state.site = dataclasses.replace(app.state.site, history=NoRuns())
-    return served(app)
+    url, switch = our_server
+    switch.app = app
+    return url
 
 
 @pytest.fixture

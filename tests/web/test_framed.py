@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from builders import RUN_ID, a_manifest
 from daybook.contract.request import AirflowCoordinates
 from daybook.web.app import create_app
-from web_browser import chromium, serving
+from web_browser import serving
 
 SANDBOX = "allow-scripts allow-same-origin allow-forms allow-downloads"
 """What Airflow 3.3.2 gives the frames of plugins: no windows of their own, and not the one around them."""
@@ -23,12 +23,6 @@ document.getElementById("away").click();
 </script>"""
 
 REFUSED = re.compile(r'^\{("\w+":"SecurityError",?){4}\}$')
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -2,7 +2,13 @@
 
 import pytest
 
-from daybook.web.words import bytes_for_people, duration_for_people, value_for_people, when_for_people
+from daybook.web.words import (
+    bytes_for_people,
+    duration_for_people,
+    paragraphs_for_people,
+    value_for_people,
+    when_for_people,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +66,20 @@ def test_moments(moment, words):
 )
 def test_values(value, words):
     assert value_for_people(value) == words
+
+
+@pytest.mark.parametrize(
+    ("markdown", "paragraphs"),
+    [
+        ("", []),
+        ("one line\nthat goes on\n\nanother\n", ["one line that goes on", "another"]),
+        ("the package\r\n`x` carries\r\n \r\nmore", ["the package `x` carries", "more"]),
+        ("these:\n- one\n- two\n1. three", ["these:\n- one\n- two\n1. three"]),
+        ("# Title\n| a | b |\n| - | - |", ["# Title\n| a | b |\n| - | - |"]),
+        ("ends here  \nand begins", ["ends here  \nand begins"]),
+        ("    code\n    more", ["    code\n    more"]),
+        ("in\n2013 it was", ["in 2013 it was"]),
+    ],
+)
+def test_lines_of_markdown_break_where_they_mean_it(markdown, paragraphs):
+    assert paragraphs_for_people(markdown) == paragraphs

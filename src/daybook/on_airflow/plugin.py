@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from daybook.on_airflow.admission import Admission, App, Decision, Receive, Scope, Send
+from daybook.on_airflow.bare_path import BarePath
 from daybook.on_airflow.one_writer import OneWriter, records_in_sqlite
 
 URL_PREFIX = "/notebooks"
@@ -59,6 +60,7 @@ def fastapi_root_middlewares() -> list[dict[str, Any]]:
     """For `AirflowPlugin.fastapi_root_middlewares`."""
     # The last one stands outermost: what admission refuses never waits for its turn to write.
     return [
+        {"middleware": BarePath, "kwargs": {"prefix": URL_PREFIX}, "name": "Daybook: catalogue"},
         {"middleware": OneWriter, "kwargs": {"is_needed": records_in_sqlite}, "name": "Daybook: one writer"},
         {"middleware": Admission, "kwargs": {"decide": _decide}, "name": "Daybook admission"},
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 _GONE_MARGIN_SECONDS = 15
 _POLL_SECONDS = 0.5
 _NOT_FOUND = 404
+_UNDER_WAY: set[asyncio.Task[None]] = set()
+"""What goes on although its trigger is over: an event loop by itself does not keep its tasks."""
 
 
 class PodReplaced(Exception):
@@ -91,6 +93,9 @@ class NotebookTrigger(KubernetesPodTrigger):
 
         Not where the task goes on waiting: another triggerer watches its pod then.
         """
+        await _to_its_end(self._end())
+
+    async def _end(self) -> None:
         state = await _state_of(self)
         if state != DEFERRED and await self._delete():
             await _settle(self._reference, state)
@@ -176,9 +181,24 @@ class RoomTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Seals the run, whose pod was never made; not where another triggerer goes on waiting."""
+        await _to_its_end(self._end())
+
+    async def _end(self) -> None:
         state = await _state_of(self)
         if state != DEFERRED:
             await _settle(RunReference.from_json(self.run_reference), state)
+
+
+async def _to_its_end(deed: Coroutine[Any, Any, None]) -> None:
+    """Does something whole, also where the one who waits for it is cancelled meanwhile.
+
+    A triggerer cancels a trigger again at each of its rounds until it is over (Airflow 3.3's `TriggerStateSync`), and
+    with it an `on_kill` that takes longer, as where it is the first to ask Airflow for a task's state.
+    """
+    task = asyncio.ensure_future(deed)
+    _UNDER_WAY.add(task)
+    task.add_done_callback(_UNDER_WAY.discard)
+    await asyncio.shield(task)
 
 
 async def _state_of(trigger: BaseTrigger) -> str | None:

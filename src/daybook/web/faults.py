@@ -15,6 +15,7 @@ from starlette.requests import Request
 from daybook.contract.errors import Fault, Faulty, InvalidRequest, InvalidSettings, NotAllowed, StoreFailed
 from daybook.storage import ObjectMissing
 from daybook.web import headers
+from daybook.web.error_pages import error_page, wants_page
 from daybook.web.problems import answer_problem, faults_of_body, wants_problem
 from daybook.web.rates import TooManyRuns
 from daybook.web.world import Conflict, NotLoggedIn, World
@@ -81,7 +82,7 @@ def handle_errors(app: FastAPI, world: World) -> None:
         text = f"Daybook failed at this; its operator finds the reason in Airflow's log by {reference}"
         if wants_problem(request):
             return answer_problem(500, text, request=request, reference=reference)
-        return told(500, text)
+        return answered(request, 500, text)
 
 
 def answered(
@@ -90,6 +91,8 @@ def answered(
     """What is wrong, as whoever asks can read it."""
     if wants_problem(request):
         return answer_problem(status, text, faults, request=request, more=more)
+    if wants_page(request):
+        return error_page(request, status, str(text), faults, more)
     lines = [str(text), *(f"- {each}" for each in faults)]
     return told(status, "\n".join(lines), more)
 

@@ -12,6 +12,7 @@ from daybook.web.words import (
     bytes_for_people,
     duration_for_people,
     moment_for_people,
+    paragraphs_for_people,
     value_for_people,
     when_for_people,
 )
@@ -22,12 +23,13 @@ def make_templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("daybook.web"), undefined=StrictUndefined, autoescape=select_autoescape(default=True)
     )
-    filters: dict[str, Callable[[Any], str]] = {
+    filters: dict[str, Callable[[Any], object]] = {
         "value": value_for_people,
         "bytes": bytes_for_people,
         "duration": duration_for_people,
         "when": when_for_people,
         "moment": moment_for_people,
+        "paragraphs": paragraphs_for_people,
         "path": lambda path: quote(path, safe="/"),
     }
     environment.filters.update(filters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,15 @@ MAX_VALUE_CHARACTERS = 2_000
 
 _MANY_BYTES = 10**30
 """More than there are, and still a number that can be divided."""
+
+_WRAP = re.compile(r"(?<!  )\n(?!\s|[-*+>|#]|\d+[.)]\s|```|~~~)")
+"""A line's end that only keeps lines short where Markdown is written, and no list, table, heading or code."""
+
+
+def paragraphs_for_people(markdown: str) -> list[str]:
+    """The paragraphs of a text in Markdown, which is shown as it is written, without the breaks within a sentence."""
+    blocks = re.split(r"\n[ \t]*\n", markdown.replace("\r\n", "\n"))
+    return [_WRAP.sub(" ", each.strip("\n")) for each in blocks if each.strip()]
 
 
 def bytes_for_people(size: int) -> str:
