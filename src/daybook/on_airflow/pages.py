@@ -60,6 +60,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         trigger=runs.trigger,
         cancel=runs.cancel,
         waiting=waiting.waiting,
+        waiting_run=waiting.waiting_run,
         next_runs=waiting.next_runs,
         runs_at=Places(settings.read_catalogue, settings.load_workspaces).runs_at,
         settings=web,

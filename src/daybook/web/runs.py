@@ -157,7 +157,8 @@ def open_seen(site: Here, user: User, workspace: str, run_id: str) -> Run | Wait
 
 def waiting_run(site: Site, workspace: Workspace, run_id: str) -> Asked | None:
     """A run that Airflow has taken and not ended; None where it knows none of that id in this workspace."""
-    return next((each for each in site.world.waiting(workspace) if each.run_id == run_id), None)
+    listed = next((each for each in site.world.waiting(workspace) if each.run_id == run_id), None)
+    return listed or site.world.waiting_run(workspace, run_id)
 
 
 def _is_active(media_type: str) -> bool:

@@ -115,6 +115,10 @@ def _nothing_waits(_: Workspace) -> Sequence[Asked]:
     return ()
 
 
+def _does_not_wait(_: Workspace, __: str) -> Asked | None:
+    return None
+
+
 def _nothing_is_scheduled() -> Mapping[str, datetime]:
     return {}
 
@@ -136,7 +140,9 @@ class World:
         airflow_url: the page of a run in Airflow, if it has one.
         trigger: starts a run on behalf of whoever asks; raises `InvalidRequest`, `NotAllowed` or `Conflict`.
         cancel: ends a run; raises `NotAllowed` or `Conflict`.
-        waiting: the runs of a workspace that Airflow has taken and not ended, whether they have a record or not.
+        waiting: the runs of a workspace that Airflow has taken and not ended, whether they have a record or not; the
+            newest, where there are very many.
+        waiting_run: one of them, by its id, also where there are more than `waiting` gives; None for no such one.
         next_runs: when each scheduled notebook runs next.
         runs_at: the runs that a place in Airflow stands for.
         settings: what an operator may choose.
@@ -153,6 +159,7 @@ class World:
     trigger: Callable[[Request, Identity, Order], Awaitable[Asked]] = _no_trigger
     cancel: Callable[[Request, Identity, Asked], Awaitable[None]] = _no_cancel
     waiting: Callable[[Workspace], Sequence[Asked]] = _nothing_waits
+    waiting_run: Callable[[Workspace, str], Asked | None] = _does_not_wait
     next_runs: Callable[[], Mapping[str, datetime]] = _nothing_is_scheduled
     runs_at: Callable[[Place], Sequence[RunName]] = _nothing_in_airflow
     settings: WebSettings = field(default_factory=WebSettings)

@@ -40,6 +40,7 @@ from starlette.testclient import TestClient
 from daybook.contract.errors import InvalidRequest, NotAllowed
 from daybook.on_airflow import pages
 from daybook.on_airflow.dags import catalogue_dags
+from daybook.on_airflow.ports import waiting
 from daybook.web.world import Asked, Conflict, Order
 
 with create_session() as session:
@@ -82,8 +83,21 @@ def with_ways_in(environment):
         return await answered(way())
 
     @app.get("/waiting/{name}")
-    def waiting(name: str):
+    def that_wait(name: str):
         return [each.dag_run_id for each in world.waiting(world.workspaces().get(name))]
+
+    @app.get("/each/{name}")
+    def each_that_waits(name: str):
+        workspace, known = world.workspaces().get(name), world.waiting(world.workspaces().get(name))
+        waiting.MANY = 1
+        few = waiting.Waiting(world.catalogue, world.workspaces)
+        found = [few.waiting_run(workspace, each.run_id) for each in known]
+        return {
+            "listed": len(few.waiting(workspace)),
+            "found": [each and each.dag_run_id for each in found],
+            "elsewhere": [few.waiting_run(world.workspaces().get("local"), each.run_id) for each in known],
+            "none": few.waiting_run(workspace, "20261399T000000Z-nb-0123456789"),
+        }
 
     @app.get("/next")
     def next_runs():
@@ -185,6 +199,7 @@ def steps(provider):
         ("brackets", {"method": "GET", "path": "/notebooks/me", "token": "W1tb" * 3000 + ".e30.x"}),
         ("waiting in research", {"method": "GET", "path": "/notebooks/waiting/research"}),
         ("waiting in local", {"method": "GET", "path": "/notebooks/waiting/local"}),
+        ("each in research", {"method": "GET", "path": "/notebooks/each/research"}),
         ("next", {"method": "GET", "path": "/notebooks/next"}),
         ("ada looks from the DAG run", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", **ada}),
         ("ada looks from its task", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}?task_id=run", **ada}),
@@ -345,6 +360,14 @@ def test_runs_that_wait_are_known_by_their_workspace(told):
     made = {each["body"]["dag_run_id"] for each in told.values() if "run" in each}
     assert set(told["waiting in research"]["body"]) == made
     assert told["waiting in local"]["body"] == []
+
+
+def test_one_run_that_waits_is_found_also_where_more_wait_than_are_listed(told):
+    """Else somebody who has a thousand runs wait would have everybody else's taken for gone."""
+    found = told["each in research"]["body"]
+    made = {each["body"]["dag_run_id"] for each in told.values() if "run" in each}
+    assert (found["listed"], set(found["found"])) == (1, made)
+    assert (set(found["elsewhere"]), found["none"]) == ({None}, None)
 
 
 def test_scheduled_notebooks_are_known_by_when_they_run_next(told):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from daybook.catalogue import Catalogue
-from daybook.contract.keys import RUN_NOTEBOOK_DAG
+from daybook.contract import keys
 from daybook.on_airflow.ports.dag_runs import COLUMNS, DagRunRow, asked_of
 from daybook.on_airflow.ports.lately import Lately
 from daybook.web.world import Asked
@@ -22,10 +23,20 @@ WAITING_SECONDS = 1.0
 NEXT_RUNS_SECONDS = 10.0
 MANY = 1_000
 """Of runs that wait, the newest are shown; a queue of more is looked at in Airflow."""
+MANY_OF_A_SECOND = 1_000
+"""Nobody asks for more within one second, of all users."""
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The newest runs that wait, and whether they are all that do."""
+
+    runs: Sequence[Asked]
+    is_all: bool = True
 
 
 class Waiting:
-    """The ports `waiting` and `next_runs`: one query for everybody, again after a moment.
+    """The ports `waiting`, `waiting_run` and `next_runs`: one query for everybody, again after a moment.
 
     Args:
         catalogue: as it is now.
@@ -35,31 +46,54 @@ class Waiting:
     def __init__(self, catalogue: Callable[[], Catalogue], workspaces: Callable[[], Workspaces]) -> None:
         self._catalogue = catalogue
         self._workspaces = workspaces
-        self._rows: Lately[Sequence[Asked]] = Lately(self._read_waiting, WAITING_SECONDS, ())
+        self._listed: Lately[_Listed] = Lately(self._read_waiting, WAITING_SECONDS, _Listed(()))
         self._next: Lately[Mapping[str, datetime]] = Lately(self._read_next, NEXT_RUNS_SECONDS, {})
 
     def waiting(self, workspace: Workspace) -> Sequence[Asked]:
         """The runs of a workspace that Airflow has taken and not ended, the newest first."""
-        return [each for each in self._rows.get() if each.workspace == workspace.name]
+        return [each for each in self._listed.get().runs if each.workspace == workspace.name]
+
+    def waiting_run(self, workspace: Workspace, run_id: str) -> Asked | None:
+        """One of them, also where more wait than are listed; None where it does not wait."""
+        listed = self._listed.get()
+        runs = listed.runs if listed.is_all else [*listed.runs, *self._read_second(run_id)]
+        return next((each for each in runs if (each.workspace, each.run_id) == (workspace.name, run_id)), None)
 
     def next_runs(self) -> Mapping[str, datetime]:
         """When each scheduled notebook runs next, by its id."""
         return self._next.get()
 
-    def _read_waiting(self) -> Sequence[Asked]:
+    def _read_waiting(self) -> _Listed:
+        found, is_all = self._read(MANY)
+        return _Listed(found, is_all)
+
+    def _read_second(self, run_id: str) -> Sequence[Asked]:
+        """The runs that were asked for in the same second as one was."""
+        try:
+            begin = keys.asked_at(run_id)
+        except ValueError:
+            return ()
+        return self._read(MANY_OF_A_SECOND, DagRun.run_after >= begin, DagRun.run_after < begin + timedelta(seconds=1))[
+            0
+        ]
+
+    def _read(self, most: int, *terms: ColumnElement[bool]) -> tuple[Sequence[Asked], bool]:
+        """The newest runs that wait, and whether they are all."""
         catalogue, workspaces = self._catalogue(), self._workspaces()
         wanted = (
             select(*COLUMNS)
             .where(
                 DagRun.state.in_([DagRunState.QUEUED, DagRunState.RUNNING]),
-                DagRun.dag_id.in_([*catalogue.notebooks, RUN_NOTEBOOK_DAG]),
+                DagRun.dag_id.in_([*catalogue.notebooks, keys.RUN_NOTEBOOK_DAG]),
+                *terms,
             )
             .order_by(DagRun.run_after.desc())
-            .limit(MANY)
+            .limit(most)
         )
         with create_session(scoped=False) as session:
             rows = [DagRunRow.of(*found) for found in session.execute(wanted)]
-        return [asked for row in rows if (asked := asked_of(row, catalogue, workspaces)) is not None]
+        found = [asked for row in rows if (asked := asked_of(row, catalogue, workspaces)) is not None]
+        return found, len(rows) < most
 
     def _read_next(self) -> Mapping[str, datetime]:
         scheduled = [each.id for each in self._catalogue().notebooks.values() if each.schedule]
