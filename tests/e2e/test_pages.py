@@ -155,7 +155,7 @@ def test_on_a_phone_no_page_is_wider_than_it(stack, here):
 def test_pictures_for_the_readme(stack, here):
     """`DAYBOOK_PICTURES=docs/images pytest tests/e2e/test_pages.py -k pictures`"""
     folder, page = Path(os.environ["DAYBOOK_PICTURES"]), here
-    page.set_viewport_size({"width": 1100, "height": 820})
+    page.set_viewport_size({"width": 1100, "height": 1090})
     page.goto(f"{stack.url}/notebooks/run/flights_delays?origin=JFK&first_month=6&last_month=8")
     page.screenshot(path=folder / "run-form.png")
     page.get_by_role("button", name="Run", exact=True).click()
