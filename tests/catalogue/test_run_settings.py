@@ -3,6 +3,7 @@
 import pytest
 
 from daybook.catalogue import CHOOSABLE, Notebook, settings_of_texts
+from daybook.catalogue.run_settings import RunSettings, with_chosen
 from daybook.contract.errors import InvalidRequest
 
 
@@ -70,3 +71,11 @@ def test_texts_become_what_the_catalogue_reads():
     texts = {"memory": " 4Gi ", "timeout_seconds": "60", "cpu": "2", "image": "", "kernel": " "}
     assert settings_of_texts(texts) == {"memory": "4Gi", "timeout_seconds": 60, "cpu": "2"}
     assert settings_of_texts({"timeout_seconds": "an hour"}) == {"timeout_seconds": "an hour"}
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"memory": "9" * 65}, {"cpu": "9" * 65}, {"cpu": "9" * 65 + "m"}, {"memory": "1." + "0" * 80}]
+)
+def test_an_amount_that_is_too_long_to_be_compared_is_refused_and_not_passed_on(chosen):
+    with pytest.raises(InvalidRequest, match="must be an amount of"):
+        with_chosen(RunSettings(), chosen)

@@ -208,3 +208,11 @@ def test_state_reason_and_exit_code_agree(state, reason):
         assert code is ExitCode.INVALID_REQUEST
     else:
         assert code is (ExitCode.INFRASTRUCTURE_FAILED if reason in WORLD_FAILED else ExitCode.NOTEBOOK_FAILED)
+
+
+@pytest.mark.parametrize("path", ["..", ".", "../x", "a/../../../auth/logout", "a/.", "./a"])
+def test_an_outputs_path_never_climbs(path):
+    """A page's links and pictures are made of it, and a browser resolves it before it asks."""
+    with pytest.raises(ValidationError, match="must not hold"):
+        an_output(path)
+    assert an_output("..a/b..c/...").path == "..a/b..c/..."

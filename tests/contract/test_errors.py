@@ -15,9 +15,9 @@ from daybook.contract.errors import (
     InvalidSettings,
     NotAllowed,
 )
-from daybook.storage import ObjectChanged, ObjectMissing, StaleAttempt, StoreRefused, UnreadableManifest
+from daybook.storage import ObjectChanged, ObjectMissing, ObjectTooLarge, StaleAttempt, StoreRefused, UnreadableManifest
 
-STORAGE = (ObjectChanged, ObjectMissing, StaleAttempt, StoreRefused, UnreadableManifest)
+STORAGE = (ObjectChanged, ObjectMissing, ObjectTooLarge, StaleAttempt, StoreRefused, UnreadableManifest)
 CLASSES = {each.__name__: each for each in (*vars(errors).values(), *STORAGE) if isinstance(each, type)}
 LINE = re.compile(
     r"^ {4}(?P<branch>[ │├└─]*)(?P<name>\w+) +(?P<actor>\w+) +(?P<retry>(?:no )?retry) +exit (?P<exit>\d+) "

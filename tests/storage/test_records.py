@@ -18,6 +18,7 @@ from daybook.storage import (
     Verdict,
     open_store,
     record_of,
+    records,
     run_ids,
 )
 
@@ -185,3 +186,12 @@ def test_what_is_no_run_is_not_listed(store):
 
 def test_an_empty_bucket_has_no_runs(store):
     assert list(run_ids(store)) == []
+
+
+def test_what_is_larger_than_any_record_is_none_and_is_not_read(record, monkeypatch):
+    record.write(a_manifest())
+    record.store.write("attempts/1/manifest.json", b"x" * 11)
+    monkeypatch.setattr(records, "MAX_MANIFEST_BYTES", 10)
+    for read in (record.read, lambda: record.read_newer(None), lambda: record.earlier(1)):
+        with pytest.raises(UnreadableManifest, match="no more than 10 are read"):
+            read()

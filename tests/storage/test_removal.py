@@ -217,3 +217,8 @@ def test_a_thousand_files_go_in_few_requests(s3_environment, proxy):
     bucket.delete_all([*names, "outputs/never-was"])
     assert len(proxy.exchanges) - before == 1
     assert list(bucket.objects()) == []
+
+
+def test_whatever_lies_in_a_pins_place_pins(record):
+    record.store.write("pin.json", b'{"by": "' + b"x" * 100_000 + b'"}')
+    assert pin_of(record) == Pin()

@@ -11,7 +11,7 @@ from builders import RUN_ID, a_manifest, a_notebook_json
 from daybook.contract.errors import StoreFailed
 from daybook.contract.keys import MANIFEST, AttemptKeys
 from daybook.contract.manifest import CellCounts, Files, Manifest, Reason, State, Timings
-from daybook.storage import RunRecord, StaleAttempt, Verdict, open_store, record_of
+from daybook.storage import RunRecord, StaleAttempt, Verdict, journal, open_store, record_of
 
 GONE = Verdict(State.LOST, Reason.POD_GONE, "the pod is gone", "operator")
 OTHER = Verdict(State.FAILED, Reason.OUT_OF_MEMORY, "too large", "operator")
@@ -134,6 +134,23 @@ def test_a_notebook_that_cannot_be_made_whole_keeps_no_record_from_being_sealed(
     assert record.store.read(places.notebook) == before
     assert record.store.read(places.journal_slice(0)) == left
     assert f"The notebook of run {RUN_ID} is left as it was" in caplog.text
+
+
+@pytest.mark.parametrize("depth", [400, 100_000])
+def test_a_notebook_that_is_nested_without_end_keeps_no_record_from_being_sealed(record, depth):
+    record.write(running(files=Files(notebook="notebook.ipynb")))
+    leave_notebook(record.store)
+    nested = b'{"cells": [], "metadata": {"x": ' + b"[" * depth + b"]" * depth + b"}}"
+    record.store.write("notebook.ipynb", nested)
+    assert record.seal(1, GONE).sealed
+
+
+def test_a_notebook_that_is_too_large_to_be_held_is_left_as_it_is(record, monkeypatch):
+    record.write(running(files=Files(notebook="notebook.ipynb")))
+    before = record.store.read(leave_notebook(record.store).notebook)
+    monkeypatch.setattr(journal, "MAX_BYTES", len(before))
+    assert record.seal(1, GONE).sealed
+    assert record.store.read("notebook.ipynb") == before
 
 
 class Interposed:

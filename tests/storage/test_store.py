@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daybook.contract.errors import InvalidSettings, StoreFailed
-from daybook.storage import ObjectChanged, ObjectMissing, StoreRefused, open_store
+from daybook.storage import ObjectChanged, ObjectMissing, ObjectTooLarge, StoreRefused, open_store
 
 AWKWARD_KEYS = ["a b", "ü/é ñ.csv", "100%", "a%20b", "a%2Fb", "a#b", "a?b=c", "a+b&c", "~", "a*b", "it's", '"', "a\\b"]
 IMPOSSIBLE_KEYS = ["..", "../up", "a/../b", "a//b", "a\nb"]
@@ -283,3 +283,11 @@ def test_only_a_bucket_that_can_signs_links(store, kind):
     assert (link is not None) is (kind == "s3")
     if link is not None:
         assert httpx.get(link).content == b"content"
+
+
+def test_no_more_is_taken_into_memory_than_is_allowed(store):
+    store.write("k", b"12345")
+    for read in (store.read, store.read_tagged, lambda key, limit: store.read_newer(key, None, limit)):
+        assert b"12345" in (read("k", 5), read("k", 5)[0])
+        with pytest.raises(ObjectTooLarge, match="has 5 bytes; no more than 4"):
+            read("k", 4)

@@ -9,7 +9,7 @@ import pytest
 
 from builders import ASKED_AT, RUN_ID, a_manifest, a_notebook_json, a_run_id
 from daybook.catalogue import load_catalogue
-from daybook.contract.errors import Fault, NotAllowed
+from daybook.contract.errors import Fault, InvalidRequest, NotAllowed
 from daybook.contract.manifest import State
 from daybook.contract.request import AirflowCoordinates
 from daybook.storage import Pin, pin_of, record_of
@@ -242,3 +242,26 @@ async def test_a_notebook_that_the_catalogue_has_no_more_cannot_be_run_again(cli
     page = (await client.get(PAGE)).text
     assert "/again" not in page
     assert 'href="/run/' not in page
+
+
+async def test_a_run_that_airflow_does_not_know_any_more_is_told_on_its_page(client, save, airflow):
+    save(running())
+    airflow.says = InvalidRequest("Airflow has no such run any more")
+    answer = await press(client, "cancel")
+    assert answer.status_code == 409
+    assert "Airflow has no such run any more" in answer.text
+
+
+async def test_a_forged_run_of_a_day_that_there_is_not_cannot_be_cancelled(client, bucket):
+    run_id = f"20261399T010203Z{RUN_ID[16:]}"
+    record_of(bucket, run_id).write(running(run_id=run_id))
+    assert (await press(client, "cancel", f"/runs/open/{run_id}")).status_code == 404
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, [[1]], {"a": 1}])
+async def test_values_that_fit_the_form_no_more_leave_the_run_its_page(client, bucket, save, value):
+    save(a_manifest())
+    text = a_manifest(parameters={"minimum_delay": value}).model_dump_json().encode()
+    record_of(bucket, RUN_ID).store.write("manifest.json", text)
+    assert (await client.get(PAGE)).status_code == 200
+    assert (await press(client, "again")).status_code == 422

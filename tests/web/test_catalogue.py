@@ -12,6 +12,7 @@ from builders import a_run_id, a_workspace
 from daybook.catalogue import BrokenEntry, Catalogue, NotRunnable
 from daybook.contract.errors import Fault
 from daybook.contract.manifest import State
+from daybook.web import finding
 from daybook.web.app import create_app
 from daybook.web.finding import folded
 from daybook.web.history import RunRow
@@ -166,3 +167,11 @@ async def test_of_many_workspaces_some_are_named(look):
     )
     text = await look("/", a_catalogue(a_notebook()), workspaces=lambda: places)
     assert "in w0, w1, w2 and 7 more" in text
+
+
+def test_what_is_read_of_a_notebook_is_folded_once(monkeypatch):
+    notebook, folded, made = a_notebook("folded_once", title="Überflüge"), finding.folded, []
+    monkeypatch.setattr(finding, "folded", lambda text: made.append(text) or folded(text))
+    for words in ("uber", "fluge", "uber"):
+        assert finding.Words(words).are_in(notebook)
+    assert len([text for text in made if "Überflüge" in text]) == 1

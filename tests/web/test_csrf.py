@@ -36,6 +36,16 @@ def test_a_token_is_good_for_its_user_on_that_day_and_the_next():
         assert (later, csrf.check(ADA, token)) == (later, good)
 
 
+def test_no_two_pages_hold_the_same_token():
+    """Pages are compressed and repeat what a link gives: of a token that stays, their lengths would tell (BREACH)."""
+    csrf = Csrf(KEY)
+    tokens = [csrf.token(ADA) for _ in range(3)]
+    assert (
+        len({each[start : start + 8] for each in tokens for start in range(0, len(each), 8)}) == 3 * len(tokens[0]) / 8
+    )
+    assert all(csrf.check(ADA, each) for each in tokens)
+
+
 @pytest.mark.parametrize("other", [BOB, Identity(None), Identity(""), Identity("ad"), Identity("ada ")])
 def test_a_token_is_nobody_elses(other):
     csrf = Csrf(KEY)

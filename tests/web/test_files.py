@@ -11,7 +11,7 @@ from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import Files, Manifest, NotebookRecord, SideFile, State
 from daybook.storage import Store, open_store, record_of
-from daybook.web import headers
+from daybook.web import headers, runs
 from daybook.web.app import create_app
 
 pytestmark = pytest.mark.anyio
@@ -212,8 +212,8 @@ class Parts:
     def __init__(self, store, parts, error=None):
         self._store, self._parts, self._error, self.given = store, parts, error, 0
 
-    def read_tagged(self, key):
-        return self._store.read_tagged(key)
+    def read_tagged(self, key, limit=None):
+        return self._store.read_tagged(key, limit)
 
     def below(self, prefix):
         self._store = self._store.below(prefix)
@@ -351,3 +351,12 @@ async def test_a_bucket_that_signs_nothing_is_streamed_whatever_is_set(world, sa
         transport=httpx.ASGITransport(app), base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
     ) as bob:
         assert (await bob.get(f"{page}/outputs/a.bin")).content == b"x"
+
+
+async def test_a_large_notebook_of_a_run_that_goes_on_is_streamed_as_of_its_last_copy(client, save, monkeypatch):
+    monkeypatch.setattr(runs, "MAX_WHOLE_BYTES", 10)
+    going_on = a_manifest(state=State.RUNNING, sealed=False, sealed_by=None, exit_code=None)
+    page = save(going_on, {"notebook.ipynb": b"whatever it is"})
+    answer = await client.get(f"{page}/notebook.ipynb")
+    assert (answer.status_code, answer.content) == (200, b"whatever it is")
+    assert_marked(answer, headers.FILE)

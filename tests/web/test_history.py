@@ -1,5 +1,6 @@
 """The index of runs: made from buckets, never wrong for long, and lost without loss."""
 
+import json
 import sqlite3
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -7,13 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from moto.server import ThreadedMotoServer
 
-from builders import ASKED_AT, a_manifest, a_run_id, a_workspace
+from builders import ASKED_AT, RUN_ID, a_manifest, a_run_id, a_workspace, an_output
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import NotebookRecord, Reason, State, Timings
 from daybook.storage import open_store, record_of, remove_run
 from daybook.web.history import Filter, History
 from daybook.web.history.database import VERSION
+from daybook.web.history.history import LATE_SECONDS
+from daybook.web.history.reading import Kept, Look
 
 OPEN = a_workspace(name="open")
 CLOSED = a_workspace(name="closed", namespace="closed")
@@ -41,7 +44,7 @@ class Bucket:
     def below(self, prefix):
         return Bucket(self.store.below(prefix), self.counts, self.down)
 
-    def read_tagged(self, key):
+    def read_tagged(self, key, _limit=None):
         return self._asked("read", self.store.url_of(key), self.store.read_tagged, key)
 
     def children(self, prefix):
@@ -111,6 +114,13 @@ def settled(history):
         underway.future.result(30)
 
 
+def looked(history, workspaces=(OPEN,)):
+    """The page once what the first look at it began is through."""
+    history.page(workspaces, ALL)
+    settled(history)
+    return history.page(workspaces, ALL)
+
+
 def test_a_bucket_without_runs_has_an_empty_complete_page(history):
     found = filled(history)
     assert (found.rows, found.after, found.is_complete, found.not_refreshed) == ([], None, True, [])
@@ -167,7 +177,7 @@ def test_a_new_run_is_there_a_moment_later(history, store, clock):
     filled(history)
     new = put(store, 2)
     clock.now += 6
-    assert ids(history.page([OPEN], ALL))[0] == new
+    assert ids(looked(history))[0] == new
 
 
 def test_an_index_that_is_a_little_old_is_shown_at_once_and_refreshed_after(history, store, bucket, clock):
@@ -176,10 +186,66 @@ def test_an_index_that_is_a_little_old_is_shown_at_once_and_refreshed_after(hist
     new = put(store, 2)
     clock.now += 2
     bucket.listing.clear()
-    assert ids(history.page([OPEN], ALL)) == [old]
+    found = history.page([OPEN], ALL)
+    assert (ids(found), found.is_refreshing, found.as_of) == ([old], False, None)
     bucket.listing.set()
     settled(history)
     assert ids(history.page([OPEN], ALL)) == [new, old]
+
+
+def test_an_index_that_is_old_waits_for_no_slow_bucket_and_says_of_when_it_is(
+    history, store, bucket, clock, monkeypatch
+):
+    monkeypatch.setattr("daybook.web.history.history.FIRST_WAIT_SECONDS", 3600)
+    old = put(store, 1)
+    before = clock.now
+    filled(history)
+    new = put(store, 2)
+    clock.now += 3600
+    bucket.listing.clear()
+    found = history.page([OPEN], ALL)
+    assert (ids(found), found.is_refreshing, list(found.not_refreshed)) == ([old], True, [])
+    assert found.as_of.timestamp() == before
+    assert list(history.last_runs([OPEN])) == ["flights_delays"]
+    bucket.listing.set()
+    settled(history)
+    found = history.page([OPEN], ALL)
+    assert (ids(found), found.is_refreshing, found.as_of) == ([new, old], False, None)
+
+
+def test_while_somebody_looks_today_alone_is_listed(history, store, bucket, clock):
+    put(store, 1, asked_at=ASKED_AT - timedelta(days=1))
+    put(store, 2)
+    filled(history)
+    bucket.counts.clear()
+    clock.now += 6
+    looked(history)
+    assert [what for verb, what in bucket.counts if verb == "list"] == ["runs/2026/11/23"]
+
+
+@pytest.mark.parametrize(("hours", "days"), [(-1.5, ["22", "23"]), (1, ["23"]), (21.5, ["23", "24"])])
+def test_around_midnight_two_days_are_listed(history, bucket, clock, hours, days):
+    filled(history)
+    bucket.counts.clear()
+    clock.now += hours * 3600
+    history._filler.want = lambda _: None
+    looked(history)
+    assert sorted(what for verb, what in bucket.counts if verb == "list") == [f"runs/2026/11/{day}" for day in days]
+
+
+def test_what_was_read_before_a_bucket_went_away_is_shown(history, store, bucket):
+    made = [put(store, number) for number in range(50)]
+    take_up, taken = history._index.take_up, []
+
+    def then_away(place, looks):
+        take_up(place, looks)
+        taken.append(place)
+        bucket.down.set()
+
+    history._index.take_up = then_away
+    found = history.page([OPEN], ALL)
+    assert ids(found) == made[:-21:-1]
+    assert (list(found.not_refreshed), len(taken)) == (["open"], 1)
 
 
 def test_a_run_that_goes_on_is_looked_at_again_at_most_once_a_second(history, store, bucket, clock):
@@ -191,7 +257,7 @@ def test_a_run_that_goes_on_is_looked_at_again_at_most_once_a_second(history, st
         history.page([OPEN], ALL)
     assert bucket.reads() == 0
     clock.now += 6
-    assert history.page([OPEN], ALL).rows[0].state is State.SUCCEEDED
+    assert looked(history).rows[0].state is State.SUCCEEDED
     assert [verb for verb, _ in bucket.counts].count("read") == 1
     assert run_id
 
@@ -265,17 +331,47 @@ def test_a_clock_that_is_set_back_stops_nothing(history, store, clock):
     filled(history)
     clock.now -= 3600
     new = put(store, 2)
-    assert ids(history.page([OPEN], ALL))[0] == new
+    assert ids(looked(history))[0] == new
 
 
-@pytest.mark.parametrize("content", [b"{}", b"not JSON", b'{"schema_version": 99}', b"\xff", b""])
+def forged(**changes):
+    return json.dumps({**json.loads(a_manifest().to_json()), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{}", b"not JSON", b'{"schema_version": 99}', b"\xff", b"", forged(attempt=-(10**40)), forged(attempt=10**40)],
+)
 def test_a_broken_record_is_named_and_harms_no_other(history, store, content):
     good, broken = put(store, 1), put(store, 2)
-    record_of(store, broken).store.write(keys.MANIFEST, content)
+    record_of(store, broken).store.write(keys.MANIFEST, content.replace(RUN_ID.encode(), broken.encode()))
     found = filled(history)
     assert ids(found) == [good]
     assert [(each.workspace, each.run_id) for each in found.unreadable] == [("open", broken)]
     assert found.unreadable[0].fault
+
+
+def test_what_nobody_thought_of_in_one_bucket_keeps_no_other_from_being_read(store, clock, caplog):
+    class Strange(Bucket):
+        def children(self, prefix):
+            raise LookupError("nobody thought of this")
+
+    good, buckets = put(store, 1), {"open": Strange(store), "closed": store}
+    made = History(None, lambda workspace: buckets[workspace.name], clock)
+    made._filler.want(OPEN)
+    assert ids(filled(made, [CLOSED])) == [good]
+    assert made.page([OPEN], ALL).not_refreshed == ["open"]
+    assert "nobody thought of this" in caplog.text
+    made.close()
+
+
+def test_folders_that_are_no_years_and_months_are_not_looked_into(history, store, bucket):
+    for number in range(40):
+        store.write(f"runs/{3000 + number}/01/02/x/y", b"")
+        store.write(f"runs/2026/{60 + number}/02/x/y", b"")
+    put(store, 1)
+    filled(history)
+    assert sum(verb == "list" for verb, _ in bucket.counts) < 20
 
 
 def test_a_record_that_says_it_is_another_runs_is_none(history, store):
@@ -315,14 +411,14 @@ def test_a_bucket_that_does_not_answer_is_named_and_the_index_shown(history, sto
     filled(history)
     bucket.down.set()
     clock.now += 6
-    found = history.page([OPEN], ALL)
-    assert (ids(found), list(found.not_refreshed)) == ([run_id], ["open"])
+    found = looked(history)
+    assert (ids(found), list(found.not_refreshed), found.is_refreshing) == ([run_id], ["open"], False)
     bucket.counts.clear()
     history.page([OPEN], ALL)
     assert bucket.counts == [], "it is left alone for a while"
     bucket.down.clear()
     clock.now += 11
-    assert history.page([OPEN], ALL).not_refreshed == []
+    assert looked(history).not_refreshed == []
 
 
 def test_one_bucket_that_does_not_answer_hides_no_other(store, clock):
@@ -340,7 +436,11 @@ def test_a_bucket_that_hangs_holds_no_page_up_for_long(store, clock):
     hanging.listing.clear()
     history = History(None, lambda _: hanging, clock)
     found = history.page([OPEN], ALL)
-    assert (found.rows, list(found.not_refreshed), found.is_complete) == ([], ["open"], False)
+    assert (found.rows, found.is_refreshing, found.as_of, found.is_complete) == ([], True, None, False)
+    assert list(found.not_refreshed) == []
+    clock.now += LATE_SECONDS
+    found = history.page([OPEN], ALL)
+    assert (found.rows, list(found.not_refreshed), found.is_refreshing) == ([], ["open"], False)
     hanging.listing.set()
     history.close()
 
@@ -601,7 +701,28 @@ def test_s3(clock, tmp_path):
         assert ids(filled(history)) == expected
         remove_run(store, expected[0], "too old")
         clock.now += 6
-        assert ids(history.page([OPEN], ALL)) == expected[1:]
+        assert ids(looked(history)) == expected[1:]
         history.close()
     finally:
         server.stop()
+
+
+def test_an_index_that_cannot_be_written_spoils_nobodys_page(history, store, tmp_path, caplog):
+    put(store, 1)
+    filled(history)
+    other = sqlite3.connect(tmp_path / "state" / f"history-{VERSION}.sqlite3", isolation_level=None)
+    with history._database.reading() as connection:
+        connection.execute("PRAGMA busy_timeout = 0")
+    other.execute("BEGIN IMMEDIATE")
+    history.note(OPEN, a_manifest(run_id=a_run_id("x")))
+    assert "cannot be written" in caplog.text
+    other.close()
+
+
+def test_what_records_say_of_sizes_can_be_added_up_however_many_they_are(history):
+    place = history._index.place_of(OPEN)
+    kept = Kept.of(a_manifest(outputs=(an_output(size=10**40),)))
+    looks = [Look(a_run_id("x", ASKED_AT, str(number)), 1.0, kept) for number in range(2**13)]
+    history._index.take_up(place.place, looks)
+    (found,) = history._index.counts(place)
+    assert (found.runs, found.bytes) == (2**13, 2**63 - 1)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from builders import RUN_ID, a_manifest, an_output
+from daybook.contract import keys
 from daybook.contract.manifest import (
     CellCounts,
     CellError,
@@ -16,11 +17,13 @@ from daybook.contract.manifest import (
     KernelRecord,
     NotebookRecord,
     Reason,
+    ResourceUse,
     SparkRecord,
     State,
     Timings,
 )
 from daybook.contract.request import AirflowCoordinates
+from daybook.storage import record_of
 from daybook.web import headers
 from daybook.web.app import create_app
 from daybook.web.words import MAX_VALUE_CHARACTERS
@@ -81,7 +84,7 @@ async def test_a_run_that_succeeded_tells_its_results_and_where_its_files_are(cl
     page = await page_of(client, save(manifest))
     for words in (
         "Delays of flights",
-        "Workspace local",
+        "Workspace open",
         "succeeded took 12.0 s started 2026-11-23 01:02:04 UTC by alice",
         "mean_delay 12.3",
         "origin JFK minimum_delay 15 token the secret service-token",
@@ -395,3 +398,32 @@ async def test_the_expected_time_is_shown_while_it_runs(client, save, monkeypatc
     text = (await page_of(client, HERE)).text
     assert re.search(r"for \d\.\d s of about 1 min 30 s", text)
     assert "about" not in (await page_of(client, save(a_manifest()))).text
+
+
+async def test_no_picture_of_a_record_makes_a_browser_ask_for_another_address(client, bucket, save):
+    path = save(a_manifest(outputs=(an_output("x.png", media_type="image/png"),)))
+    record = record_of(bucket, RUN_ID).store
+    record.write(keys.MANIFEST, record.read(keys.MANIFEST).replace(b'"x.png"', b'"../../../../auth/logout"'))
+    assert "logout" not in (await client.get(path)).text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"timings": Timings(duration_seconds=float("nan"), started_at="0001-01-01T00:00:00+23:00")},
+        {"timings": Timings(duration_seconds=float("inf"), started_at="9999-12-31T23:00:00-23:00")},
+        {"outputs": (an_output("a", size=10**400),)},
+        {"resources": ResourceUse(peak_memory_bytes=10**400, cpu_seconds=float("nan"))},
+        {"parameters": {"minimum_delay": float("inf"), "origin": 10**400}},
+    ],
+)
+async def test_numbers_that_nobody_counts_with_spoil_no_page(client, bucket, save, changes):
+    path = save(a_manifest())
+    text = a_manifest(**changes).model_dump_json(indent=2)
+    record_of(bucket, RUN_ID).store.write(keys.MANIFEST, text.encode())
+    assert (await client.get(path)).status_code == 200
+    assert (await client.get(f"/runs/compare?a=open/{RUN_ID}&b=open/{RUN_ID}")).status_code == 200
+
+
+async def test_the_page_names_the_workspace_in_whose_bucket_the_record_lies(client, save):
+    assert "Workspace open" in (await page_of(client, save(a_manifest(workspace="closed")))).text

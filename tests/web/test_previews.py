@@ -120,3 +120,11 @@ async def test_what_has_no_first_rows_is_told(client, save, path):
     page = save(a_manifest(outputs=outputs))
     answer = await client.get(f"{page}/preview/{path}")
     assert answer.status_code == 404
+
+
+@pytest.mark.anyio
+async def test_a_note_with_fewer_types_than_columns_spoils_no_page(client, save):
+    output = an_output("a.parquet", media_type=PARQUET, preview="p.json")
+    note = TablePreview(columns=("n", "m"), types=("int64",), head=(("7",),))
+    page = await shown(client, save(a_manifest(outputs=(output,)), {"p.json": note.model_dump_json().encode()}))
+    assert "<td>7</td>" in page

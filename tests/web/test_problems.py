@@ -3,10 +3,13 @@
 import dataclasses
 import logging
 
+import httpx
 import pytest
+from starlette.middleware.gzip import GZipMiddleware
 
 from builders import RUN_ID, a_manifest
 from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
+from daybook.web.app import create_app
 from daybook.web.bodies import MAX_BODY_BYTES
 from daybook.web.problems import MAX_FAULTS, answer_problem
 from web_api import Airflow, program, with_airflow
@@ -158,3 +161,15 @@ async def test_files_and_events_are_not_compressed(client, save):
     assert "content-encoding" not in (await client.get(f"{page}/notebook.ipynb", headers=marks)).headers
     assert "content-encoding" not in (await client.get(f"/api/v1{page}/events", headers=marks)).headers
     assert (await client.get(f"{page}/log", headers=marks)).headers["content-encoding"] == "gzip"
+
+
+async def test_airflows_own_compression_around_the_pages_does_not_undo_that(world, save):
+    """Airflow's API server compresses whatever the apps mounted in it leave as it is."""
+    page = save(a_manifest(results={"x": "y" * 2000}))
+    transport = httpx.ASGITransport(GZipMiddleware(create_app(world)))
+    marks = {"Accept-Encoding": "gzip", "Sec-Fetch-Site": "cross-site"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://daybook.test", headers=marks, cookies={"_token": "bob"}
+    ) as browser:
+        answer = await browser.get(page)
+    assert (answer.status_code, answer.headers["content-encoding"]) == (200, "identity")

@@ -52,12 +52,20 @@ class CachedCatalogue:
         finally:
             self._reading.release()
 
+    def read_now(self) -> Catalogue:
+        """The catalogue as it is on disk at this moment; the files are looked at, and read only where they changed."""
+        with self._reading:
+            return self._look_now()
+
     def _is_fresh(self) -> bool:
         return self._clock() - self._looked_at < LOOK_EVERY_SECONDS
 
     def _look(self) -> Catalogue:
         if self._found is not None and self._is_fresh():
             return self._found[1]  # another thread has looked while this one waited
+        return self._look_now()
+
+    def _look_now(self) -> Catalogue:
         now = self._clock()
         # Taken before the files are read: what changes meanwhile is read again at the next look.
         signature = tuple(_signature(self._paths))

@@ -40,8 +40,11 @@ def _quantity(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-_CPU = matching(r"(?!0+(\.0*)?m?$)([0-9]+(\.[0-9]{1,3})?|[0-9]+m)", "an amount of processors such as 2, 0.5 or 500m")
-_BYTES = r"[1-9][0-9]*(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?"
+_CPU = matching(
+    r"(?!0+(\.0*)?m?$)([0-9]{1,9}(\.[0-9]{1,3})?|[0-9]{1,12}m)", "an amount of processors such as 2, 0.5 or 500m"
+)
+_BYTES = r"[1-9][0-9]{0,18}(\.[0-9]{1,9})?(k|M|G|T|Ki|Mi|Gi|Ti)?"
+"""No longer than what `contract.quantities` reads."""
 _MEMORY = matching(_BYTES, "an amount of memory such as 512Mi or 4Gi")
 _STORAGE = matching(_BYTES, "an amount of disk such as 500Mi or 20Gi")
 _OUTPUT = matching(_BYTES, "an amount of bytes such as 500k or 10Mi")

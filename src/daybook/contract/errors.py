@@ -14,6 +14,7 @@ Each class says who must act and whether trying again helps; `exit_code` is what
         │   │                                                (the rest of this branch stands in `storage`)
         │   ├── ObjectMissing   operator  no retry  exit 3   there is no such object
         │   ├── StoreRefused    operator  no retry  exit 3   it cannot be done at all: no bucket, no such key
+        │   ├── ObjectTooLarge  operator  no retry  exit 3   it is larger than anything that belongs there
         │   ├── ObjectChanged   operator  retry     exit 3   somebody else has written the object meanwhile
         │   ├── UnreadableManifest operator no retry exit 3  what lies there is no manifest of this version
         │   └── StaleAttempt    operator  no retry  exit 3   a newer attempt has taken over the record

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from daybook.contract.errors import ExitCode
 from daybook.contract.images import image_digest
@@ -15,6 +15,8 @@ from daybook.contract.request import AirflowCoordinates, Frozen, RunRequest
 from daybook.contract.sources import shown
 
 MANIFEST_VERSION: Literal[1] = 1
+MAX_ATTEMPTS = 1_000_000
+"""More than any run has. Whoever counts with an attempt's number need not fear what a notebook wrote in its place."""
 TRACEBACK_TAIL_CHARACTERS = 8_000
 """How much of a traceback the manifest holds; the executed notebook has all of it."""
 
@@ -132,10 +134,17 @@ class SparkRecord(Frozen):
     ui: str | None = None
 
 
+def _not_climbing(path: str) -> str:
+    """Browsers and other tools resolve `..` before they ask for what lies at a path: it would lead out of the run."""
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError("must not hold `.` or `..`")
+    return path
+
+
 class Output(Frozen):
     """A file that the notebook wrote into its outputs folder."""
 
-    path: str = Field(description="relative to the outputs folder, POSIX")
+    path: Annotated[str, AfterValidator(_not_climbing)] = Field(description="relative to the outputs folder, POSIX")
     key: str = Field(description="relative to the run's prefix")
     size: int = Field(description="bytes")
     sha256: str
@@ -179,7 +188,7 @@ class Manifest(Frozen):
 
     schema_version: Literal[1] = MANIFEST_VERSION
     run_id: str
-    attempt: int = 1
+    attempt: int = Field(default=1, ge=1, le=MAX_ATTEMPTS)
     state: State
     reason: Reason | None = None
     message: str | None = Field(default=None, description="one clear sentence for whoever must act")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from airflow.api_fastapi.app import API_ROOT_PATH, get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
@@ -16,12 +15,12 @@ from starlette.requests import Request
 from daybook.catalogue import RUN_SETTINGS, Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.contract.keys import RUN_NOTEBOOK_DAG
-from daybook.contract.manifest import Manifest
 from daybook.on_airflow.admission import Decision, Passed, Refusal
 from daybook.on_airflow.identity import identity_of
 from daybook.on_airflow.params import WORKSPACE, unknown_keys
 from daybook.on_airflow.plugin import URL_PREFIX
 from daybook.on_airflow.ports.key import page_key
+from daybook.on_airflow.ports.links import airflow_url
 from daybook.on_airflow.ports.places import Places
 from daybook.on_airflow.ports.runs import Runs
 from daybook.on_airflow.ports.users import Users, token_of
@@ -47,7 +46,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
     users = Users(OidcTokens(web.oidc, ProviderKeys(web.oidc)) if web.oidc else None)
 
     def decide(dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
-        return _decided(settings.load_catalogue(), settings, dag_id, conf, identity)
+        return _decided(settings.read_catalogue(), settings, dag_id, conf, identity)
 
     runs = Runs(users, decide, settings.read_catalogue, settings.load_workspaces)
     waiting = Waiting(settings.read_catalogue, settings.load_workspaces)
@@ -56,7 +55,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         workspaces=settings.load_workspaces,
         bucket=settings.open_bucket,
         login_url=lambda url: get_auth_manager().get_url_login(next_url=url),
-        airflow_url=lambda manifest: _airflow_url(settings.public_url, manifest),
+        airflow_url=lambda manifest: airflow_url(settings.public_url, manifest),
         catalogue=settings.read_catalogue,
         trigger=runs.trigger,
         cancel=runs.cancel,
@@ -133,15 +132,3 @@ async def _authorised(request: Request, dag_id: str) -> Identity | None:
         method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
     )
     return identity_of(user) if allowed else None
-
-
-def _airflow_url(public_url: str, manifest: Manifest) -> str | None:
-    here = manifest.airflow
-    if here is None:
-        return None
-    task = (
-        f"/tasks/{quote(here.task_id)}"
-        if here.map_index < 0
-        else f"/tasks/{quote(here.task_id)}/mapped/{here.map_index}"
-    )
-    return f"{public_url}/dags/{quote(here.dag_id)}/runs/{quote(here.run_id)}{task}"

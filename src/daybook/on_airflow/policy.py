@@ -71,7 +71,7 @@ def _named(task: Any, conf: dict[str, Any]) -> str | None:
 def _default(task: Any, conf: dict[str, Any], settings: Any) -> str | None:
     """The workspace of the notebook where nobody names one."""
     notebook = conf.get("notebook") if _field(task, "parameters_from") == "request" else _field(task, "notebook")
-    found = settings.load_catalogue().notebooks.get(notebook)
+    found = settings.read_catalogue().notebooks.get(notebook)  # the scheduler waits for this, at each task instance
     return found.default_workspace if found else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daybook.catalogue import Catalogue, cached_catalogue, load_catalogue
+from daybook.catalogue import Catalogue, cached_catalogue
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.contract.variables import (
     CATALOGUE_VARIABLE,
@@ -72,8 +72,8 @@ class Settings:
         )
 
     def load_catalogue(self) -> Catalogue:
-        """The catalogue as it is on disk now."""
-        return load_catalogue(self.catalogue_paths)
+        """The catalogue as it is on disk now; a process that asks again pays for what has changed alone."""
+        return cached_catalogue(self.catalogue_paths).read_now()
 
     def read_catalogue(self) -> Catalogue:
         """The same, at most a second old, for a process that needs it at each request."""

@@ -1,6 +1,6 @@
 """Buckets: a few verbs over obstore, and the records of runs that lie in them."""
 
-from daybook.storage.mapping import ObjectChanged, ObjectMissing, StoreRefused
+from daybook.storage.mapping import ObjectChanged, ObjectMissing, ObjectTooLarge, StoreRefused
 from daybook.storage.opening import open_store
 from daybook.storage.pins import Pin, pin_of, pin_run, unpin_run
 from daybook.storage.records import RunRecord, StaleAttempt, UnreadableManifest, record_of, run_ids
@@ -12,6 +12,7 @@ __all__ = [
     "ObjectChanged",
     "ObjectInfo",
     "ObjectMissing",
+    "ObjectTooLarge",
     "Outcome",
     "Pin",
     "Removed",

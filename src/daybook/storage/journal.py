@@ -21,13 +21,15 @@ from daybook.contract.errors import StoreFailed
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import CellState, Reason, State
 from daybook.storage.mapping import ObjectMissing
-from daybook.storage.store import Store
+from daybook.storage.store import ObjectInfo, Store
 
 METADATA = "daybook"
 """The key of a notebook's and a cell's metadata that is ours."""
 HELD = "journal"
 """In the metadata of a copy on the way: how many bytes of the journal it holds."""
 MEDIA_TYPE = "application/jsonl"
+MAX_BYTES = 512 * 1024 * 1024
+"""Of a copy with its journal: a larger one does not fit into the memory of whoever would make it whole."""
 _TRIES = 5
 
 
@@ -78,10 +80,12 @@ def current(store: Store, keys: AttemptKeys) -> dict[str, Any] | None:
     """
     for _ in range(_TRIES):
         try:
-            notebook = json.loads(store.read(keys.notebook))
+            if sum(each.size for each in pieces(store, keys)) > MAX_BYTES:
+                raise StoreFailed(f"{store.url_of(keys.notebook)} with its journal is larger than {MAX_BYTES} bytes")
+            notebook = json.loads(store.read(keys.notebook, MAX_BYTES))
         except ObjectMissing:
             return None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreFailed(f"{store.url_of(keys.notebook)} is no notebook: {error}") from error
         if not isinstance(notebook, dict):
             raise StoreFailed(f"{store.url_of(keys.notebook)} is no notebook: it holds no object")
@@ -89,16 +93,25 @@ def current(store: Store, keys: AttemptKeys) -> dict[str, Any] | None:
             _bring_up_to_date(notebook, store, keys)
         except ObjectMissing:
             continue  # the runner has made one slice of several meanwhile
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreFailed(f"{store.url_of(keys.notebook)} cannot be brought up to date: {error}") from error
         return dict(notebook)
     raise StoreFailed(f"{store.url_of(keys.notebook)} cannot be brought up to date: its journal keeps changing")
 
 
+def pieces(store: Store, keys: AttemptKeys) -> list[ObjectInfo]:
+    """The copy of an attempt's notebook and the slices of its journal, as the bucket lists them.
+
+    Raises:
+        ObjectMissing: there is no copy yet.
+    """
+    return [store.info(keys.notebook), *sorted(store.objects(keys.journal), key=lambda each: each.key)]
+
+
 def _bring_up_to_date(notebook: Any, store: Store, keys: AttemptKeys) -> None:
     known = _held(notebook)
     for begin, place in _slices(store, keys):
-        data = store.read(place)
+        data = store.read(place, MAX_BYTES)
         # Slices may begin with what the copy, or a longer slice, holds already; all of them end where a line does.
         replay(notebook, data[max(0, known - begin) :].splitlines())
         known = max(known, begin + len(data))

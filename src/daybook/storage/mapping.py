@@ -49,6 +49,12 @@ class StoreRefused(StoreFailed):
     retry_helps = False
 
 
+class ObjectTooLarge(StoreFailed):
+    """What lies there is larger than anything that belongs there, and is not read."""
+
+    retry_helps = False
+
+
 class ObjectChanged(StoreFailed):
     """An object was to be replaced, but is no longer the one that was read."""
 

@@ -10,10 +10,12 @@ from pydantic import Field, ValidationError
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.request import Frozen
-from daybook.storage.mapping import ObjectMissing
+from daybook.storage.mapping import ObjectMissing, ObjectTooLarge
 
 if TYPE_CHECKING:
     from daybook.storage.records import RunRecord
+
+_MAX_BYTES = 64 * 1024
 
 
 class Pin(Frozen):
@@ -31,10 +33,10 @@ def pin_of(record: RunRecord) -> Pin | None:
         StoreFailed: the bucket does not answer.
     """
     try:
-        return Pin.model_validate_json(record.store.read(keys.PIN))
+        return Pin.model_validate_json(record.store.read(keys.PIN, _MAX_BYTES))
     except ObjectMissing:
         return None
-    except ValidationError:
+    except (ValidationError, ObjectTooLarge):
         return Pin()
 
 

@@ -13,10 +13,12 @@ from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import CellCounts, Manifest, Reason
 from daybook.storage import journal, removal
-from daybook.storage.mapping import ObjectChanged, ObjectMissing
+from daybook.storage.mapping import ObjectChanged, ObjectMissing, ObjectTooLarge
 from daybook.storage.sealing import Verdict, closed, closing, counted, is_closing, overtaken
 from daybook.storage.store import Store
 
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+"""A record of 100,000 outputs is half as large. What is larger, a notebook has put there, and nobody reads it."""
 _WRITE_TRIES = 20
 """Two attempts of one run write about once a second each, and a take-over writes three times at once; twenty
 collisions in a row are no coincidence any more."""
@@ -63,9 +65,11 @@ class RunRecord:
             StoreFailed: the bucket does not answer.
         """
         try:
-            found = self.store.read_newer(keys.MANIFEST, tag)
+            found = self.store.read_newer(keys.MANIFEST, tag, MAX_MANIFEST_BYTES)
         except ObjectMissing:
             return None, None
+        except ObjectTooLarge as error:
+            raise UnreadableManifest(str(error)) from error
         return found and (self._parsed(found[0]), found[1])
 
     def write(self, manifest: Manifest) -> None:
@@ -149,9 +153,11 @@ class RunRecord:
             StoreFailed: the bucket does not answer.
         """
         try:
-            return self._parsed(self.store.read(keys.AttemptKeys(attempt).manifest))
+            return self._parsed(self.store.read(keys.AttemptKeys(attempt).manifest, MAX_MANIFEST_BYTES))
         except ObjectMissing:
             return None
+        except ObjectTooLarge as error:
+            raise UnreadableManifest(str(error)) from error
 
     def _note(self, attempt: int, field: str, value: str) -> Manifest:
         def noted(current: Manifest | None) -> Manifest:
@@ -232,7 +238,7 @@ class RunRecord:
             key = journal.fold(self.store, places, state=manifest.state, reason=reason, message=message)
             notebook = journal.current(self.store, places) if key is not None else None
             return key, counted(notebook) if notebook is not None else None
-        except (StoreFailed, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (StoreFailed, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # What lies there may be anything: notebooks can write to the bucket. The record must be sealed all the
             # same; the notebook stays as it is, with its journal beside it.
             log.warning("The notebook of run %s is left as it was: %s", manifest.run_id, error)
@@ -240,9 +246,11 @@ class RunRecord:
 
     def _read(self) -> tuple[bytes | None, str | None]:
         try:
-            return self.store.read_tagged(keys.MANIFEST)
+            return self.store.read_tagged(keys.MANIFEST, MAX_MANIFEST_BYTES)
         except ObjectMissing:
             return None, None
+        except ObjectTooLarge as error:
+            raise UnreadableManifest(str(error)) from error
 
     def _parsed(self, text: bytes | None) -> Manifest | None:
         if text is None or removal.is_gravestone(text):

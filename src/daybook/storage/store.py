@@ -22,7 +22,7 @@ from daybook.contract.errors import StoreFailed
 from daybook.storage import network
 from daybook.storage.digests import sha256_of
 from daybook.storage.folder import linked, locked
-from daybook.storage.mapping import ObjectChanged, ObjectMissing, StoreRefused, mapped
+from daybook.storage.mapping import ObjectChanged, ObjectMissing, ObjectTooLarge, StoreRefused, mapped
 
 CHUNK_BYTES = 1024 * 1024
 """How much of a stream is held at a time; a download begins with its first chunk."""
@@ -66,14 +66,19 @@ class Store:
         self._prefix = prefix
         self._bulk = bulk or (lambda: backend)
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, limit: int | None = None) -> bytes:
         """The bytes of an object.
+
+        Args:
+            key: which.
+            limit: the most bytes that are taken into memory; needed where others write to the bucket than we.
 
         Raises:
             ObjectMissing: there is none.
+            ObjectTooLarge: it is larger.
         """
         with self._mapped("read", key):
-            return bytes(self._backend.get(self._prefix + key).bytes())
+            return self._whole(key, self._backend.get(self._prefix + key), limit)
 
     def stream(self, key: str) -> Iterator[bytes]:
         """The bytes of an object in chunks, for objects that need not fit into memory.
@@ -150,17 +155,18 @@ class Store:
             return None
         return Path(str(self._backend.prefix), self._prefix + key)
 
-    def read_tagged(self, key: str) -> tuple[bytes, str | None]:
-        """The bytes of an object, and a tag that changes whenever it is written; for `replace`.
+    def read_tagged(self, key: str, limit: int | None = None) -> tuple[bytes, str | None]:
+        """The bytes of an object as by `read`, and a tag that changes whenever it is written; for `replace`.
 
         Raises:
             ObjectMissing: there is none.
+            ObjectTooLarge: it is larger than the limit.
         """
         with self._mapped("read", key):
             found = self._backend.get(self._prefix + key)
-            return bytes(found.bytes()), found.meta["e_tag"]
+            return self._whole(key, found, limit), found.meta["e_tag"]
 
-    def read_newer(self, key: str, tag: str | None) -> tuple[bytes, str | None] | None:
+    def read_newer(self, key: str, tag: str | None, limit: int | None = None) -> tuple[bytes, str | None] | None:
         """As `read_tagged`, but None, and hardly anything on the wire, while the object is still the one of that tag.
 
         Raises:
@@ -171,7 +177,7 @@ class Store:
                 found = self._backend.get(self._prefix + key, options={"if_none_match": tag} if tag else None)
             except NotModifiedError:
                 return None
-            return bytes(found.bytes()), found.meta["e_tag"]
+            return self._whole(key, found, limit), found.meta["e_tag"]
 
     def read_part(self, key: str, begin: int, end: int) -> bytes:
         """The bytes of an object from `begin` to before `end`, or as far as it goes.
@@ -293,6 +299,11 @@ class Store:
                 f"cannot write {self.url_of(key)}: the bucket holds {found} bytes of it, not {size}; "
                 "something changed the file or the object meanwhile"
             )
+
+    def _whole(self, key: str, found: Any, limit: int | None) -> bytes:
+        if limit is not None and found.meta["size"] > limit:
+            raise ObjectTooLarge(f"{self.url_of(key)} has {found.meta['size']} bytes; no more than {limit} are read")
+        return bytes(found.bytes())
 
     def _info(self, meta: Mapping[str, Any]) -> ObjectInfo:
         key = str(meta["path"]).removeprefix(self._prefix)

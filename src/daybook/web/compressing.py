@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
+from functools import partial
+
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daybook.web.tokens.bearer import has_bearer
 
@@ -34,8 +36,19 @@ class Compressing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on."""
-        app = self._gzip if scope["type"] == "http" and _is_safe(Headers(scope=scope)) else self._plain
-        await app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._plain(scope, receive, send)
+        elif _is_safe(Headers(scope=scope)):
+            await self._gzip(scope, receive, send)
+        else:
+            await self._plain(scope, receive, partial(_send_as_it_is, send))
+
+
+async def _send_as_it_is(send: Send, message: Message) -> None:
+    """Says that an answer is encoded already: Airflow's own middleware compresses what does not say so."""
+    if message["type"] == "http.response.start":
+        MutableHeaders(scope=message).setdefault("Content-Encoding", "identity")
+    await send(message)
 
 
 def _is_safe(headers: Headers) -> bool:

@@ -76,10 +76,11 @@ def _noted(document: bytes) -> TablePreview | None:
         found = TablePreview.model_validate_json(document)
     except ValidationError:
         return None
+    types = found.types if len(found.types) == len(found.columns) else ()
     return found.model_copy(
         update={
             "columns": tuple(map(cut, found.columns[:PREVIEW_COLUMNS])),
-            "types": tuple(map(cut, found.types[:PREVIEW_COLUMNS])),
+            "types": tuple(map(cut, types[:PREVIEW_COLUMNS])),
             "head": tuple(
                 tuple(each if each is None else cut(each) for each in row[:PREVIEW_COLUMNS])
                 for row in found.head[:PREVIEW_ROWS]

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from daybook.contract import keys
 from daybook.contract.errors import InvalidRequest
 from daybook.contract.manifest import Manifest
-from daybook.storage import RunRecord, journal, record_of
+from daybook.storage import ObjectMissing, RunRecord, journal, record_of
 from daybook.web import headers
 from daybook.web.history.reading import is_moment
 from daybook.web.site import Here, Site, User
@@ -22,6 +22,9 @@ from daybook.web.world import Asked
 from daybook.workspaces import Identity, Workspace, may_see
 
 INLINE_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+MAX_WHOLE_BYTES = 32 * 1024 * 1024
+"""A notebook that is put together from a copy and its journal is held in memory, several times over."""
 
 NO_SUCH_RUN = "there is no such run, or you may not see it"
 """The one answer to whatever does not lead to a run of the asking user: nobody learns what there is."""
@@ -66,11 +69,17 @@ class Run:
         )
 
     def download_notebook(self) -> Response:
-        """The executed notebook; of a run that goes on, as of its last flush."""
+        """The executed notebook; of a run that goes on, as of its last flush, or its last copy where it is large."""
         name = f"{self.manifest.notebook.id}.ipynb"
         if self.manifest.sealed or self.manifest.files.notebook is None:
             return self.download(self.manifest.files.notebook, "application/x-ipynb+json", name)
-        found = journal.current(self.record.store, keys.AttemptKeys(self.manifest.attempt))
+        store, places = self.record.store, keys.AttemptKeys(self.manifest.attempt)
+        try:
+            if sum(each.size for each in journal.pieces(store, places)) > MAX_WHOLE_BYTES:
+                return self.download(places.notebook, "application/x-ipynb+json", name)
+        except ObjectMissing as error:
+            raise HTTPException(404, f"the run has no {name} yet") from error
+        found = journal.current(store, places)
         if found is None:
             raise HTTPException(404, f"the run has no {name} yet")
         disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"

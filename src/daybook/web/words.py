@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
 
 MAX_VALUE_CHARACTERS = 2_000
 """How much of one parameter or result a page shows; the manifest has all of it."""
+
+_MANY_BYTES = 10**30
+"""More than there are, and still a number that can be divided."""
 
 _WRAP = re.compile(r"(?<!  )\n(?!\s|[-*+>|#]|\d+[.)]\s|```|~~~)")
 """A line's end that only keeps lines short where Markdown is written, and no list, table, heading or code."""
@@ -22,7 +26,7 @@ def paragraphs_for_people(markdown: str) -> list[str]:
 
 def bytes_for_people(size: int) -> str:
     """`1234567` as `1.2 MB`; powers of 1000, as file managers show them."""
-    value = float(size)
+    value = float(min(size, _MANY_BYTES))
     if value < 1000:
         return f"{size} B"
     for unit in ("kB", "MB", "GB"):
@@ -33,8 +37,8 @@ def bytes_for_people(size: int) -> str:
 
 
 def duration_for_people(seconds: float | None) -> str:
-    """`75.3` as `1 min 15 s`; an empty string for None."""
-    if seconds is None:
+    """`75.3` as `1 min 15 s`; an empty string for None and for what is no number."""
+    if seconds is None or not math.isfinite(seconds):
         return ""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
@@ -50,9 +54,9 @@ def when_for_people(moment: str | None) -> str:
         return ""
     try:
         read = datetime.fromisoformat(moment)
-    except ValueError:
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError):
         return moment
-    return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def moment_for_people(moment: datetime) -> str:

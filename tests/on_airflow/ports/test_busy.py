@@ -6,6 +6,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.requests import Request
 
 from builders import ASKED_AT, RUN_ID
+from daybook.contract.errors import InvalidRequest
 from daybook.web.world import Asked, Order
 from daybook.workspaces import Identity
 
@@ -33,3 +34,24 @@ async def test_a_database_that_is_away(monkeypatch, error):
         with pytest.raises(HTTPException) as caught:
             await asked
         assert (caught.value.status_code, caught.value.headers["Retry-After"]) == (503, "10")
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx`")
+def test_no_request_has_the_whole_catalogue_read_and_checked_anew(monkeypatch, tmp_path):
+    """That takes seconds where it is large, and runs that wait are asked for every second."""
+    from daybook.on_airflow import pages
+    from daybook.on_airflow.ports import runs as ports
+    from daybook.on_airflow.settings import Settings
+
+    made = []
+    monkeypatch.setattr(pages, "Runs", lambda *given: made.append(given) or ports.Runs(*given))
+    monkeypatch.setattr(Settings, "load_catalogue", lambda _: pytest.fail("the whole catalogue is read"))
+    (tmp_path / "workspaces.yaml").write_text("workspaces: {local: {bucket: /tmp/none, members: [ada]}}")
+    world = pages.create_pages(
+        {"DAYBOOK_CATALOGUE": str(tmp_path), "DAYBOOK_WORKSPACES": str(tmp_path / "workspaces.yaml")}
+    ).state.site.world
+    _, decide, catalogue, _ = made[0]
+    assert catalogue() is world.catalogue()
+    assert world.waiting.__self__._catalogue() is world.catalogue()
+    with pytest.raises(InvalidRequest, match="no notebook 'nb'"):
+        decide("nb", {}, Identity("ada"))

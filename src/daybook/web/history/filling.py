@@ -101,6 +101,8 @@ class Filler:
         except RuntimeError:
             # The process ends, and its pools take nothing more. What is not read now is read by the next one.
             self._stop.set()
+        except Exception:  # a thread's edge: the others' turn comes all the same
+            log.exception("The index of the runs of workspace %s cannot be filled", workspace.name)
         return False
 
     def _drop(self, workspace: Workspace) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from daybook.contract.errors import InvalidSettings, StoreFailed
@@ -29,9 +30,13 @@ REFRESHES_AT_ONCE = 4
 FRESH_SECONDS = 1.0
 """For so long nobody looks into a bucket for new runs again."""
 STALE_SECONDS = 5.0
-"""What is older is shown only after another look; what is younger at once, and the look follows."""
-WAIT_SECONDS = 1.0
-"""How long a page waits for buckets; then it shows what the index has, and says so."""
+"""What is older, a page says of itself; what is younger is shown without a word, and the look follows."""
+WAIT_SECONDS = 0.05
+"""How long a page whose index is older waits for the bucket; then it shows what the index has, and of when that is."""
+FIRST_WAIT_SECONDS = 1.0
+"""How long a page waits for a bucket of which the index knows nothing yet."""
+LATE_SECONDS = 5.0
+"""A bucket that has kept a look waiting for so long is said not to answer."""
 FAILED_SECONDS = 10.0
 """After this time a bucket that did not answer is asked again."""
 VERIFIED_SECONDS = 60.0
@@ -51,6 +56,10 @@ log = logging.getLogger(__name__)
 class _Underway:
     future: Future[None]
     since: float
+
+    def has_lasted(self, now: float) -> float:
+        """Seconds; a clock that was set back makes them none."""
+        return max(0.0, now - self.since)
 
 
 class History:
@@ -94,14 +103,17 @@ class History:
         rows = found[:limit]
         self._verify(workspaces, places, rows)
         now = self._clock()
+        old = [p for p in places.values() if is_due(p.refreshed_at, STALE_SECONDS, now)]
+        silent = [p.name for p in places.values() if p.failed_at or (p in old and self._is_late(p, now))]
+        awaited = [p for p in old if p.name not in silent]
         return Page(
             rows,
             after=str(Cursor(rows[-1].run_id, rows[-1].workspace)) if len(found) > limit else None,
             is_complete=all(self._index.is_complete(place) for place in places.values()),
             unreadable=[each for p in places.values() for each in self._index.unreadable(p, NAMED_UNREADABLE)],
-            not_refreshed=[
-                p.name for p in places.values() if p.failed_at or is_due(p.refreshed_at, STALE_SECONDS, now)
-            ],
+            not_refreshed=silent,
+            is_refreshing=bool(awaited),
+            as_of=_moment([p.refreshed_at for p in awaited]),
         )
 
     def last_runs(self, workspaces: Sequence[Workspace]) -> Mapping[str, RunRow]:
@@ -137,7 +149,7 @@ class History:
         return statistics.median(found) if found else None
 
     def note(self, workspace: Workspace, manifest: Manifest) -> None:
-        """Takes up what somebody has just read.
+        """Takes up what somebody has just read; where the index cannot be written, it is read anew later.
 
         Args:
             workspace: in whose bucket the record lies; what it says itself of that, a notebook may have written.
@@ -145,11 +157,10 @@ class History:
         """
         if not is_moment(manifest.run_id):
             return
-        place, kept = self._index.place_of(workspace), Kept.of(manifest)
-        known = self._index.some(place, [manifest.run_id])
-        if known and (known[0].attempt, known[0].state, known[0].sealed) == (kept.attempt, kept.state, kept.sealed):
-            return
-        self._index.take_up(place.place, [Look(manifest.run_id, self._clock(), kept)])
+        try:
+            self._note(workspace, manifest)
+        except (sqlite3.Error, StoreFailed) as error:
+            log.warning("The index of runs cannot be written: %s", error)
 
     def close(self) -> None:
         """Ends what goes on in the background; doing it twice is fine."""
@@ -158,6 +169,13 @@ class History:
             pool.shutdown(cancel_futures=True)
         self._database.close()
 
+    def _note(self, workspace: Workspace, manifest: Manifest) -> None:
+        place, kept = self._index.place_of(workspace), Kept.of(manifest)
+        known = self._index.some(place, [manifest.run_id])
+        if known and (known[0].attempt, known[0].state, known[0].sealed) == (kept.attempt, kept.state, kept.sealed):
+            return
+        self._index.take_up(place.place, [Look(manifest.run_id, self._clock(), kept)])
+
     def _freshened(self, workspaces: Sequence[Workspace]) -> dict[str, Place]:
         """The places of some workspaces, looked into if that was too long ago, and the filler set to work."""
         now = self._clock()
@@ -165,10 +183,10 @@ class History:
         due = [each for each in workspaces if _is_to_refresh(places[each.name], now)]
         most = max(1, FIRST_READS // max(1, len(due)))
         begun = [(places[each.name], self._refresh(each, places[each.name], most)) for each in due]
-        waited = [underway for place, underway in begun if is_due(place.refreshed_at, STALE_SECONDS, now)]
-        if waited:
-            began = min(underway.since for underway in waited)
-            wait([each.future for each in waited], max(0.0, WAIT_SECONDS - (time.monotonic() - began)))
+        old = [(place, underway) for place, underway in begun if is_due(place.refreshed_at, STALE_SECONDS, now)]
+        if old:
+            _wait([underway for place, underway in old if place.refreshed_at], WAIT_SECONDS, now)
+            _wait([underway for place, underway in old if not place.refreshed_at], FIRST_WAIT_SECONDS, now)
             places = {each.name: self._index.place_of(each) for each in workspaces}
         for each in workspaces:
             self._fill(each, places[each.name], now)
@@ -178,6 +196,12 @@ class History:
         return self._begin(
             "refresh", workspace, place, lambda: self._refresher.refresh(place, self._bucket(workspace), most)
         )
+
+    def _is_late(self, place: Place, now: float) -> bool:
+        """Whether the bucket has kept the look that is under way waiting for long."""
+        with self._lock:
+            underway = self._underway.get(("refresh", place.place))
+        return underway is not None and not underway.future.done() and underway.has_lasted(now) >= LATE_SECONDS
 
     def _verify(self, workspaces: Sequence[Workspace], places: Mapping[str, Place], rows: Sequence[RunRow]) -> None:
         """Has the shown runs looked at again that were not for long, after they are shown."""
@@ -204,7 +228,7 @@ class History:
             found = self._underway.get((what, place.place))
             if found is None or found.future.done():
                 future = self._tasks.submit(self._guarded, workspace, place, work)
-                found = self._underway[(what, place.place)] = _Underway(future, time.monotonic())
+                found = self._underway[(what, place.place)] = _Underway(future, self._clock())
             return found
 
     def _guarded(self, workspace: Workspace, place: Place, work: Callable[[], None]) -> None:
@@ -216,6 +240,9 @@ class History:
             self._index.note_failed(place.place, self._clock())
         except sqlite3.Error as error:
             log.warning("The index of runs cannot be written: %s", error)
+        except Exception:  # a thread's edge: what nobody thought of is no reason to try again at once
+            log.exception("The runs of workspace %s could not be looked at", workspace.name)
+            self._index.note_failed(place.place, self._clock())
 
     def _bucket(self, workspace: Workspace) -> Store:
         place, now = self._index.place_of(workspace).place, time.monotonic()
@@ -227,3 +254,14 @@ class History:
 
 def _is_to_refresh(place: Place, now: float) -> bool:
     return is_due(place.refreshed_at, FRESH_SECONDS, now) and is_due(place.failed_at, FAILED_SECONDS, now)
+
+
+def _wait(begun: Sequence[_Underway], seconds: float, now: float) -> None:
+    """Waits until all are through, but not longer than so many seconds after the first of them began."""
+    if begun:
+        wait([each.future for each in begun], max(0.0, seconds - max(each.has_lasted(now) for each in begun)))
+
+
+def _moment(refreshed_at: Sequence[float]) -> datetime | None:
+    """When the oldest was refreshed; None where one never was, or there is none."""
+    return datetime.fromtimestamp(min(refreshed_at), UTC) if refreshed_at and min(refreshed_at) else None

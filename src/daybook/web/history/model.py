@@ -131,6 +131,8 @@ class Page:
         is_complete: False while older runs are still being read from the buckets, so that some may be missing.
         unreadable: the newest runs whose records cannot be read, a few of them, whatever the filter.
         not_refreshed: workspaces whose buckets do not answer, so that newer runs and states may be missing.
+        is_refreshing: whether newer runs and states are being looked for, and a look a moment later may show them.
+        as_of: of when the oldest of what is shown is then; None where a workspace was never looked into.
     """
 
     rows: Sequence[RunRow]
@@ -138,3 +140,5 @@ class Page:
     is_complete: bool
     unreadable: Sequence[Unreadable] = ()
     not_refreshed: Sequence[str] = ()
+    is_refreshing: bool = False
+    as_of: datetime | None = None

@@ -13,7 +13,10 @@ from daybook.contract import keys
 from daybook.contract.manifest import Manifest
 from daybook.storage import Store, UnreadableManifest, record_of
 
+_YEAR = re.compile(r"20[0-9]{2}")
+_MONTH = re.compile(r"0[1-9]|1[0-2]")
 _DAY = re.compile(r"[0-9]{8}")
+"""A bucket's notebooks may make any folders in it: only so many are looked into."""
 
 MAX_TEXT_CHARACTERS = 200
 """How much is kept of a name or title, which a notebook may have written into its record at any length."""
@@ -47,7 +50,7 @@ class Kept:
             state=str(manifest.state),
             reason=str(manifest.reason) if manifest.reason else None,
             sealed=manifest.sealed,
-            attempt=min(manifest.attempt, 2**31),
+            attempt=manifest.attempt,
             user=_short(manifest.user) if manifest.user is not None else None,
             finished_at=_moment(manifest.timings.finished_at),
             duration=duration if duration is not None and math.isfinite(duration) else None,
@@ -142,8 +145,8 @@ def moment_of(run_id: str) -> datetime:
 
 
 def _days(bucket: Store) -> Iterator[str]:
-    for year in reversed(bucket.children(keys.RUNS)):
-        for month in reversed(bucket.children(f"{keys.RUNS}/{year}")):
+    for year in filter(_YEAR.fullmatch, reversed(bucket.children(keys.RUNS))):
+        for month in filter(_MONTH.fullmatch, reversed(bucket.children(f"{keys.RUNS}/{year}"))):
             yield from days_of_month(bucket, year + month)
 
 

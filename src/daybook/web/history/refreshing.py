@@ -12,6 +12,8 @@ from daybook.web.history.reading import Look, days_of, days_of_month, look_at, n
 
 FIRST_READS = 60
 """How many records are read at once, at most, while somebody waits: a page's worth."""
+FIRST_BATCH = 20
+"""How many of them between two writes to the index: whoever waits no longer is shown what was read so far."""
 FIRST_DAYS = 7
 """How many of the newest days are listed before a bucket's first page; what they do not hold follows."""
 OPEN_SECONDS = 1.0
@@ -31,6 +33,7 @@ RECENT_SECONDS = 60.0
 """After this time a recent day is listed anew."""
 OLD_SECONDS = 6 * 3600.0
 """The same for an older one, of which nothing is to be expected but that its runs are removed."""
+_AROUND = timedelta(hours=1)
 AGAIN_SECONDS = 3600.0
 """After this time a record that could not be read, or was not there, is tried again."""
 
@@ -61,13 +64,14 @@ class Refresher:
             StoreFailed: the bucket does not answer.
         """
         now = self._clock()
-        days = _days_now(now)
+        days, is_first = _days_now(now), place.refreshed_at == 0
         listed = self._list(place, bucket, days, now)
-        if place.refreshed_at == 0 and listed < most:
-            self._list(place, bucket, self._first_days(place, bucket, now), now)
-        fresh = self._index.unread(place.place, most, now - ABSENT_SECONDS, "" if place.refreshed_at == 0 else days[0])
-        still_open = self._index.open_runs(place.place, most, now - OPEN_SECONDS)
-        self.look(place, bucket, [*fresh, *still_open])
+        if is_first and listed < most:
+            self._list(place, bucket, self._first_days(place, bucket, days, now), now)
+        fresh = self._index.unread(place.place, most, now - ABSENT_SECONDS, "" if is_first else days[0])
+        wanted = [*fresh, *self._index.open_runs(place.place, most, now - OPEN_SECONDS)]
+        for begin in range(0, len(wanted), FIRST_BATCH):
+            self.look(place, bucket, wanted[begin : begin + FIRST_BATCH])
         self._index.note_refreshed(place.place, now)
 
     def fill(self, place: Place, bucket: Store) -> bool:
@@ -122,11 +126,11 @@ class Refresher:
             self._index.take_up_day(place.place, day, run_ids, now)
         return sum(len(run_ids) for _, run_ids in found)
 
-    def _first_days(self, place: Place, bucket: Store, now: float) -> list[str]:
+    def _first_days(self, place: Place, bucket: Store, listed: Sequence[str], now: float) -> list[str]:
         found = newest_days(bucket, FIRST_DAYS)
         if len(found) < FIRST_DAYS:
             self._index.take_up_days(place.place, found, now)  # there are no others
-        return found
+        return [day for day in found if day not in listed]
 
     def _recent_days(self, bucket: Store, now: float) -> list[str]:
         months = {_day(now - days * 86400)[:6] for days in range(RECENT_DAYS + 1)}
@@ -143,9 +147,13 @@ def is_due(at: float, every: float, now: float) -> bool:
 
 
 def _days_now(now: float) -> list[str]:
-    """The days of which runs may begin now, the oldest first: yesterday, today, and what is today by a clock ahead."""
+    """The days of which runs may begin now, the oldest first: today, and around midnight the one before or after, too.
+
+    Clocks differ, and runs wait. Each day is a listing, made again and again while somebody looks; what comes later
+    yet, the filler finds within a minute.
+    """
     moment = datetime.fromtimestamp(now, UTC)
-    return sorted({f"{moment + step:%Y%m%d}" for step in (timedelta(days=-1), timedelta(), timedelta(hours=1))})
+    return sorted({f"{moment + step:%Y%m%d}" for step in (-_AROUND, timedelta(), _AROUND)})
 
 
 def _day(now: float) -> str:

@@ -51,10 +51,11 @@ class Looking:
             return self._without_record()
         if manifest.sealed:
             self._site.history.note(self._workspace, manifest)
-            return of_manifest(manifest, None, None)
+            return of_manifest(manifest, self._workspace.name, None, None)
         if manifest.state is State.RUNNING and time.monotonic() - self._notebook_at >= NOTEBOOK_SECONDS:
             self._look_at_notebook(manifest)
-        return of_manifest(manifest, self._view.running_cell(manifest), self._expected_seconds(manifest.notebook.id))
+        cell, expected = self._view.running_cell(manifest), self._expected_seconds(manifest.notebook.id)
+        return of_manifest(manifest, self._workspace.name, cell, expected)
 
     def _look_at_notebook(self, manifest: Manifest) -> None:
         try:

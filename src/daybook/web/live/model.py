@@ -71,12 +71,14 @@ class Progress(Frozen):
         return self.sealed or self.gone
 
 
-def of_manifest(manifest: Manifest, cell: RunningCell | None, expected_seconds: float | None) -> Progress:
-    """The progress that a record tells."""
+def of_manifest(
+    manifest: Manifest, workspace: str, cell: RunningCell | None, expected_seconds: float | None
+) -> Progress:
+    """The progress that a record tells; in whose bucket it lies, it does not say itself."""
     is_much = len(json.dumps(manifest.results)) > MAX_RESULTS_CHARACTERS
     return Progress(
         run_id=manifest.run_id,
-        workspace=manifest.workspace,
+        workspace=workspace,
         state=manifest.state,
         reason=manifest.reason,
         message=manifest.message,

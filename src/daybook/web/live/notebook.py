@@ -62,10 +62,9 @@ class NotebookView:
     def _print(self, keys: AttemptKeys) -> tuple[_Print, int]:
         """What tells whether copy or journal have changed, and how large they are together."""
         try:
-            found = [self._record.store.info(keys.notebook)]
+            found = journal.pieces(self._record.store, keys)
         except ObjectMissing:
             return (), 0
-        found += sorted(self._record.store.objects(keys.journal), key=lambda each: each.key)
         return tuple((each.key, each.size, each.modified) for each in found), sum(each.size for each in found)
 
 

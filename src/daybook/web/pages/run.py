@@ -52,4 +52,4 @@ def show(
     if isinstance(run, Waiting):
         return site.page("waiting.html", status, v=view_of_waiting(site, run, is_followed), asked=run.asked, **shared)
     site.history.note(run.workspace, run.manifest)
-    return site.page("run.html", status, v=view_of(site, user, run, is_followed), m=run.manifest, **shared)
+    return site.page("run.html", status, v=view_of(site, user, run, is_followed), run=run, m=run.manifest, **shared)

@@ -31,7 +31,7 @@ async def cancel(request: Request, site: Here, user: User, run: SeenRun, _: Safe
         await site.world.cancel(request, user, asked_of(run))
     except NotAllowed as error:
         return await run_in_threadpool(show, site, user, run, str(error), 403)
-    except Conflict as error:
+    except (InvalidRequest, Conflict) as error:
         return await run_in_threadpool(show, site, user, run, f"The run cannot be cancelled: {error}", 409)
     return _to(site, run.workspace.name, run.run_id)
 

@@ -183,7 +183,7 @@ def _again_url(site: Site, user: Identity, run: Run) -> str | None:
     known = {each.name for each in notebook.inputs}
     try:
         query = to_query(notebook.inputs, {name: value for name, value in values.items() if name in known})
-    except (TypeError, ValueError, KeyError, AttributeError):
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         query = {}  # the input takes another type by now: the form begins with its defaults
     pairs = [(name, text) for name, texts in query.items() for text in texts] + [("workspace", run.workspace.name)]
     return f"{site.world.settings.mount}/run/{quote(notebook.id)}?{urlencode(pairs)}"

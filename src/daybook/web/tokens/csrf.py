@@ -31,13 +31,18 @@ DAY_SECONDS = 24 * 3600
 
 KEY_BYTES = 32
 
+_RANDOM_CHARACTERS = 16
+
 _PORTS = {"http": 80, "https": 443}
 
 _LOG = logging.getLogger(__name__)
 
 
 class Csrf:
-    """Makes and knows the tokens of forms: an HMAC over the user and the day, good on that day and the next.
+    """Makes and knows the tokens of forms: a random text, and an HMAC over it, the user and the day.
+
+    One is good on its day and the next. No two are alike: pages are compressed, and their lengths would in time tell of
+    one that stays (BREACH).
 
     Args:
         key: of this installation alone. Without one a random one is made, which no other process knows: a form that is
@@ -53,21 +58,21 @@ class Csrf:
 
     def token(self, user: Identity) -> str:
         """What a form of this user's holds in its field `csrf`."""
-        return self._of(user, self._today())
+        return self._of(user, self._today(), secrets.token_hex(_RANDOM_CHARACTERS // 2))
 
     def check(self, user: Identity, token: str) -> bool:
         """Whether a token was made for this user, today or yesterday."""
-        given = token.encode(errors="replace")
+        given, random = token.encode(errors="replace"), token[:_RANDOM_CHARACTERS]
         days = (self._today(), self._today() - 1)
-        return any(hmac.compare_digest(given, self._of(user, day).encode()) for day in days)
+        return any(hmac.compare_digest(given, self._of(user, day, random).encode(errors="replace")) for day in days)
 
     def _today(self) -> int:
         return int(self._clock() // DAY_SECONDS)
 
-    def _of(self, user: Identity, day: int) -> str:
-        # The day comes first and holds no colon: no two pairs of day and name read alike.
-        text = f"daybook csrf:{day}:{user.user or ''}"
-        return hmac.new(self._key, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
+    def _of(self, user: Identity, day: int, random: str) -> str:
+        # The day comes first and holds no colon, and the random text is of one length: no two of them read alike.
+        text = f"daybook csrf:{day}:{random}:{user.user or ''}"
+        return random + hmac.new(self._key, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
 
 async def safe_post(request: Request, site: Here, user: User) -> Posted:
