@@ -30,7 +30,7 @@ class Runs:
     def __init__(self, *rows):
         self.rows = rows
 
-    def last_runs(self, workspaces):
+    def last_runs(self, workspaces, notebooks=None):
         names = {each.name for each in workspaces}
         return {row.notebook: row for row in self.rows if row.workspace in names}
 

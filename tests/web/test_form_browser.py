@@ -38,7 +38,7 @@ PLACES = Workspaces(
 class NoRuns:
     """A history without runs."""
 
-    def last_runs(self, _) -> dict[str, RunRow]:
+    def last_runs(self, *_) -> dict[str, RunRow]:
         return {}
 
 

@@ -528,6 +528,9 @@ def test_the_last_run_of_each_notebook(history, store):
     found = history.last_runs([OPEN])
     assert {notebook: row.run_id for notebook, row in found.items()} == last
     assert found["beta"].state is State.LOST
+    assert {notebook: row.run_id for notebook, row in history.last_runs([OPEN], ["beta", "none"]).items()} == {
+        "beta": last["beta"]
+    }
 
 
 def test_the_last_run_of_a_notebook_is_that_of_any_of_the_workspaces(store, clock):

@@ -31,7 +31,7 @@ FRESH_SECONDS = 1.0
 """For so long nobody looks into a bucket for new runs again."""
 STALE_SECONDS = 5.0
 """What is older, a page says of itself; what is younger is shown without a word, and the look follows."""
-WAIT_SECONDS = 0.05
+WAIT_SECONDS = 0.03
 """How long a page whose index is older waits for the bucket; then it shows what the index has, and of when that is."""
 FIRST_WAIT_SECONDS = 1.0
 """How long a page waits for a bucket of which the index knows nothing yet."""
@@ -116,11 +116,13 @@ class History:
             as_of=_moment([p.refreshed_at for p in awaited]),
         )
 
-    def last_runs(self, workspaces: Sequence[Workspace]) -> Mapping[str, RunRow]:
-        """The newest run of each notebook, by the notebook's id."""
+    def last_runs(
+        self, workspaces: Sequence[Workspace], notebooks: Sequence[str] | None = None
+    ) -> Mapping[str, RunRow]:
+        """The newest run of each notebook, or of each of some, by the notebook's id."""
         found: dict[str, RunRow] = {}
         for place in self._freshened(workspaces).values():
-            for row in self._index.last_runs(place):
+            for row in self._index.last_runs(place, notebooks):
                 if row.notebook not in found or found[row.notebook].run_id < row.run_id:
                     found[row.notebook] = row
         return found

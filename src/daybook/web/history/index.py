@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -34,12 +35,14 @@ WITH RECURSIVE ids (notebook) AS (
   FROM ids WHERE ids.notebook IS NOT NULL
 )
 """
-_LAST = f"""{_NOTEBOOKS}
+_LAST_OF_IDS = f"""
 SELECT {", ".join(f"runs.{c}" for c in ("run_id", *_KEPT))} FROM ids
 JOIN runs ON runs.place = :place
 AND runs.run_id = (SELECT max(run_id) FROM runs WHERE place = :place AND notebook = ids.notebook)
 WHERE ids.notebook IS NOT NULL
 """  # noqa: S608 - names of our own columns
+_LAST = f"{_NOTEBOOKS} {_LAST_OF_IDS}"
+_LAST_OF_SOME = f"WITH ids (notebook) AS (SELECT value FROM json_each(:notebooks)) {_LAST_OF_IDS}"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -204,9 +207,13 @@ class Index:
         asked = f"SELECT {_COLUMNS} FROM runs WHERE place = ? AND run_id IN ({marks})"  # noqa: S608
         return [_row(place.name, row) for row in self._rows(asked, (place.place, *run_ids))]
 
-    def last_runs(self, place: Place) -> list[RunRow]:
-        """The newest run of each notebook."""
-        return [_row(place.name, row) for row in self._rows(_LAST, {"place": place.place})]
+    def last_runs(self, place: Place, notebooks: Sequence[str] | None = None) -> list[RunRow]:
+        """The newest run of each notebook, or of each of some."""
+        values = {"place": place.place}
+        if notebooks is None:
+            return [_row(place.name, row) for row in self._rows(_LAST, values)]
+        found = self._rows(_LAST_OF_SOME, {**values, "notebooks": json.dumps(list(notebooks))})
+        return [_row(place.name, row) for row in found]
 
     def notebooks(self, place: int, limit: int) -> list[str]:
         """Ids of notebooks that ran, in order."""

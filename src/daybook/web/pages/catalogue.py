@@ -59,7 +59,7 @@ def page(site: Here, user: User, request: Request) -> Response:
     pages = max(1, -(-len(found) // PAGE_SIZE))
     number = min(wanted.page, pages)
     shown = found[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
-    last, coming = site.history.last_runs(places), site.world.next_runs()
+    last, coming = site.history.last_runs(places, [each.id for each in shown]), site.world.next_runs()
     rows = [
         Row(
             each,
