@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from daybook.catalogue import Notebook
 from daybook.contract.errors import DaybookError
 from daybook.contract.manifest import Manifest, Reason, State
+from daybook.storage import StaleAttempt
 
 WORTH_A_RETRY = frozenset(
     {
@@ -62,9 +63,16 @@ class RunFailedForGood(RunFailed, AirflowFailException):
     """A run did not succeed, and another attempt would not help: Airflow makes none."""
 
 
-def as_airflow(error: DaybookError) -> AirflowException:
-    """The exception for a task that Daybook could not even start or could not read the record of."""
-    kind = AirflowException if error.retry_helps else AirflowFailException
+def as_airflow(error: DaybookError, *, ended: bool = False) -> AirflowException:
+    """The exception for a task that Daybook could not even start or could not read the record of.
+
+    Args:
+        error: what happened.
+        ended: whether Airflow has ended the task meanwhile. What finds its attempt given up then finds its own end, and
+            another try helps; where somebody cancelled it, Airflow makes none.
+    """
+    helps = error.retry_helps or (ended and isinstance(error, StaleAttempt))
+    kind = AirflowException if helps else AirflowFailException
     return kind(str(error))
 
 

@@ -137,7 +137,7 @@ class NotebookOperator(Counted, PodTask):
             self._prepare(context)
         except DaybookError as error:
             self._seal_refused(error)
-            raise as_airflow(error) from error
+            raise as_airflow(error, ended=self._killed) from error
         if self._worker is not None:
             return self._worker.through(context, self.outlets)
         return self._through(context, lambda: super(NotebookOperator, self).execute(context))
@@ -290,7 +290,7 @@ class NotebookOperator(Counted, PodTask):
                 self._is_waiting = True
                 self._wait(wait)
         except DaybookError as error:
-            raise as_airflow(error) from error
+            raise as_airflow(error, ended=self._killed) from error
         manifest = self._manifest
         if manifest is None:
             raise RuntimeError("the run was waited for but not settled")
