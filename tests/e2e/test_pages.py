@@ -138,15 +138,15 @@ def test_by_keyboard_alone_from_a_link_to_a_run_and_its_end(stack, here):
 
 
 def test_on_a_phone_no_page_is_wider_than_it(stack, here):
-    failed = stack.trigger("failing").json()["dag_run_id"]
-    stack.ended("failing", failed)
+    asked = {name: stack.trigger(name).json()["dag_run_id"] for name in ("failing", "echo")}
+    for name, dag_run in asked.items():
+        stack.ended(name, dag_run)
+    failed, succeeded = (f"local/{stack.manifest_of(name, dag_run)['run_id']}" for name, dag_run in asked.items())
     page = here
     page.set_viewport_size({"width": 390, "height": 844})
-    newest = {each["state"]: f"local/{each['run_id']}" for each in stack.json("runs", "--limit", "50")["runs"]}
-    assert "failed" in newest
     paths = ["", "/?q=echo", "/?q=no-such-word", "/run/flights_delays", "/run/ndvi_calculation?bbox=1", "/runs"]
-    paths += ["/runs?state=failed", f"/runs/compare?run={newest['failed']}&run={newest['failed']}"]
-    for path in paths + [f"/runs/{each}" for each in newest.values()]:
+    paths += ["/runs?state=failed", f"/runs/compare?run={failed}&run={succeeded}"]
+    for path in [*paths, f"/runs/{failed}", f"/runs/{succeeded}"]:
         page.goto(f"{stack.url}/notebooks{path}")
         assert (path, page.evaluate(TOO_WIDE)) == (path, [])
 
