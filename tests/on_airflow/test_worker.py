@@ -26,6 +26,7 @@ from daybook.on_airflow.worker import WorkerNotebookOperator
 from daybook.on_airflow.worker_process import RunnerProcess
 from daybook.storage import record_of
 from daybook.workspaces import load_workspaces
+from daybook.workspaces.workspace import DEFAULT_IMAGE
 
 NOTEBOOKS = Path(__file__).parents[2] / ".venv-notebook"
 ECHO = 'from daybook.notebook import outputs, record\nrecord("given", word)\noutputs("a.txt").write_text(word)'
@@ -174,7 +175,7 @@ def test_a_time_that_was_chosen_for_a_run_counts_in_the_worker_too(world):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"image": "daybook/notebook:latest"}, "there are no images without pods"),
+        ({"image": DEFAULT_IMAGE}, "there are no images without pods"),
         ({"gpu": 1}, "run_settings.gpu"),
         ("memory=1Gi", "must be an object"),
     ],
