@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from builders import a_notebook_json, a_workspace
 from daybook.catalogue import Notebook
+from daybook.contract.request import SAVING_SECONDS
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.vouchers import MAX_AGE, Errand, issue, now
 from daybook.pods.timing import PULL_MARGIN_SECONDS, SEAL_MARGIN_SECONDS
@@ -291,7 +292,7 @@ def test_settings_within_the_maximum_reach_the_pod(run, monkeypatch):
     (container,) = pod.spec.containers
     assert container.resources.limits["memory"] == "2Gi"
     assert container.resources.requests["cpu"] == "3"
-    assert pod.spec.active_deadline_seconds == 60 + PULL_MARGIN_SECONDS + SEAL_MARGIN_SECONDS
+    assert pod.spec.active_deadline_seconds == 60 + PULL_MARGIN_SECONDS + SEAL_MARGIN_SECONDS + SAVING_SECONDS
 
 
 @pytest.mark.parametrize("way", MEMBERS.values(), ids=MEMBERS)
