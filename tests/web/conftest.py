@@ -14,6 +14,7 @@ from daybook.web.app import create_app
 from daybook.web.settings import WebSettings
 from daybook.web.world import NotLoggedIn, World
 from daybook.workspaces import Identity, Workspaces
+from web_api import Airflow, program, with_airflow
 from web_browser import SECRET, Switch, answering, chromium, serving
 
 HERE = "http://daybook.test"
@@ -126,3 +127,16 @@ def open_page(browser: Browser, our_server: tuple[str, Switch]) -> Iterator[Call
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def airflow() -> Airflow:
+    """What the API asks of Airflow."""
+    return Airflow()
+
+
+@pytest.fixture
+async def bob(world: World, airflow: Airflow, anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A program of Bob's that uses the API, in front of that Airflow."""
+    async with program(with_airflow(world, airflow)) as client:
+        yield client

@@ -10,24 +10,13 @@ from daybook.web.rates import RunRates, TooManyRuns
 from daybook.web.settings import WebSettings
 from daybook.web.world import NotLoggedIn
 from daybook.workspaces import Identity
-from web_api import HERE, Airflow, program, with_airflow
+from web_api import HERE, program, with_airflow
 from web_notebooks import a_notebook
 
 pytestmark = pytest.mark.anyio
 
 NOTEBOOK = "/api/v1/notebooks/flights_delays"
 BODY = {"parameters": {"origin": "LGA"}, "workspace": "open"}
-
-
-@pytest.fixture
-def airflow():
-    return Airflow()
-
-
-@pytest.fixture
-async def bob(world, airflow):
-    async with program(with_airflow(world, airflow)) as client:
-        yield client
 
 
 async def test_notebooks_are_listed_for_whom_they_can_run(bob):

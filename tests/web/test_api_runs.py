@@ -10,24 +10,12 @@ from daybook.contract.manifest import State
 from daybook.contract.request import AirflowCoordinates
 from daybook.storage import pin_of, record_of
 from daybook.web.world import Asked, Conflict
-from web_api import Airflow, program, with_airflow
 
 pytestmark = pytest.mark.anyio
 
 RUN = f"/api/v1/runs/open/{RUN_ID}"
 HERE = AirflowCoordinates(dag_id="flights_delays", run_id="manual__1", task_id="notebook")
 WAITS = a_run_id("flights_delays", ASKED_AT, "waits")
-
-
-@pytest.fixture
-def airflow():
-    return Airflow()
-
-
-@pytest.fixture
-async def bob(world, airflow):
-    async with program(with_airflow(world, airflow)) as client:
-        yield client
 
 
 def waiting(workspace="open"):

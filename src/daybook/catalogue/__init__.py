@@ -11,7 +11,7 @@ from daybook.catalogue.folder import spec_schema
 from daybook.catalogue.ids import id_fault
 from daybook.catalogue.inputs import Input, input_schema, json_schema, name_fault, resolve, to_query
 from daybook.catalogue.notebook import Notebook, NotRunnable, digest_of
-from daybook.catalogue.run_settings import CHOOSABLE, RUN_SETTINGS, RunSettings, settings_of_texts
+from daybook.catalogue.run_settings import CHOOSABLE, RUN_SETTINGS, WORKSPACE, RunSettings, conf_of, settings_of_texts
 from daybook.catalogue.schedule import Schedule, is_template
 from daybook.catalogue.types import TYPES, InputType
 from daybook.catalogue.values_file import read_values
@@ -20,6 +20,7 @@ __all__ = [
     "CHOOSABLE",
     "RUN_SETTINGS",
     "TYPES",
+    "WORKSPACE",
     "BrokenEntry",
     "CachedCatalogue",
     "Catalogue",
@@ -30,6 +31,7 @@ __all__ = [
     "RunSettings",
     "Schedule",
     "cached_catalogue",
+    "conf_of",
     "digest_of",
     "id_fault",
     "input_schema",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, JsonValue, StrictBool, StrictInt, ValidationError, WithJsonSchema
 
 from daybook.catalogue.model import Strict, matching, told
 from daybook.catalogue.suggest import did_you_mean
@@ -13,6 +13,9 @@ from daybook.catalogue.values import unlike
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.quantities import quantity, whole
 from daybook.contract.request import DEFAULT_CELL_OUTPUT_BYTES, DEFAULT_OUTPUT_BYTES, Limits
+
+WORKSPACE = "workspace"
+"""Where a run's conf says where it is to run; it stands beside the inputs, which cannot be called so."""
 
 RUN_SETTINGS = "run_settings"
 """Where a run's conf says which settings were chosen for it; inputs cannot be called so."""
@@ -147,6 +150,12 @@ def with_chosen(settings: RunSettings, chosen: object) -> RunSettings:
     if faults:
         raise _refused(faults)
     return found
+
+
+def conf_of(parameters: Mapping[str, JsonValue], workspace: str, chosen: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """Return what a DAG run of a notebook is asked for with; a setting that is None was not chosen."""
+    settings = {name: value for name, value in chosen.items() if value is not None}
+    return {**parameters, WORKSPACE: workspace, **({RUN_SETTINGS: settings} if settings else {})}
 
 
 def settings_of_texts(texts: Mapping[str, str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from daybook.catalogue import RUN_SETTINGS, Notebook, read_values, settings_of_texts
+from daybook.catalogue import Notebook, conf_of, read_values, settings_of_texts
 from daybook.cli.airflow_api import DagRun
 from daybook.cli.parameters import read_settings, read_texts, typed
 from daybook.cli.settings import Settings
@@ -30,8 +30,7 @@ class Request:
     @property
     def conf(self) -> dict[str, JsonValue]:
         """What a DAG run is asked for with."""
-        chosen: dict[str, JsonValue] = {RUN_SETTINGS: self.settings} if self.settings else {}
-        return {**self.parameters, "workspace": self.workspace.name, **chosen}
+        return conf_of(self.parameters, self.workspace.name, self.settings)
 
     def run_id(self, dag_run: DagRun) -> str:
         """The run that a DAG run of this request stands for."""

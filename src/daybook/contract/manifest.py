@@ -13,6 +13,7 @@ from daybook.contract.errors import ExitCode
 from daybook.contract.images import image_digest
 from daybook.contract.request import AirflowCoordinates, Frozen, RunRequest
 from daybook.contract.sources import shown
+from daybook.contract.text import storable
 
 MANIFEST_VERSION: Literal[1] = 1
 MAX_ATTEMPTS = 1_000_000
@@ -300,7 +301,7 @@ def exit_code_for(state: State, reason: Reason | None) -> ExitCode:
 def _storable(value: Any) -> Any:
     """The value, with what JSON or UTF-8 cannot hold replaced."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return storable(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from daybook.catalogue import RUN_SETTINGS, Notebook
+from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Notebook
 from daybook.contract.errors import InvalidRequest
 from daybook.contract.manifest import Manifest, Reason
 from daybook.contract.request import RunRequest
 from daybook.on_airflow.admission import VOUCHER
-from daybook.on_airflow.params import WORKSPACE, unknown_keys
+from daybook.on_airflow.params import unknown_keys
 from daybook.on_airflow.plan import UNATTENDED, choose_resources
 from daybook.pods import Resources
 from daybook.storage import RunRecord

@@ -12,12 +12,12 @@ from airflow.api_fastapi.core_api.security import resolve_user_from_token
 from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
 
-from daybook.catalogue import RUN_SETTINGS, Catalogue
+from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.contract.keys import RUN_NOTEBOOK_DAG
 from daybook.on_airflow.admission import Decision, Passed, Refusal
 from daybook.on_airflow.identity import identity_of
-from daybook.on_airflow.params import WORKSPACE, unknown_keys
+from daybook.on_airflow.params import unknown_keys
 from daybook.on_airflow.plugin import URL_PREFIX
 from daybook.on_airflow.ports.key import page_key
 from daybook.on_airflow.ports.links import airflow_url

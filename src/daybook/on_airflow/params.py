@@ -7,11 +7,8 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from daybook.catalogue import CHOOSABLE, RUN_SETTINGS, Input, Notebook
+from daybook.catalogue import CHOOSABLE, RUN_SETTINGS, WORKSPACE, Input, Notebook
 from daybook.contract.errors import Fault
-
-WORKSPACE = "workspace"
-"""Where a run's conf says where it is to run; it stands beside the inputs, which cannot be called so."""
 
 REQUEST_KEYS = ("notebook", "parameters", WORKSPACE, RUN_SETTINGS)
 """What a request to `run_notebook` consists of."""

@@ -11,16 +11,13 @@ from pydantic import JsonValue
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from daybook.catalogue import RUN_SETTINGS, Notebook
+from daybook.catalogue import WORKSPACE, Notebook, conf_of
 from daybook.catalogue.inputs import Source
 from daybook.contract.errors import Fault, Faulty, InvalidRequest, NotAllowed
 from daybook.web.site import Site
 from daybook.web.tokens.bearer import is_bearer
 from daybook.web.world import Asked, Order
 from daybook.workspaces import Identity, Workspace, require_access, require_within
-
-WORKSPACE = "workspace"
-"""Where a run's conf says where it is to run."""
 
 NOTEBOOKS_PATH = "/api/v1/notebooks"
 """Where programs find notebooks, and post what they want to run, below the pages' mount."""
@@ -63,8 +60,7 @@ class Checked:
 
     def order(self, idempotency: str | None = None) -> Order:
         """What Airflow is asked for."""
-        chosen = {name: value for name, value in self.settings.items() if value is not None}
-        conf = {**self.parameters, WORKSPACE: self.workspace.name, **({RUN_SETTINGS: chosen} if chosen else {})}
+        conf = conf_of(self.parameters, self.workspace.name, self.settings)
         return Order(self.notebook.id, self.workspace.name, conf, idempotency)
 
 

@@ -30,7 +30,7 @@ def handle_errors(app: FastAPI, world: World) -> None:
 
     @app.exception_handler(NotLoggedIn)
     async def log_in(request: Request, error: NotLoggedIn) -> Response:
-        if "text/html" in request.headers.get("accept", "") and not wants_problem(request):
+        if wants_page(request) and not wants_problem(request):
             return RedirectResponse(world.login_url(str(request.url)), status_code=302, headers=headers.FILE)
         return answered(request, 401, f"not logged in: {error}", more={"WWW-Authenticate": "Bearer"})
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from daybook.contract.errors import Fault
+from daybook.contract.text import storable
 from daybook.web import headers
 
 MEDIA_TYPE = "application/problem+json"
@@ -125,5 +126,5 @@ def _first(faults: Iterable[Fault]) -> list[Fault]:
 
 
 def _cut(text: str, most: int = MAX_CHARACTERS) -> str:
-    clean = text.encode("utf-8", "replace").decode()
+    clean = storable(text)
     return clean if len(clean) <= most else f"{clean[:most]}…"

@@ -50,13 +50,19 @@ def duration_for_people(seconds: float | None) -> str:
 
 def when_for_people(moment: str | None) -> str:
     """An ISO 8601 moment as `2026-11-23 01:02:03 UTC`, UTC where it names no zone; an empty string for None."""
-    if moment is None:
-        return ""
+    read = moment_told(moment)
+    return (moment or "") if read is None else read.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def moment_told(text: str | None) -> datetime | None:
+    """The moment that a record tells, in UTC, and as of UTC where it names no zone; None for what is none."""
+    if text is None:
+        return None
     try:
-        read = datetime.fromisoformat(moment)
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return moment
+        return None
 
 
 def moment_for_people(moment: datetime) -> str:

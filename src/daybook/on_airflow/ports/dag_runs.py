@@ -13,11 +13,10 @@ from airflow.utils.session import create_session
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
 
-from daybook.catalogue import Catalogue
+from daybook.catalogue import WORKSPACE, Catalogue
 from daybook.contract import keys
 from daybook.contract.errors import InvalidRequest
 from daybook.on_airflow.admission import VOUCHER
-from daybook.on_airflow.params import WORKSPACE
 from daybook.web.world import Asked, Conflict
 from daybook.workspaces import Workspaces
 

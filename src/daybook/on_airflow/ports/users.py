@@ -8,6 +8,7 @@ from fastapi import HTTPException
 from starlette.requests import Request
 
 from daybook.on_airflow.identity import identity_of
+from daybook.web.tokens.bearer import bearer_of
 from daybook.web.tokens.oidc import OidcTokens
 from daybook.web.world import NotLoggedIn
 from daybook.workspaces import Identity
@@ -32,7 +33,7 @@ class Users:
         """
         provider = self.provider_of(request)
         if provider is not None:
-            return await provider.identity(bearer(request) or "")
+            return await provider.identity(bearer_of(request.headers) or "")
         try:
             user = await resolve_user_from_token(token_of(request))
         except HTTPException as error:
@@ -46,16 +47,10 @@ class Users:
 
         A cookie is always Airflow's: browsers send it by themselves.
         """
-        token = bearer(request)
+        token = bearer_of(request.headers)
         return self._oidc if self._oidc and token and self._oidc.are_of(token) else None
 
 
 def token_of(request: Request) -> str | None:
     """The token of a request: the one in its header, which is given on purpose, else the browser's cookie."""
-    return bearer(request) or request.cookies.get(COOKIE_NAME_JWT_TOKEN)
-
-
-def bearer(request: Request) -> str | None:
-    """The token in a request's header."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" and token else None
+    return bearer_of(request.headers) or request.cookies.get(COOKIE_NAME_JWT_TOKEN)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from daybook.contract.keys import asked_at
 from daybook.contract.manifest import Manifest, State
 from daybook.web.api.answering import links_of_run
@@ -11,6 +9,7 @@ from daybook.web.api.models import RunDocument, RunSummary
 from daybook.web.history import RunRow
 from daybook.web.runs import Run, Waiting
 from daybook.web.site import Site
+from daybook.web.words import moment_told
 from daybook.web.world import Asked
 from daybook.workspaces import Workspace
 
@@ -63,7 +62,7 @@ def of_manifest(site: Site, workspace: Workspace, manifest: Manifest) -> RunDocu
         attempt=manifest.attempt,
         user=manifest.user,
         asked_at=asked_at(manifest.run_id),
-        finished_at=_moment(manifest.timings.finished_at),
+        finished_at=moment_told(manifest.timings.finished_at),
         duration_seconds=manifest.timings.duration_seconds,
         cells=manifest.cells,
         record=manifest,
@@ -83,11 +82,3 @@ def _waiting(site: Site, asked: Asked) -> dict[str, object]:
         "asked_at": asked.asked_at,
         "links": links_of_run(site, asked.workspace, asked.run_id),
     }
-
-
-def _moment(text: str | None) -> datetime | None:
-    """A moment of a record, which a notebook may have written."""
-    try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None

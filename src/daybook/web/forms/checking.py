@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from daybook.catalogue import Notebook
+from daybook.catalogue import WORKSPACE, Notebook
 from daybook.contract.errors import Fault, InvalidRequest
-from daybook.web.asking import WORKSPACE, Checked, check, choose_workspace
+from daybook.web.asking import Checked, check, choose_workspace
 from daybook.web.forms.fields import faults_at
 from daybook.web.forms.given import Given
 from daybook.web.site import Site

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from daybook.catalogue import RUN_SETTINGS, Input, Notebook, settings_of_texts
+from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Input, Notebook, settings_of_texts
 from daybook.contract.errors import Fault
-from daybook.web.asking import WORKSPACE, Wish
+from daybook.web.asking import Wish
 
 PARAMETERS = "parameters"
 """The field for values beyond the inputs, as one JSON object, of a notebook that takes any."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from daybook.catalogue import RUN_SETTINGS, Notebook, to_query
+from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Notebook, to_query
 from daybook.contract.errors import Fault, InvalidRequest
-from daybook.web.asking import WORKSPACE, Checked, runnable_in
+from daybook.web.asking import Checked, runnable_in
 from daybook.web.forms.checking import check_given
 from daybook.web.forms.fields import Field, faults_at, fields_of, said
 from daybook.web.forms.given import PARAMETERS, Given, Texts

@@ -6,12 +6,14 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 
 from daybook.contract import keys
 from daybook.contract.manifest import Manifest
+from daybook.contract.text import storable
 from daybook.storage import Store, UnreadableManifest, record_of
+from daybook.web.words import moment_told
 
 _YEAR = re.compile(r"20[0-9]{2}")
 _MONTH = re.compile(r"0[1-9]|1[0-2]")
@@ -151,15 +153,9 @@ def _days(bucket: Store) -> Iterator[str]:
 
 
 def _short(text: str) -> str:
-    # Half a surrogate pair is no text that SQLite takes.
-    return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode()
+    return storable(text[:MAX_TEXT_CHARACTERS])
 
 
 def _moment(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        read = datetime.fromisoformat(text)
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):
-        return None
+    found = moment_told(text)
+    return None if found is None else found.isoformat()

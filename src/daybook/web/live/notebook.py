@@ -8,6 +8,7 @@ from typing import Any
 
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import Manifest
+from daybook.contract.text import storable
 from daybook.storage import ObjectMissing, RunRecord, journal
 from daybook.web.live.model import RunningCell
 
@@ -77,7 +78,7 @@ def _cells_of(notebook: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _cell(cell: Any) -> tuple[str, str]:
     if not isinstance(cell, dict):
         return "", ""
-    source = _storable(_text(cell.get("source")))
+    source = storable(_text(cell.get("source")))
     if len(source) > SOURCE_CHARACTERS:
         source = f"{source[:SOURCE_CHARACTERS]}…"
     outputs = cell.get("outputs")
@@ -94,12 +95,8 @@ def _last_lines(outputs: list[Any]) -> str:
     plain = _TERMINAL_CODES.sub("", printed[-PRINTED_CHARACTERS:])
     # Of a line that was written over, as progress bars do, the newest.
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")]
-    return _storable("\n".join(lines[-PRINTED_LINES - 1 :]).strip("\n"))
+    return storable("\n".join(lines[-PRINTED_LINES - 1 :]).strip("\n"))
 
 
 def _text(text: Any) -> str:
     return "".join(map(str, text)) if isinstance(text, list) else text if isinstance(text, str) else ""
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

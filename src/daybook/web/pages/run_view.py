@@ -21,6 +21,7 @@ from daybook.web.asking import visible_notebook
 from daybook.web.previews import has_preview, preview_of
 from daybook.web.runs import INLINE_IMAGES, Run, Waiting
 from daybook.web.site import Site
+from daybook.web.words import moment_told
 from daybook.web.world import Asked
 from daybook.workspaces import Identity
 
@@ -145,13 +146,8 @@ def _as_manifest(asked: Asked) -> Manifest:
 
 
 def _elapsed(m: Manifest) -> float | None:
-    if m.sealed or m.timings.started_at is None:
-        return None
-    try:
-        started = datetime.fromisoformat(m.timings.started_at)
-    except ValueError:
-        return None
-    return max(0.0, (_now() - (started if started.tzinfo else started.replace(tzinfo=UTC))).total_seconds())
+    started = None if m.sealed else moment_told(m.timings.started_at)
+    return None if started is None else max(0.0, (_now() - started).total_seconds())
 
 
 def _log_tail(run: Run) -> tuple[str | None, bool]:
