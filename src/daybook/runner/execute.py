@@ -116,11 +116,11 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
     place = KernelPlace(attempt.folder.kernel, variables, attempt.folder.kernel_log)
     with KernelProcess(kernel, place, attempt.head_start) as process:
         # The kernel boots while the libraries that will talk to it are loaded here.
+        from daybook.contract.processes import with_descendants
         from daybook.runner.engine import host
         from daybook.runner.executing import Hosting
         from daybook.runner.html import HtmlPage
         from daybook.runner.memory import MemoryGuard
-        from daybook.runner.processes import with_descendants
 
         attempt.notebook = prepare(document, shown(request.notebook.source), injected, kernel)
         attempt.page = page = HtmlPage(request.notebook.title or request.notebook.id, attempt.folder.html)
