@@ -62,7 +62,7 @@ DEFAULT_OUTPUT_BYTES = 50 * 2**20
 class Frozen(BaseModel):
     """Base of the contract's models: immutable, and strict about unknown fields so that versions cannot drift apart."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NotebookSource(Frozen):
@@ -107,6 +107,9 @@ class AirflowCoordinates(Frozen):
 
 class RunRequest(Frozen):
     """One request to execute a notebook with parameters in a workspace on behalf of a user."""
+
+    # A parameter may be NaN or infinite: it travels so between our own two ends, where JSON for everybody has null.
+    model_config = ConfigDict(ser_json_inf_nan="constants")
 
     version: Literal[1] = REQUEST_VERSION
     run_id: str
