@@ -10,6 +10,8 @@ import jwt
 import pytest
 
 from builders import a_notebook_json
+from daybook.contract.request import MAX_REQUEST_BYTES
+from daybook.on_airflow.admission import MAX_BODY_BYTES
 
 SCENE = """
 import json, sys
@@ -41,7 +43,7 @@ with create_session() as session:
     for dag in lazy:
         SerializedDagModel.write_dag(dag, bundle_name="b", session=session)
 
-notebooks = Path(sys.argv[2])
+notebooks = Path(sys.argv[1])
 (notebooks / "breaks" / "spec.yaml").write_text("titel: x")
 app = create_app()
 told = {}
@@ -54,7 +56,7 @@ with TestClient(app) as client:
             headers={"Authorization": f"Bearer {token}"},
         )
 
-    for case, (name, role, dag_id, conf) in json.loads(sys.argv[1]).items():
+    for case, (name, role, dag_id, conf) in json.load(sys.stdin).items():
         if case.endswith("catalogue away"):
             notebooks.rename(notebooks.with_name("elsewhere"))
             cached_catalogue.cache_clear()  # else it is looked for a second later
@@ -89,6 +91,15 @@ CASES = {
         {"notebook": "nb", **RESEARCH, "run_settings": {"memory": "16Gi"}},
     ),
     "several faults": ("ada", "op", "nb", {**RESEARCH, "a": 1, "b": 2}),
+    "large": ("bob", "user", "takes", {**RESEARCH, "text": "x" * MAX_REQUEST_BYTES}),
+    "large by the request's way": (
+        "bob",
+        "user",
+        "run_notebook",
+        {"notebook": "takes", "parameters": {"text": "x" * MAX_REQUEST_BYTES}, **RESEARCH},
+    ),
+    "too large to be read": ("bob", "user", "nb", {**RESEARCH, "text": "x" * MAX_BODY_BYTES}),
+    "too large to be read, viewer": ("vic", "viewer", "nb", {**RESEARCH, "text": "x" * MAX_BODY_BYTES}),
     "catalogue away": ("ada", "op", "run_notebook", {"notebook": "nb", **RESEARCH}),
 }
 KEY = "k" * 64
@@ -98,9 +109,10 @@ KEY = "k" * 64
 def told(tmp_path_factory):
     """What an API server of its own answers, and what it stores."""
     folder = tmp_path_factory.mktemp("airflow")
-    for name in ("nb", "breaks"):
+    for name in ("nb", "breaks", "takes"):
         (folder / "notebooks" / name).mkdir(parents=True)
         (folder / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json())
+    (folder / "notebooks" / "takes" / "spec.yaml").write_text("inputs: {text: string}\n")
     (folder / "key").write_text(KEY)
     (folder / "workspaces.yaml").write_text(
         "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
@@ -120,8 +132,10 @@ def told(tmp_path_factory):
     }
     scene = folder / "scene.py"
     scene.write_text(SCENE)
-    command = [sys.executable, str(scene), json.dumps(CASES), str(folder / "notebooks")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, str(scene), str(folder / "notebooks")]
+    done = subprocess.run(
+        command, env=environment, input=json.dumps(CASES), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-5000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -157,6 +171,16 @@ def test_what_is_wrong_with_a_request_is_a_400_with_every_fault(told):
     assert told["several faults"]["status"] == 400
     assert "a:" in told["several faults"]["body"]["detail"]
     assert "b:" in told["several faults"]["body"]["detail"]
+
+
+@pytest.mark.parametrize("case", ["large", "large by the request's way"])
+def test_what_cannot_travel_to_a_pod_is_refused_before_it_is_stored(told, case):
+    assert told[case]["status"] == 400
+    assert "put large values into a file and pass its URL" in told[case]["body"]["detail"]
+
+
+def test_what_is_too_large_to_be_read_is_refused_to_whoever_may_trigger(told):
+    assert (told["too large to be read"]["status"], told["too large to be read, viewer"]["status"]) == (413, 403)
 
 
 def test_a_notebook_that_was_broken_since_its_dag_was_parsed_is_refused_with_what_is_wrong(told):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.variables import (
     NOTEBOOK_VARIABLE,
     OUTPUTS_VARIABLE,
@@ -42,6 +45,8 @@ __all__ = [
     "NotebookSource",
     "RunRequest",
     "request_schema",
+    "require_travels",
+    "require_travels_with",
 ]
 
 REQUEST_VERSION: Literal[1] = 1
@@ -143,6 +148,30 @@ class RunRequest(Frozen):
             pydantic.ValidationError: it is not a request of this version.
         """
         return cls.model_validate_json(text)
+
+
+def require_travels_with(parameters: Mapping[str, JsonValue]) -> None:
+    """Refuses parameters that no request to a pod has room for, before anybody stores them.
+
+    Raises:
+        InvalidRequest: they are too large.
+    """
+    require_travels(json.dumps(parameters, ensure_ascii=False, separators=(",", ":")))
+
+
+def require_travels(document: str) -> None:
+    """Refuses a request, or a part of one, that is too large to travel to a pod.
+
+    Raises:
+        InvalidRequest: it is.
+    """
+    size = len(document.encode(errors="replace"))
+    if size > MAX_REQUEST_BYTES:
+        message = (
+            f"the parameters make a request of {size} bytes, and {MAX_REQUEST_BYTES} can travel to a pod; "
+            "put large values into a file and pass its URL"
+        )
+        raise InvalidRequest("the request is too large", [Fault("parameters", message)])
 
 
 def request_schema() -> dict[str, Any]:

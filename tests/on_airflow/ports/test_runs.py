@@ -159,6 +159,11 @@ def trigger(who, **given):
     return {"method": "POST", "path": "/notebooks/trigger", "json": order(**given), **who}
 
 
+def by_run_notebook(who, **conf):
+    body = {"logical_date": None, "conf": conf}
+    return {"method": "POST", "path": "/api/v2/dags/run_notebook/dagRuns", "json": body, **who}
+
+
 def cancel(who, of, **changes):
     return {"method": "POST", "path": "/notebooks/cancel", "json": changes, "of": of, **who}
 
@@ -178,6 +183,7 @@ def steps(provider):
         ("ada with bob's cookie", trigger({**ada, "cookie_of": bob})),
         ("ada by her role", trigger(ada, idempotency="one")),
         ("ada again", trigger(ada, idempotency="one")),
+        ("ada by run_notebook", by_run_notebook(ada, notebook="nb", parameters={}, workspace="research")),
         ("ada with another order", trigger(ada, idempotency="one", number=2)),
         ("eve", trigger({"name": "eve", "role": "user"})),
         ("vic, who may only look", trigger({"name": "vic", "role": "viewer"})),
@@ -293,7 +299,7 @@ def test_members_by_group_or_claim_get_a_voucher_that_their_task_will_take(told,
     found = told[case]
     assert found["status"] == 200, found
     assert found["run"]["user"] == user
-    assert "daybook_voucher" not in found["body"]["conf"]
+    assert "daybook_voucher" not in found["text"]
     vouched = redeem(found["run"]["conf"]["daybook_voucher"], Errand(found["run"]["user"], "nb", "research"), KEY)
     assert vouched == Identity(user, frozenset(states["groups"]), states["claims"])
 
