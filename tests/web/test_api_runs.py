@@ -75,6 +75,12 @@ async def test_numbers_of_a_record_that_json_does_not_know_are_told_as_null(bob,
     assert '"duration_seconds":null' in told
 
 
+async def test_a_run_is_made_again_with_the_settings_that_were_chosen_for_it(bob, airflow, save):
+    save(a_manifest(settings={"memory": "1Gi"}))
+    assert (await bob.post(f"{RUN}/rerun")).status_code == 202
+    assert airflow.orders[0].conf["run_settings"] == {"memory": "1Gi"}
+
+
 async def test_outputs_are_listed_and_given(bob, save):
     output = an_output("a b/x.csv")
     save(a_manifest(outputs=(output,)), {output.key: b"abc"})

@@ -136,6 +136,28 @@ async def test_again_asks_for_the_same_values_in_the_same_workspace_and_leads_to
     assert order.conf == {"origin": "SFO", "minimum_delay": 7, "day": None, "workspace": "open"}
 
 
+async def test_a_button_that_is_pressed_twice_asks_for_the_same_run_and_one_of_another_page_for_another(
+    client, save, airflow
+):
+    save(a_manifest())
+    pages = [(await client.get(PAGE)).text for _ in range(2)]
+    once = [re.search(r'name="form.once" value="(\w+)"', page)[1] for page in pages]
+    for each in (once[0], once[0], once[1]):
+        data = {"csrf": token(), "form.once": each}
+        assert (await client.post(f"{PAGE}/again", data=data, headers=HOME)).status_code == 303
+    first, second, other = (order.idempotency for _, order in airflow.orders)
+    assert first == second != other
+
+
+async def test_again_chooses_the_settings_that_were_chosen(client, save, airflow):
+    save(a_manifest(settings={"memory": "1Gi", "timeout_seconds": 60}))
+    page = (await client.get(PAGE)).text
+    assert "run_settings.memory=1Gi&amp;run_settings.timeout_seconds=60" in page
+    assert "<dt>Memory, chosen</dt><dd>1Gi</dd>" in page
+    await press(client, "again")
+    assert airflow.orders[0][1].conf["run_settings"] == {"memory": "1Gi", "timeout_seconds": 60}
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "why"),
     [

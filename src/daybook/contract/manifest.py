@@ -201,6 +201,9 @@ class Manifest(Frozen):
     user: str | None = None
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, JsonValue] = Field(
+        default_factory=dict, description="settings that were chosen for this run alone"
+    )
     timings: Timings = Timings()
     cells: CellCounts = CellCounts()
     error: CellError | None = None
@@ -242,6 +245,7 @@ class Manifest(Frozen):
             user=request.user,
             parameters=request.parameters,
             secrets=request.secrets,
+            settings=request.settings,
             timings=timings,
             image=request.image,
             image_digest=image_digest(request.image),

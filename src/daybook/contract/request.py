@@ -124,6 +124,9 @@ class RunRequest(Frozen):
     secrets: dict[str, str] = Field(
         default_factory=dict, description="secret inputs: name to key in the workspace's Secret, never a value"
     )
+    settings: dict[str, JsonValue] = Field(
+        default_factory=dict, description="settings that were chosen for this run alone; what they lead to stands beside"
+    )
     workspace: str = "local"
     user: str | None = None
     output: str = Field(description="URL of the run's prefix: everything about the run is written below it")

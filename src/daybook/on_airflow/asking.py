@@ -27,12 +27,12 @@ class Asked:
     Attributes:
         given: values by input name.
         workspace: the workspace's name; None where none was named.
-        settings: those that were chosen for this run; see `Notebook.with_settings`.
+        settings: those that were chosen for this run; not yet checked, see `Notebook.with_settings`.
     """
 
     given: dict[str, Any]
     workspace: str | None
-    settings: object = None
+    settings: Any = None
 
 
 @dataclass(frozen=True)

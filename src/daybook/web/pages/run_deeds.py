@@ -37,11 +37,11 @@ async def cancel(request: Request, site: Here, user: User, run: SeenRun, _: Safe
 
 
 @router.post("/runs/{workspace}/{run_id}/again")
-async def again(request: Request, site: Here, user: User, run: OpenRun, _: SafePost) -> Response:
+async def again(request: Request, site: Here, user: User, run: OpenRun, posted: SafePost) -> Response:
     """Asks for a run with the same values in the same workspace; it passes the checks that any request does."""
     try:
-        wish = Wish(run.manifest.notebook.id, given_values(run.manifest), "json", run.workspace.name)
-        _checked, asked = await ask(site, request, user, wish)
+        key = posted.same_as(user.user, run.workspace.name, run.run_id)
+        _checked, asked = await ask(site, request, user, wish_again(run), key)
     except NotAllowed as error:
         return await run_in_threadpool(show, site, user, run, str(error), 403)
     except InvalidRequest as error:
@@ -66,6 +66,16 @@ def unpin(site: Here, run: OpenRun, _: SafePost) -> Response:
     """Leaves the run to retention again."""
     unpin_run(run.record)
     return _to(site, run.workspace.name, run.run_id)
+
+
+def wish_again(run: Run) -> Wish:
+    """What makes a run again: its values and the settings that were chosen for it, in the same workspace.
+
+    Raises:
+        InvalidRequest: its record does not hold all values.
+    """
+    m = run.manifest
+    return Wish(m.notebook.id, given_values(m), "json", run.workspace.name, m.settings)
 
 
 def asked_of(run: Run | Waiting) -> Asked:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
-from daybook.catalogue.inputs import to_query
+from daybook.catalogue import RUN_SETTINGS, WORKSPACE, to_query
 from daybook.contract import keys
 from daybook.contract.errors import InvalidRequest, StoreFailed
 from daybook.contract.keys import AIRFLOW_TASK
@@ -181,7 +181,8 @@ def _again_url(site: Site, user: Identity, run: Run) -> str | None:
         query = to_query(notebook.inputs, {name: value for name, value in values.items() if name in known})
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         query = {}  # the input takes another type by now: the form begins with its defaults
-    pairs = [(name, text) for name, texts in query.items() for text in texts] + [("workspace", run.workspace.name)]
+    pairs = [(name, text) for name, texts in query.items() for text in texts] + [(WORKSPACE, run.workspace.name)]
+    pairs += [(f"{RUN_SETTINGS}.{name}", str(value)) for name, value in m.settings.items()]
     return f"{site.world.settings.mount}/run/{quote(notebook.id)}?{urlencode(pairs)}"
 
 
