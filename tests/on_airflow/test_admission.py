@@ -55,7 +55,9 @@ async def test_good_trigger_reaches_core_unchanged(client, asked, body):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("content", [b"", b"not json", b"[1]", b"[" * 100_000, b'{"conf": [1]}', b'{"conf": "x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not json", b"[1]", b"[" * 100_000, b'{"conf": [1]}', b'{"conf": "x"}', b"\xff"]
+)
 async def test_malformed_body_is_left_to_core(client, asked, content):
     response = await client.post("/api/v2/dags/nb/dagRuns", content=content)
     assert response.json()["size"] == len(content)

@@ -125,7 +125,8 @@ class RunRequest(Frozen):
         default_factory=dict, description="secret inputs: name to key in the workspace's Secret, never a value"
     )
     settings: dict[str, JsonValue] = Field(
-        default_factory=dict, description="settings that were chosen for this run alone; what they lead to stands beside"
+        default_factory=dict,
+        description="settings that were chosen for this run alone; what they lead to stands beside",
     )
     workspace: str = "local"
     user: str | None = None

@@ -264,6 +264,15 @@ class Store:
         shown = quote(key) if self.url.startswith("file:") else key
         return f"{self.url}/{shown}" if key else self.url
 
+    def media_type(self, key: str) -> str | None:
+        """What the bucket says an object is, as it would tell a browser; None where it says nothing.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        with self._mapped("look at", key):
+            return self._backend.get(self._prefix + key, options={"head": True}).attributes.get("Content-Type")
+
     def signed(self, key: str, seconds: int) -> str | None:
         """A URL by which anybody can read an object for so long; None where the bucket has no such thing.
 

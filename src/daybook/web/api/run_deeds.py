@@ -47,7 +47,7 @@ async def cancel_run(request: Request, site: Here, user: User, run: SeenRun) -> 
 async def rerun(
     request: Request, site: Here, user: User, run: OpenRun, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Asks for a run with the same values and settings in the same workspace; it passes the checks that any request does."""
+    """Asks for a run with the same values and settings in the same workspace, by the checks that any request passes."""
     _, asked = await ask(site, request, user, wish_again(run), idempotency_key)
     return await run_in_threadpool(answer_asked, site, asked)
 
