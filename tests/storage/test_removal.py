@@ -16,9 +16,9 @@ from daybook.storage import (
     pin_of,
     pin_run,
     record_of,
+    removal,
     remove_run,
     run_ids,
-    removal,
     unpin_run,
 )
 from runner.faults import FaultProxy, answering, losing_the_answer
