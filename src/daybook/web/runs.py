@@ -122,6 +122,11 @@ class Run:
         return self.record.store.stream(key)
 
 
+def is_ended_with_its_dag_run(manifest: Manifest) -> bool:
+    """Whether a DAG of ours runs it, alone. In a DAG of somebody's own other work may stand beside it."""
+    return manifest.airflow is not None and manifest.airflow.dag_id in (manifest.notebook.id, keys.RUN_NOTEBOOK_DAG)
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A run that Airflow has taken and that has no record yet; the asking user may see it."""

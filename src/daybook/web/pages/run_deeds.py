@@ -16,7 +16,7 @@ from daybook.storage import Pin, pin_run, unpin_run
 from daybook.web import headers
 from daybook.web.asking import Wish, ask
 from daybook.web.pages.run import show
-from daybook.web.runs import OpenRun, Run, SeenRun, Waiting
+from daybook.web.runs import OpenRun, Run, SeenRun, Waiting, is_ended_with_its_dag_run
 from daybook.web.site import Here, Site, User
 from daybook.web.tokens.csrf import SafePost
 from daybook.web.world import Asked, Conflict
@@ -82,7 +82,7 @@ def asked_of(run: Run | Waiting) -> Asked:
     """What Airflow knows a run as.
 
     Raises:
-        Conflict: it is over, or Airflow did not start it.
+        Conflict: it is over, or no DAG run is its own.
     """
     if isinstance(run, Waiting):
         return run.asked
@@ -91,6 +91,8 @@ def asked_of(run: Run | Waiting) -> Asked:
         raise Conflict(f"it is over: {m.state}")
     if m.airflow is None:
         raise Conflict("it was not started by Airflow; end the process that runs it")
+    if not is_ended_with_its_dag_run(m):
+        raise Conflict(f"it is a task of the DAG {m.airflow.dag_id}, which may do other work too; end it in Airflow")
     return Asked(
         run_id=m.run_id,
         notebook=m.notebook.id,

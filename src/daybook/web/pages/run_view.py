@@ -19,7 +19,7 @@ from daybook.contract.request import AirflowCoordinates
 from daybook.storage import Pin, pin_of
 from daybook.web.asking import visible_notebook
 from daybook.web.previews import has_preview, preview_of
-from daybook.web.runs import INLINE_IMAGES, Run, Waiting
+from daybook.web.runs import INLINE_IMAGES, Run, Waiting, is_ended_with_its_dag_run
 from daybook.web.site import Site
 from daybook.web.words import moment_told
 from daybook.web.world import Asked
@@ -123,7 +123,7 @@ def view_of(site: Site, user: Identity, run: Run, is_followed: bool) -> View:
             jupyter_url=_jupyter_url(site, run, place),
             again_url=again_url,
             can_run_again=again_url is not None and not redacted_names(m),
-            can_cancel=not m.sealed and m.airflow is not None,
+            can_cancel=not m.sealed and is_ended_with_its_dag_run(m),
             pin=pin.result(),
             attempts=[each for each in attempts if each is not None and each.run_id == m.run_id],
             log=text,
