@@ -1,62 +1,31 @@
 """A trigger's way through Airflow's own API server with Daybook's middleware, to the conf that the task will find."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jwt
 import pytest
 
 from builders import a_notebook_json
 from daybook.contract.request import MAX_REQUEST_BYTES
 from daybook.on_airflow.admission import MAX_BODY_BYTES
+from on_airflow.api_server import played
 
 SCENE = """
-import json, sys
 from pathlib import Path
 
-from airflow.utils.db import initdb
-from airflow.utils.session import create_session
-from sqlalchemy import select
-
-initdb()
-
-from airflow.api_fastapi.app import create_app, get_auth_manager
-from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-from airflow.models.dagbundle import DagBundleModel
-from airflow.models.dagrun import DagRun
-from airflow.models.serialized_dag import SerializedDagModel
-from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.serialization.serialized_objects import LazyDeserializedDAG
-from starlette.testclient import TestClient
-
 from daybook.catalogue import cached_catalogue
-from daybook.on_airflow.dags import catalogue_dags
 
-with create_session() as session:
-    session.add(DagBundleModel(name="b"))
-    session.commit()
-    lazy = [LazyDeserializedDAG.from_dag(dag) for dag in catalogue_dags().values()]
-    SerializedDAG.bulk_write_to_db("b", None, lazy, session=session)
-    for dag in lazy:
-        SerializedDagModel.write_dag(dag, bundle_name="b", session=session)
-
-notebooks = Path(sys.argv[1])
+notebooks = Path(os.environ["DAYBOOK_CATALOGUE"])
 (notebooks / "breaks" / "spec.yaml").write_text("titel: x")
 app = create_app()
 told = {}
 with TestClient(app) as client:
     def trigger(name, role, dag_id, conf):
-        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
         return client.post(
             f"/api/v2/dags/{dag_id}/dagRuns",
             json={"logical_date": None, "conf": conf},
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {token(name, role)}"},
         )
 
-    for case, (name, role, dag_id, conf) in json.load(sys.stdin).items():
+    for case, (name, role, dag_id, conf) in given.items():
         if case.endswith("catalogue away"):
             notebooks.rename(notebooks.with_name("elsewhere"))
             cached_catalogue.cache_clear()  # else it is looked for a second later
@@ -119,25 +88,7 @@ def told(tmp_path_factory):
         "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]},\n"
         "   maximum: {memory: 8Gi}}\n"
     )
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "AIRFLOW_HOME": str(folder / "home"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).parents[2] / "plugins"),
-        "AIRFLOW__API_AUTH__JWT_SECRET": "j" * 64,
-        "DAYBOOK_CATALOGUE": str(folder / "notebooks"),
-        "DAYBOOK_WORKSPACES": str(folder / "workspaces.yaml"),
-        "DAYBOOK_VOUCHER_KEY_FILE": str(folder / "key"),
-    }
-    scene = folder / "scene.py"
-    scene.write_text(SCENE)
-    command = [sys.executable, str(scene), str(folder / "notebooks")]
-    done = subprocess.run(
-        command, env=environment, input=json.dumps(CASES), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return played(folder, SCENE, CASES)
 
 
 @pytest.mark.parametrize("case", ["member by group", "the same by the request's way", "member with a forged voucher"])
