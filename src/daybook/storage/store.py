@@ -274,7 +274,8 @@ class Store:
             ObjectMissing: there is none.
         """
         with self._mapped("look at", key):
-            return self._backend.get(self._prefix + key, options={"head": True}).attributes.get("Content-Type")
+            said = self._backend.get(self._prefix + key, options={"head": True}).attributes
+        return str(said["Content-Type"]) if "Content-Type" in said else None
 
     def signed(self, key: str, seconds: int) -> str | None:
         """A URL by which anybody can read an object for so long; None where the bucket has no such thing.
