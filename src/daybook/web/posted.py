@@ -12,7 +12,7 @@ from fastapi import HTTPException
 from starlette.requests import Request
 
 MAX_BYTES = 256 * 1024
-"""The largest body of a form: parameters of that size can still travel in a run's request."""
+"""The largest body of a form: some of what can travel in a run's request is three times as long there, escaped."""
 
 MAX_FIELDS = 2_000
 """The most fields of a form or link: a long list of URLs has one for each."""
