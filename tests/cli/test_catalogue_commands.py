@@ -4,6 +4,7 @@ import pytest
 
 from builders import a_notebook_json
 from daybook.cli.app import run_app
+from daybook.contract.request import MAX_REQUEST_BYTES
 
 
 @pytest.fixture
@@ -64,7 +65,29 @@ def workspaces(project):
 def test_a_request_that_would_run_shows_its_values(catalogue, workspaces, daybook):
     code, out, _ = daybook("validate", "echo", "-p", "times=3", "--json")
     assert code == 0
-    assert json.loads(out) == {"valid": True, "notebook": "echo", "workspace": "local", "parameters": {"times": 3}}
+    assert json.loads(out) == {
+        "valid": True,
+        "notebook": "echo",
+        "workspace": "local",
+        "parameters": {"times": 3},
+        "settings": {},
+    }
+
+
+def test_settings_of_the_run_are_checked_too(catalogue, workspaces, daybook):
+    code, out, _ = daybook("validate", "echo", "--set", "memory=1Gi", "--json")
+    assert (code, json.loads(out)["settings"]) == (0, {"memory": "1Gi"})
+    assert "--set memory=1Gi" in daybook("validate", "echo", "--set", "memory=1Gi")[1]
+    code, out, _ = daybook("validate", "echo", "--set", "memory=900Ti", "--set", "gpu=1", "-p", "times=x", "--json")
+    places = {fault["where"] for fault in json.loads(out)["error"]["faults"]}
+    assert (code, places) == (2, {"times", "run_settings.gpu"})
+
+
+def test_parameters_that_cannot_travel_to_a_pod_are_refused(project, catalogue, workspaces, daybook):
+    (project.root / "include" / "notebooks" / "echo" / "spec.yaml").write_text("inputs: {text: string}\n")
+    (project.root / "large.json").write_text(json.dumps({"text": "x" * MAX_REQUEST_BYTES}))
+    code, out, _ = daybook("validate", "echo", "--parameters", str(project.root / "large.json"), "--json")
+    assert (code, json.loads(out)["error"]["faults"][0]["where"]) == (2, "parameters")
 
 
 def test_a_request_that_would_be_refused_names_every_fault(catalogue, workspaces, daybook):

@@ -67,6 +67,12 @@ def test_the_same_request_is_made_again_and_what_differs_is_told(daybook, airflo
     assert out.count("differs") == 2
 
 
+def test_the_settings_that_were_chosen_are_chosen_again(daybook, airflow, old):
+    old(settings={"memory": "1Gi"})
+    assert daybook("rerun", OLD, "--no-follow")[0] == 0
+    assert airflow.conf == {"word": "ho", "times": 2, "workspace": "local", "run_settings": {"memory": "1Gi"}}
+
+
 def test_what_differs_beforehand_is_told_before_anything_is_asked(daybook, old, sha256):
     old(notebook=NotebookRecord(id="echo", source="x", sha256="0" * 64), image="daybook/notebook:0")
     code, out, err = daybook("rerun", OLD, "--no-follow")

@@ -27,6 +27,8 @@ def asked():
 def client(asked):
     async def decide(dag_id, conf, scope):
         asked.append((dag_id, conf))
+        if conf is None:
+            return Refusal(413, "too large") if dag_id == "nb" else None
         if conf.get("bad"):
             return Refusal(400, "two faults")
         return Passed(conf.get("gets")) if dag_id == "nb" else None
@@ -53,7 +55,9 @@ async def test_good_trigger_reaches_core_unchanged(client, asked, body):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("content", [b"", b"not json", b"[1]", b'{"conf": [1]}', b'{"conf": "x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not json", b"[1]", b"[" * 100_000, b'{"conf": [1]}', b'{"conf": "x"}', b"\xff"]
+)
 async def test_malformed_body_is_left_to_core(client, asked, content):
     response = await client.post("/api/v2/dags/nb/dagRuns", content=content)
     assert response.json()["size"] == len(content)
@@ -61,11 +65,17 @@ async def test_malformed_body_is_left_to_core(client, asked, content):
 
 
 @pytest.mark.anyio
-async def test_oversized_body_is_passed_on_whole(client, asked):
+async def test_oversized_body_of_another_dag_is_passed_on_whole(client, asked):
     content = b'{"conf": {"bad": "' + b"x" * MAX_BODY_BYTES + b'"}}'
-    response = await client.post("/api/v2/dags/nb/dagRuns", content=content)
+    response = await client.post("/api/v2/dags/somebody-elses/dagRuns", content=content)
     assert response.json()["size"] == len(content)
-    assert asked == []
+    assert asked == [("somebody-elses", None)]
+
+
+@pytest.mark.anyio
+async def test_oversized_body_of_a_notebook_never_reaches_core(client):
+    response = await client.post("/api/v2/dags/nb/dagRuns", content=b'{"conf": {"x": "' + b"x" * MAX_BODY_BYTES)
+    assert (response.status_code, response.json()) == (413, {"detail": "too large"})
 
 
 @pytest.mark.anyio

@@ -1,60 +1,31 @@
 """A trigger's way through Airflow's own API server with Daybook's middleware, to the conf that the task will find."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jwt
 import pytest
 
 from builders import a_notebook_json
+from daybook.contract.request import MAX_REQUEST_BYTES
+from daybook.on_airflow.admission import MAX_BODY_BYTES
+from on_airflow.api_server import played
 
 SCENE = """
-import json, sys
 from pathlib import Path
 
-from airflow.utils.db import initdb
-from airflow.utils.session import create_session
-from sqlalchemy import select
-
-initdb()
-
-from airflow.api_fastapi.app import create_app, get_auth_manager
-from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-from airflow.models.dagbundle import DagBundleModel
-from airflow.models.dagrun import DagRun
-from airflow.models.serialized_dag import SerializedDagModel
-from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.serialization.serialized_objects import LazyDeserializedDAG
-from starlette.testclient import TestClient
-
 from daybook.catalogue import cached_catalogue
-from daybook.on_airflow.dags import catalogue_dags
 
-with create_session() as session:
-    session.add(DagBundleModel(name="b"))
-    session.commit()
-    lazy = [LazyDeserializedDAG.from_dag(dag) for dag in catalogue_dags().values()]
-    SerializedDAG.bulk_write_to_db("b", None, lazy, session=session)
-    for dag in lazy:
-        SerializedDagModel.write_dag(dag, bundle_name="b", session=session)
-
-notebooks = Path(sys.argv[2])
+notebooks = Path(os.environ["DAYBOOK_CATALOGUE"])
 (notebooks / "breaks" / "spec.yaml").write_text("titel: x")
 app = create_app()
 told = {}
 with TestClient(app) as client:
     def trigger(name, role, dag_id, conf):
-        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
         return client.post(
             f"/api/v2/dags/{dag_id}/dagRuns",
             json={"logical_date": None, "conf": conf},
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {token(name, role)}"},
         )
 
-    for case, (name, role, dag_id, conf) in json.loads(sys.argv[1]).items():
+    for case, (name, role, dag_id, conf) in given.items():
         if case.endswith("catalogue away"):
             notebooks.rename(notebooks.with_name("elsewhere"))
             cached_catalogue.cache_clear()  # else it is looked for a second later
@@ -89,6 +60,15 @@ CASES = {
         {"notebook": "nb", **RESEARCH, "run_settings": {"memory": "16Gi"}},
     ),
     "several faults": ("ada", "op", "nb", {**RESEARCH, "a": 1, "b": 2}),
+    "large": ("bob", "user", "takes", {**RESEARCH, "text": "x" * MAX_REQUEST_BYTES}),
+    "large by the request's way": (
+        "bob",
+        "user",
+        "run_notebook",
+        {"notebook": "takes", "parameters": {"text": "x" * MAX_REQUEST_BYTES}, **RESEARCH},
+    ),
+    "too large to be read": ("bob", "user", "nb", {**RESEARCH, "text": "x" * MAX_BODY_BYTES}),
+    "too large to be read, viewer": ("vic", "viewer", "nb", {**RESEARCH, "text": "x" * MAX_BODY_BYTES}),
     "catalogue away": ("ada", "op", "run_notebook", {"notebook": "nb", **RESEARCH}),
 }
 KEY = "k" * 64
@@ -98,32 +78,17 @@ KEY = "k" * 64
 def told(tmp_path_factory):
     """What an API server of its own answers, and what it stores."""
     folder = tmp_path_factory.mktemp("airflow")
-    for name in ("nb", "breaks"):
+    for name in ("nb", "breaks", "takes"):
         (folder / "notebooks" / name).mkdir(parents=True)
         (folder / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json())
+    (folder / "notebooks" / "takes" / "spec.yaml").write_text("inputs: {text: string}\n")
     (folder / "key").write_text(KEY)
     (folder / "workspaces.yaml").write_text(
         "workspaces:\n- {name: local, bucket: /data/a, members: []}\n"
         "- {name: research, namespace: b, bucket: /data/b, members: {users: [bob], groups: [op]},\n"
         "   maximum: {memory: 8Gi}}\n"
     )
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "AIRFLOW_HOME": str(folder / "home"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).parents[2] / "plugins"),
-        "AIRFLOW__API_AUTH__JWT_SECRET": "j" * 64,
-        "DAYBOOK_CATALOGUE": str(folder / "notebooks"),
-        "DAYBOOK_WORKSPACES": str(folder / "workspaces.yaml"),
-        "DAYBOOK_VOUCHER_KEY_FILE": str(folder / "key"),
-    }
-    scene = folder / "scene.py"
-    scene.write_text(SCENE)
-    command = [sys.executable, str(scene), json.dumps(CASES), str(folder / "notebooks")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-5000:]
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return played(folder, SCENE, CASES)
 
 
 @pytest.mark.parametrize("case", ["member by group", "the same by the request's way", "member with a forged voucher"])
@@ -157,6 +122,16 @@ def test_what_is_wrong_with_a_request_is_a_400_with_every_fault(told):
     assert told["several faults"]["status"] == 400
     assert "a:" in told["several faults"]["body"]["detail"]
     assert "b:" in told["several faults"]["body"]["detail"]
+
+
+@pytest.mark.parametrize("case", ["large", "large by the request's way"])
+def test_what_cannot_travel_to_a_pod_is_refused_before_it_is_stored(told, case):
+    assert told[case]["status"] == 400
+    assert "put large values into a file and pass its URL" in told[case]["body"]["detail"]
+
+
+def test_what_is_too_large_to_be_read_is_refused_to_whoever_may_trigger(told):
+    assert (told["too large to be read"]["status"], told["too large to be read, viewer"]["status"]) == (413, 403)
 
 
 def test_a_notebook_that_was_broken_since_its_dag_was_parsed_is_refused_with_what_is_wrong(told):

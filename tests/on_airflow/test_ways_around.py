@@ -288,10 +288,12 @@ MEMBERS = {
 def test_settings_within_the_maximum_reach_the_pod(run, monkeypatch):
     monkeypatch.setattr(NotebookOperator, "_through", lambda *_: None)
     chosen = {"memory": "2Gi", "cpu": "3", "timeout_seconds": 60}
-    pod = run(conf={"workspace": "small", "run_settings": chosen}).build_pod_request_obj()
+    operator = run(conf={"workspace": "small", "run_settings": {**chosen, "image": None}})
+    pod = operator.build_pod_request_obj()
     (container,) = pod.spec.containers
     assert container.resources.limits["memory"] == "2Gi"
     assert container.resources.requests["cpu"] == "3"
+    assert operator._record.read().settings == chosen  # so that the run can be made again
     assert pod.spec.active_deadline_seconds == 60 + PULL_MARGIN_SECONDS + SEAL_MARGIN_SECONDS + SAVING_SECONDS
 
 

@@ -16,6 +16,7 @@ from daybook.storage import (
     pin_of,
     pin_run,
     record_of,
+    removal,
     remove_run,
     run_ids,
     unpin_run,
@@ -41,6 +42,15 @@ def record(store):
             store.write(f"{keys.run_prefix(run)}/{name}", content)
     store.write("runs/readme.txt", b"not a run")
     return record_of(store, RUN_ID)
+
+
+def killed(*_):
+    raise Killed
+
+
+def pin_at(record):
+    """A pin, as somebody writes it whom no gravestone keeps from it."""
+    record.store.write(keys.PIN, b"{}")
 
 
 def objects(store, prefix=PREFIX):
@@ -75,6 +85,31 @@ def test_a_manifest_that_nobody_can_read_stays(store, record):
     store.write(f"{PREFIX}/{keys.MANIFEST}", b'{"schema_version": 2}')
     assert remove_run(store, RUN_ID, "old").outcome is Outcome.UNREADABLE
     assert f"{PREFIX}/outputs/a.csv" in objects(store)
+
+
+def test_what_is_too_large_to_be_a_manifest_stays_and_is_not_read(store, record, monkeypatch):
+    monkeypatch.setattr(removal, "MAX_MANIFEST_BYTES", 10)
+    assert remove_run(store, RUN_ID, "old").outcome is Outcome.UNREADABLE
+    assert keys.REMOVAL not in {each.key for each in record.store.objects()}
+
+
+def test_a_gravestone_may_be_larger_than_its_manifest(store, record, monkeypatch):
+    manifest = record.store.read(keys.MANIFEST)
+    monkeypatch.setattr(removal, "MAX_MANIFEST_BYTES", len(manifest))
+    monkeypatch.setattr(Store, "delete_all", killed)
+    with pytest.raises(Killed):
+        remove_run(store, RUN_ID, "old")
+    pin_at(record)
+    assert remove_run(store, RUN_ID, "old").outcome is Outcome.PINNED
+    assert record.store.read(keys.MANIFEST) == manifest
+
+
+@pytest.mark.parametrize("rest", [b"", b"1}", b"[[[", b'"\\ud800"}', b'"x"'])
+def test_what_a_notebook_wrote_like_a_gravestone_stops_no_sweep(store, record, rest):
+    record.store.write(keys.MANIFEST, b'{"removed_manifest":' + rest)
+    pin_at(record)
+    assert remove_run(store, RUN_ID, "old").outcome in (Outcome.UNREADABLE, Outcome.PINNED)
+    assert objects(store) >= {f"{PREFIX}/{name}" for name in FILES}
 
 
 def test_a_pinned_run_stays_until_its_pin_is_taken_away(store, record):

@@ -43,6 +43,57 @@ def test_no_key_leads_out_of_the_folder(tmp_path):
             store.read(key)
 
 
+@pytest.fixture
+def linked_out(tmp_path):
+    """A bucket in which somebody has made links to what is not theirs: `out/…` and `file`; and its folder."""
+    folder, others = tmp_path / "bucket", tmp_path / "others"
+    for each in (folder / "runs", others):
+        each.mkdir(parents=True)
+    (others / "secret").write_bytes(b"x")
+    (folder / "runs" / "out").symlink_to(others)
+    (folder / "runs" / "file").symlink_to(others / "secret")
+    (folder / "runs" / "mine").write_bytes(b"y")
+    return open_store(str(folder)).below("runs"), others
+
+
+@pytest.mark.parametrize("key", ["out/secret", "file"])
+def test_no_link_leads_a_reader_out_of_the_folder(linked_out, key):
+    store, _ = linked_out
+    for read in (store.read, store.stream, store.info, store.read_tagged, lambda key: store.read_part(key, 0, 1)):
+        with pytest.raises(ObjectMissing, match="a link leads out of the bucket's folder"):
+            read(key)
+    assert [each.key for each in store.objects()] == ["mine"]
+
+
+def test_no_link_leads_a_writer_out_of_the_folder(linked_out, tmp_path):
+    store, others = linked_out
+    (tmp_path / "new").write_bytes(b"z")
+    for write in (lambda: store.write("out/new", b"z"), lambda: store.replace("out/new", b"z", None)):
+        with pytest.raises(StoreRefused, match="a link leads out"):
+            write()
+    assert not store.adopt("out/new", tmp_path / "new")
+    store.delete("out/secret")
+    store.delete_all(["out/secret", "file"])
+    store.write("file", b"w")
+    assert (store.read("file"), [each.name for each in others.iterdir()]) == (b"w", ["secret"])
+    assert (others / "secret").read_bytes() == b"x"
+
+
+def test_a_link_within_the_folder_is_followed(linked_out, tmp_path):
+    store, _ = linked_out
+    (tmp_path / "bucket" / "runs" / "also").symlink_to(tmp_path / "bucket" / "runs" / "mine")
+    assert store.read("also") == b"y"
+    assert {each.key for each in store.objects()} == {"mine", "also"}
+
+
+def test_a_bucket_may_be_reached_by_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "bucket").symlink_to(tmp_path / "real")
+    store = open_store(str(tmp_path / "bucket"))
+    store.write("a/b", b"x")
+    assert (store.read("a/b"), [each.key for each in store.objects()]) == (b"x", ["a/b"])
+
+
 def test_the_last_writer_wins(store):
     store.write("k", b"first", "text/plain")
     store.write("k", b"second")

@@ -6,6 +6,7 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
+from daybook.contract.request import MAX_REQUEST_BYTES
 from daybook.web.rates import RunRates, TooManyRuns
 from daybook.web.settings import WebSettings
 from daybook.web.world import NotLoggedIn
@@ -85,6 +86,15 @@ async def test_checking_names_every_fault_and_runs_nothing(bob, airflow):
         "parameters": {"origin": "LGA", "minimum_delay": 15},
         "settings": {},
     }
+    assert not airflow.orders
+
+
+async def test_what_cannot_travel_to_a_pod_is_refused_before_it_is_stored(world, airflow):
+    async with program(with_airflow(world, airflow, a_notebook("takes", {"text": {"type": "string"}}))) as bob:
+        for what in ("validate", "runs"):
+            body = {"parameters": {"text": "x" * MAX_REQUEST_BYTES}}
+            answer = await bob.post(f"/api/v1/notebooks/takes/{what}", json=body)
+            assert (answer.status_code, answer.json()["faults"][0]["where"]) == (422, "parameters")
     assert not airflow.orders
 
 

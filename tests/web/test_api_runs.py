@@ -1,10 +1,12 @@
 """The API of runs: lists, records, outputs, and what may be done with a run."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from builders import ASKED_AT, RUN_ID, a_manifest, a_run_id, an_output
+from daybook.contract import keys
 from daybook.contract.errors import NotAllowed
 from daybook.contract.manifest import State
 from daybook.contract.request import AirflowCoordinates
@@ -60,6 +62,23 @@ async def test_a_run_is_told_with_its_record_and_not_again_while_it_is_the_same(
     assert (await bob.get(RUN, headers=marks)).status_code == 304
     save(a_manifest(attempt=2))
     assert (await bob.get(RUN, headers=marks)).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999"])
+async def test_numbers_of_a_record_that_json_does_not_know_are_told_as_null(bob, bucket, number):
+    text = a_manifest().to_json().replace("12.3", number).replace("12.0", number)
+    record_of(bucket, RUN_ID).store.write(keys.MANIFEST, text.encode())
+    record = json.loads((await bob.get(RUN)).text, parse_constant=pytest.fail)["record"]
+    assert (record["results"], record["timings"]["duration_seconds"]) == ({"mean_delay": None}, None)
+    told = (await bob.get(f"{RUN}/events")).text
+    assert '"mean_delay":null' in told
+    assert '"duration_seconds":null' in told
+
+
+async def test_a_run_is_made_again_with_the_settings_that_were_chosen_for_it(bob, airflow, save):
+    save(a_manifest(settings={"memory": "1Gi"}))
+    assert (await bob.post(f"{RUN}/rerun")).status_code == 202
+    assert airflow.orders[0].conf["run_settings"] == {"memory": "1Gi"}
 
 
 async def test_outputs_are_listed_and_given(bob, save):

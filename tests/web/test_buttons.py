@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 
 KEY = b"k" * 32
 PAGE = f"/runs/open/{RUN_ID}"
+OF_THEIR_OWN = AirflowCoordinates(dag_id="nightly", run_id="manual__1", task_id="delays")
 DEEDS = ["cancel", "again", "pin", "unpin"]
 HOME = {"Sec-Fetch-Site": "same-origin", "Origin": "http://daybook.test"}
 NEW = a_run_id("flights_delays", ASKED_AT, "again")
@@ -92,6 +93,7 @@ def running(**changes):
 
 async def test_cancel_has_airflow_end_the_run_and_leads_back_to_it(client, save, airflow):
     save(running())
+    assert "Cancel this run" in (await client.get(PAGE)).text
     answer = await press(client, "cancel")
     assert (answer.status_code, answer.headers["location"]) == (303, PAGE)
     assert airflow.ended == [("bob", "flights_delays", "manual__1")]
@@ -107,6 +109,7 @@ async def test_a_run_without_a_record_can_be_cancelled_too(world, airflow):
         page = await bob.get(PAGE)
         assert page.status_code == 200
         assert "Airflow has taken this run" in page.text
+        assert "<h1>Flights delays</h1>" in page.text
         assert f'data-events="/api/v1{PAGE}/events"' in page.text
         assert (await press(bob, "cancel")).status_code == 303
     assert airflow.ended == [("bob", "run_notebook", "manual__7")]
@@ -117,10 +120,12 @@ async def test_a_run_without_a_record_can_be_cancelled_too(world, airflow):
     [
         (a_manifest(), "it is over: succeeded"),
         (running(airflow=None), "it was not started by Airflow"),
+        (running(airflow=OF_THEIR_OWN), "it is a task of the DAG nightly, which may do other work too"),
     ],
 )
 async def test_a_run_that_cannot_be_cancelled_tells_why_on_its_page(client, save, airflow, manifest, why):
     save(manifest)
+    assert "Cancel this run" not in (await client.get(PAGE)).text
     answer = await press(client, "cancel")
     assert (answer.status_code, airflow.ended) == (409, [])
     assert f"The run cannot be cancelled: {why}" in answer.text
@@ -134,6 +139,28 @@ async def test_again_asks_for_the_same_values_in_the_same_workspace_and_leads_to
     ((user, order),) = airflow.orders
     assert (user, order.notebook, order.workspace) == ("bob", "flights_delays", "open")
     assert order.conf == {"origin": "SFO", "minimum_delay": 7, "day": None, "workspace": "open"}
+
+
+async def test_a_button_that_is_pressed_twice_asks_for_the_same_run_and_one_of_another_page_for_another(
+    client, save, airflow
+):
+    save(a_manifest())
+    pages = [(await client.get(PAGE)).text for _ in range(2)]
+    once = [re.search(r'name="form.once" value="(\w+)"', page)[1] for page in pages]
+    for each in (once[0], once[0], once[1]):
+        data = {"csrf": token(), "form.once": each}
+        assert (await client.post(f"{PAGE}/again", data=data, headers=HOME)).status_code == 303
+    first, second, other = (order.idempotency for _, order in airflow.orders)
+    assert first == second != other
+
+
+async def test_again_chooses_the_settings_that_were_chosen(client, save, airflow):
+    save(a_manifest(settings={"memory": "1Gi", "timeout_seconds": 60}))
+    page = (await client.get(PAGE)).text
+    assert "run_settings.memory=1Gi&amp;run_settings.timeout_seconds=60" in page
+    assert "<dt>Memory, chosen</dt><dd>1Gi</dd>" in page
+    await press(client, "again")
+    assert airflow.orders[0][1].conf["run_settings"] == {"memory": "1Gi", "timeout_seconds": 60}
 
 
 @pytest.mark.parametrize(

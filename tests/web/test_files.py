@@ -17,6 +17,7 @@ from daybook.web.app import create_app
 pytestmark = pytest.mark.anyio
 
 SIGNED = Store.signed
+PARQUET = "application/vnd.apache.parquet"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -307,27 +308,28 @@ def s3_bucket():
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "downloads", "is_signed"),
+    ("media_type", "of_bucket", "size", "downloads", "is_signed"),
     [
-        ("a.parquet", 2_000_000, "signed", True),
-        ("a.parquet", 1000, "signed", False),
-        ("a.parquet", 2_000_000, "streamed", False),
-        ("a.png", 2_000_000, "signed", False),
-        ("a.html", 2_000_000, "signed", False),
-        ("a.svg", 2_000_000, "signed", False),
+        (PARQUET, PARQUET, 2_000_000, "signed", True),
+        ("Text/CSV; charset=utf-8", "binary/octet-stream", 2_000_000, "signed", True),
+        (PARQUET, PARQUET, 1000, "signed", False),
+        (PARQUET, PARQUET, 2_000_000, "streamed", False),
+        ("image/png", "image/png", 2_000_000, "signed", False),
+        ("text/html", "text/html", 2_000_000, "signed", False),
+        ("TEXT/HTML", "text/plain", 2_000_000, "signed", False),
+        ("Image/SVG+XML", "text/plain", 2_000_000, "signed", False),
+        ("application/x-made-up", "text/plain", 2_000_000, "signed", False),
+        (PARQUET, "text/html", 2_000_000, "signed", False),
+        (PARQUET, "Text/HTML", 2_000_000, "signed", False),
+        (PARQUET, None, 2_000_000, "signed", False),
     ],
 )
 async def test_large_outputs_come_by_a_link_into_the_bucket_where_that_is_set(
-    world, bucket, save, s3_bucket, monkeypatch, name, size, downloads, is_signed
+    world, bucket, save, s3_bucket, monkeypatch, media_type, of_bucket, size, downloads, is_signed
 ):
-    types = {
-        "parquet": "application/vnd.apache.parquet",
-        "png": "image/png",
-        "html": "text/html",
-        "svg": "image/svg+xml",
-    }
-    output = an_output(name, size=size, media_type=types[name.rpartition(".")[2]])
-    page = save(a_manifest(outputs=(output,)), {output.key: b"x"})
+    output = an_output("a", size=size, media_type=media_type)
+    page = save(a_manifest(outputs=(output,)))
+    record_of(bucket, RUN_ID).store.write(output.key, b"x", of_bucket)
     here = s3_bucket.below(record_of(bucket, RUN_ID).store.url_of("").removeprefix("memory://").strip("/"))
     monkeypatch.setattr(Store, "signed", lambda _, key, seconds: SIGNED(here, key, seconds))
     app = create_app(dataclasses.replace(world, settings=dataclasses.replace(world.settings, downloads=downloads)))
@@ -335,11 +337,11 @@ async def test_large_outputs_come_by_a_link_into_the_bucket_where_that_is_set(
     async with httpx.AsyncClient(
         transport=transport, base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
     ) as bob:
-        answer = await bob.get(f"{page}/outputs/{name}")
+        answer = await bob.get(f"{page}/outputs/a")
     assert answer.status_code == (302 if is_signed else 200)
     if is_signed:
         link = httpx.URL(answer.headers["location"])
-        assert (link.params["X-Amz-Expires"], link.path.endswith(f"{RUN_ID}/outputs/{name}")) == ("60", True)
+        assert (link.params["X-Amz-Expires"], link.path.endswith(f"{RUN_ID}/outputs/a")) == ("60", True)
         assert answer.headers["cache-control"] == "no-store"
 
 

@@ -143,6 +143,16 @@ async def test_a_run_that_failed_tells_where_and_why(client, save):
         "Nothing recorded.",
     ):
         assert words in page.text
+    places = [page.text.index(each) for each in ("Traceback …", "Nothing recorded.", "Parameters")]
+    assert places == sorted(places), "what went wrong comes first"
+
+
+async def test_what_a_run_took_is_told(client, save):
+    took = ResourceUse(
+        cpu_seconds=75, peak_memory_bytes=1_500_000_000, memory_limit_bytes=2_000_000_000, bytes_out=1200
+    )
+    page = await page_of(client, save(a_manifest(resources=took)))
+    assert "Processor 1 min 15 s Memory 1.5 GB of 2.0 GB at most Written 1.2 kB" in page.text
 
 
 async def test_an_error_outside_of_any_cell_names_none(client, save):

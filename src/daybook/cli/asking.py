@@ -15,6 +15,7 @@ from daybook.cli.parameters import read_settings, read_texts, typed
 from daybook.cli.settings import Settings
 from daybook.contract import keys
 from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.request import require_travels_with
 from daybook.workspaces import Workspace, require_within
 
 
@@ -88,6 +89,7 @@ def check(
     summary = f"Notebook '{notebook.id}' cannot run like this"
     try:
         parameters = typed(notebook, texts, values)
+        require_travels_with(parameters)
     except InvalidRequest as error:
         summary = error.summary
         faults += error.faults

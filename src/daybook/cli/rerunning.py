@@ -67,7 +67,7 @@ def ask_again(settings: Settings, old: Manifest, workspace_name: str | None) -> 
             the record lacks a value; every fault is named.
     """
     values = given_values(old)
-    return check(settings, old.notebook.id, {}, values, workspace_name or old.workspace)
+    return check(settings, old.notebook.id, {}, values, workspace_name or old.workspace, old.settings)
 
 
 def sha256_now(notebook: Notebook) -> str | None:

@@ -18,6 +18,8 @@ from daybook.contract.text import storable
 MANIFEST_VERSION: Literal[1] = 1
 MAX_ATTEMPTS = 1_000_000
 """More than any run has. Whoever counts with an attempt's number need not fear what a notebook wrote in its place."""
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+"""A record of 100,000 outputs is half as large. What is larger, a notebook has put there, and nobody reads it."""
 TRACEBACK_TAIL_CHARACTERS = 8_000
 """How much of a traceback the manifest holds; the executed notebook has all of it."""
 
@@ -201,6 +203,9 @@ class Manifest(Frozen):
     user: str | None = None
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, JsonValue] = Field(
+        default_factory=dict, description="settings that were chosen for this run alone"
+    )
     timings: Timings = Timings()
     cells: CellCounts = CellCounts()
     error: CellError | None = None
@@ -242,6 +247,7 @@ class Manifest(Frozen):
             user=request.user,
             parameters=request.parameters,
             secrets=request.secrets,
+            settings=request.settings,
             timings=timings,
             image=request.image,
             image_digest=image_digest(request.image),

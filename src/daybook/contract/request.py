@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.variables import (
     NOTEBOOK_VARIABLE,
     OUTPUTS_VARIABLE,
@@ -42,6 +45,8 @@ __all__ = [
     "NotebookSource",
     "RunRequest",
     "request_schema",
+    "require_travels",
+    "require_travels_with",
 ]
 
 REQUEST_VERSION: Literal[1] = 1
@@ -62,7 +67,7 @@ DEFAULT_OUTPUT_BYTES = 50 * 2**20
 class Frozen(BaseModel):
     """Base of the contract's models: immutable, and strict about unknown fields so that versions cannot drift apart."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NotebookSource(Frozen):
@@ -108,6 +113,9 @@ class AirflowCoordinates(Frozen):
 class RunRequest(Frozen):
     """One request to execute a notebook with parameters in a workspace on behalf of a user."""
 
+    # A parameter may be NaN or infinite: it travels so between our own two ends, where JSON for everybody has null.
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
     version: Literal[1] = REQUEST_VERSION
     run_id: str
     attempt: int = Field(default=1, ge=1)
@@ -115,6 +123,10 @@ class RunRequest(Frozen):
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(
         default_factory=dict, description="secret inputs: name to key in the workspace's Secret, never a value"
+    )
+    settings: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="settings that were chosen for this run alone; what they lead to stands beside",
     )
     workspace: str = "local"
     user: str | None = None
@@ -140,6 +152,30 @@ class RunRequest(Frozen):
             pydantic.ValidationError: it is not a request of this version.
         """
         return cls.model_validate_json(text)
+
+
+def require_travels_with(parameters: Mapping[str, JsonValue]) -> None:
+    """Refuses parameters that no request to a pod has room for, before anybody stores them.
+
+    Raises:
+        InvalidRequest: they are too large.
+    """
+    require_travels(json.dumps(parameters, ensure_ascii=False, separators=(",", ":")))
+
+
+def require_travels(document: str) -> None:
+    """Refuses a request, or a part of one, that is too large to travel to a pod.
+
+    Raises:
+        InvalidRequest: it is.
+    """
+    size = len(document.encode(errors="replace"))
+    if size > MAX_REQUEST_BYTES:
+        message = (
+            f"the parameters make a request of {size} bytes, and {MAX_REQUEST_BYTES} can travel to a pod; "
+            "put large values into a file and pass its URL"
+        )
+        raise InvalidRequest("the request is too large", [Fault("parameters", message)])
 
 
 def request_schema() -> dict[str, Any]:

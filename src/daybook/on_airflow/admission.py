@@ -27,7 +27,7 @@ class Refusal:
     """Why a trigger is refused.
 
     Attributes:
-        status: 400 where the request is at fault, 500 where the installation is.
+        status: 4xx where the request is at fault, 500 where the installation is.
         detail: every fault, for the one who can act.
     """
 
@@ -50,7 +50,7 @@ Decision = Refusal | Passed | None
 """None leaves the request to core, as it is."""
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-"""Larger bodies go to core unread: no request of that size can travel to a pod, and the operator says so."""
+"""Of larger bodies only the beginning is read: for a Daybook DAG they are refused, others are left to core."""
 
 _TRIGGER = re.compile(r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns")
 
@@ -60,10 +60,11 @@ class Admission:
 
     Args:
         app: what it stands before.
-        decide: what becomes of a trigger; gets the dag id, the conf (without a voucher) and the scope.
+        decide: what becomes of a trigger; gets the dag id, the conf (without a voucher) and the scope. The conf is None
+            where the body is too large to be read.
     """
 
-    def __init__(self, app: App, decide: Callable[[str, dict[str, Any], Scope], Awaitable[Decision]]) -> None:
+    def __init__(self, app: App, decide: Callable[[str, dict[str, Any] | None, Scope], Awaitable[Decision]]) -> None:
         self._app = app
         self._decide = decide
 
@@ -75,13 +76,14 @@ class Admission:
             await self._app(scope, receive, send)
             return
         messages, body = await read_body(receive)
-        document = _trigger(body)
+        is_too_large = len(body) > MAX_BODY_BYTES
+        document = {} if is_too_large else _trigger(body)
         conf = None if document is None else document.get("conf") or {}
         if document is None or not isinstance(conf, dict):
             await self._app(scope, replay(messages, receive), send)
             return
         bare = {name: value for name, value in conf.items() if name != VOUCHER}
-        decision = await self._decide(found["dag"], bare, scope)
+        decision = await self._decide(found["dag"], None if is_too_large else bare, scope)
         if isinstance(decision, Refusal):
             await _refuse(send, decision)
             return
@@ -128,11 +130,9 @@ def replay(messages: list[MutableMapping[str, Any]], receive: Receive) -> Receiv
 
 def _trigger(body: bytes) -> dict[str, Any] | None:
     """The body of a trigger; None where core will refuse it anyway."""
-    if len(body) > MAX_BODY_BYTES:
-        return None
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 

@@ -19,6 +19,10 @@ from daybook.workspaces import Workspace
 
 ParametersFrom = Literal["arguments", "form", "request"]
 
+ATTEMPTS_LOOKED_AT = 32
+"""Earlier attempts that are read for how much memory they had; twice as much as often is more than any node has. A
+notebook can write any number of attempts into its record, and a task must not read a million of them."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -27,12 +31,12 @@ class Asked:
     Attributes:
         given: values by input name.
         workspace: the workspace's name; None where none was named.
-        settings: those that were chosen for this run; see `Notebook.with_settings`.
+        settings: those that were chosen for this run; not yet checked, see `Notebook.with_settings`.
     """
 
     given: dict[str, Any]
     workspace: str | None
-    settings: object = None
+    settings: Any = None
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,13 @@ def enough_memory(
 ) -> tuple[Resources, bool]:
     """The next attempt's resources, and whether it has more memory than the last one had.
 
-    Where the entry says so, each earlier attempt that ran out of memory doubles it.
+    Where the entry says so, each earlier attempt that ran out of memory doubles it; of very many, the newest count.
     """
     resources, more = choose_resources(entry, workspace), False
     if earlier is None or not entry.run.retry_with_more_memory:
         return resources, more
-    kept = (record.earlier(number) for number in range(1, earlier.attempt))
+    first = max(1, earlier.attempt - ATTEMPTS_LOOKED_AT)
+    kept = (record.earlier(number) for number in range(first, earlier.attempt))
     for attempt in (*kept, earlier):
         had = resources
         if attempt is not None and attempt.reason is Reason.OUT_OF_MEMORY:

@@ -191,10 +191,11 @@ class NotebookOperator(Counted, PodTask):
 
     def _prepare(self, context: Any) -> None:
         """Decides about the run, and queues its attempt; or takes up what an earlier try left."""
-        settings, entry, given, workspace = self._asked(context)
+        settings, entry, asked, workspace = self._asked(context)
         task = TaskInstance.from_context(context)
         self._attach(RunReference(workspace.name, task.run_id(entry.id), 0), settings)
-        request = plan_run(entry, given, workspace, task, self._record.store.url, settings.voucher_key())
+        place, key = self._record.store.url, settings.voucher_key()
+        request = plan_run(entry, asked.given, workspace, task, place, key, asked.settings)
         earlier = self._record.read()
         cleared = earlier is not None and is_cleared(earlier, context["ti"], self.retries)
         if workspace.runs_in == "worker" and not self._goes_on_in_pod(earlier, cleared):
@@ -259,7 +260,7 @@ class NotebookOperator(Counted, PodTask):
         self._record.write(queued(request, source_key(entry)))
         return request
 
-    def _asked(self, context: Any) -> tuple[Settings, Notebook, dict[str, Any], Workspace]:
+    def _asked(self, context: Any) -> tuple[Settings, Notebook, Asked, Workspace]:
         """Which notebook is asked for, with which settings and values, and where."""
         settings = Settings.from_environment(os.environ)
         entry = self._entry or settings.load_catalogue().get(self._text(self.notebook, context))
@@ -273,7 +274,7 @@ class NotebookOperator(Counted, PodTask):
                 lambda text: self.render_template(text, context, environment),
             )
         workspace = settings.load_workspaces().get(asked.workspace or entry.default_workspace)
-        return settings, entry.with_settings(asked.settings), asked.given, workspace
+        return settings, entry.with_settings(asked.settings), asked, workspace
 
     def _attach(self, reference: RunReference, settings: Settings | None = None) -> None:
         """Points this task at an attempt's record and pod."""

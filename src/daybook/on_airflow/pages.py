@@ -15,7 +15,8 @@ from starlette.requests import Request
 from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.contract.keys import RUN_NOTEBOOK_DAG
-from daybook.on_airflow.admission import Decision, Passed, Refusal
+from daybook.contract.request import require_travels_with
+from daybook.on_airflow.admission import MAX_BODY_BYTES, Decision, Passed, Refusal
 from daybook.on_airflow.identity import identity_of
 from daybook.on_airflow.params import unknown_keys
 from daybook.on_airflow.plugin import URL_PREFIX
@@ -70,7 +71,9 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
     return create_app(world)
 
 
-async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, environment: Mapping[str, str]) -> Decision:
+async def decide_on_trigger(
+    dag_id: str, conf: dict[str, Any] | None, scope: Any, environment: Mapping[str, str]
+) -> Decision:
     """Whether a conf may pass for a Daybook DAG, for a user who may trigger it; None leaves the answer to core."""
     try:
         settings = Settings.from_environment(environment)
@@ -83,6 +86,8 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
         identity = await _authorised(Request(scope), dag_id)
         if identity is None:
             return None
+        if conf is None:
+            return Refusal(413, f"the request is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB")
         return await asyncio.to_thread(_decided, catalogue, settings, dag_id, conf, identity)
     except NotAllowed as error:
         return Refusal(403, str(error))
@@ -104,7 +109,7 @@ def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[s
     workspace = workspaces.get(workspace_name or notebook.default_workspace)
     require_access(identity, workspace, notebook)
     require_within(workspace, notebook.with_settings(settings_chosen).run)
-    notebook.resolve(given)
+    require_travels_with(notebook.resolve(given))
     key = settings.voucher_key()
     if key is None or identity.user is None:
         return Passed()

@@ -77,16 +77,18 @@ def plan_run(
     task: TaskInstance,
     output: str,
     voucher_key: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> RunRequest:
     """The first attempt's request.
 
     Args:
-        notebook: the catalogue's entry.
+        notebook: the catalogue's entry, with the settings that were chosen.
         given: the values asked for, not yet typed.
         workspace: where.
         task: on whose behalf, and when.
         output: URL of the run's prefix.
         voucher_key: by which vouchers are known to be ours; without one, groups and claims do not count.
+        settings: those that were chosen, for whoever makes the run again.
 
     Raises:
         InvalidRequest: values are unknown, missing or of the wrong type; every fault is named.
@@ -109,6 +111,7 @@ def plan_run(
         ),
         parameters={name: value for name, value in values.items() if name not in secret},
         secrets={name: str(value) for name, value in values.items() if name in secret and value is not None},
+        settings={name: value for name, value in (settings or {}).items() if value is not None},
         workspace=workspace.name,
         user=user,
         output=output,

@@ -66,7 +66,7 @@ def fastapi_root_middlewares() -> list[dict[str, Any]]:
     ]
 
 
-async def _decide(dag_id: str, conf: dict[str, Any], scope: Scope) -> Decision:
+async def _decide(dag_id: str, conf: dict[str, Any] | None, scope: Scope) -> Decision:
     from daybook.on_airflow.pages import decide_on_trigger
 
     return await decide_on_trigger(dag_id, conf, scope, os.environ)

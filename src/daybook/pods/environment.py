@@ -6,14 +6,13 @@ from typing import Any
 
 from kubernetes.client import models as k8s
 
-from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.request import (
-    MAX_REQUEST_BYTES,
     REQUEST_VARIABLE,
     SECRET_VARIABLE_PREFIX,
     SPARK_REMOTE_VARIABLE,
     SPARK_TOKEN_VARIABLE,
     RunRequest,
+    require_travels,
 )
 from daybook.contract.variables import NETWORK_POLICIES_VARIABLE
 from daybook.pods.models import new
@@ -39,13 +38,7 @@ def variables(request: RunRequest, workspace: Workspace) -> list[Any]:
 
 def _request(request: RunRequest) -> list[k8s.V1EnvVar]:
     document = request.to_json()
-    size = len(document.encode())
-    if size > MAX_REQUEST_BYTES:
-        message = (
-            f"the parameters make a request of {size} bytes, and {MAX_REQUEST_BYTES} can travel to a pod; "
-            "put large values into a file and pass its URL"
-        )
-        raise InvalidRequest("the request is too large", [Fault("parameters", message)])
+    require_travels(document)
     return [_variable(REQUEST_VARIABLE, document)]
 
 

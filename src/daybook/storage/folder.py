@@ -1,12 +1,13 @@
-"""What a folder lacks as a bucket: replacing an object only if nobody else has."""
+"""What a folder lacks as a bucket: a replacement that overwrites nobody's, and walls that no link leads through."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 
@@ -24,6 +25,28 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def leads_out(root: Path, key: str) -> bool:
+    """Whether a link on the way to a key, or at its end, leads out of a folder: a notebook can make one there."""
+    place = str(root)
+    for part in key.split("/"):
+        place = f"{place}/{part}"
+        if os.path.islink(place):  # noqa: PTH114 - a `Path` for each part of each key takes ten times as long
+            return not Path(root, key).resolve().is_relative_to(root.resolve())
+    return False
+
+
+def within(root: Path) -> Callable[[str], bool]:
+    """Whether a key of a listing lies in a folder, as a question that looks at each folder below it only once."""
+    is_out = cache(lambda folder: leads_out(root, folder))
+
+    def is_within(key: str) -> bool:
+        if is_out(key.rpartition("/")[0]):
+            return False
+        return not (os.path.islink(f"{root}/{key}") and leads_out(root, key))  # noqa: PTH114 - as above
+
+    return is_within
 
 
 def linked(file: Path, place: Path) -> bool:

@@ -11,14 +11,12 @@ from pydantic import ValidationError
 
 from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
-from daybook.contract.manifest import CellCounts, Manifest, Reason
+from daybook.contract.manifest import MAX_MANIFEST_BYTES, CellCounts, Manifest, Reason
 from daybook.storage import journal, removal
 from daybook.storage.mapping import ObjectChanged, ObjectMissing, ObjectTooLarge
 from daybook.storage.sealing import Verdict, closed, closing, counted, is_closing, overtaken
 from daybook.storage.store import Store
 
-MAX_MANIFEST_BYTES = 64 * 1024 * 1024
-"""A record of 100,000 outputs is half as large. What is larger, a notebook has put there, and nobody reads it."""
 _WRITE_TRIES = 20
 """Two attempts of one run write about once a second each, and a take-over writes three times at once; twenty
 collisions in a row are no coincidence any more."""

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from daybook.contract import keys
-from daybook.contract.manifest import Manifest
-from daybook.storage.mapping import ObjectChanged, ObjectMissing
+from daybook.contract.manifest import MAX_MANIFEST_BYTES, Manifest
+from daybook.storage.mapping import ObjectChanged, ObjectMissing, ObjectTooLarge
 from daybook.storage.store import Store
 
 GRAVESTONE = "removed_manifest"
 """The one key of a gravestone; no manifest of any version begins with it."""
 _BEGINNING = f'{{"{GRAVESTONE}":'.encode()
+_MAX_GRAVESTONE_BYTES = 3 * MAX_MANIFEST_BYTES + 100
+"""JSON within JSON: a quotation mark is two bytes then, and of what is not ASCII no more than three times as many."""
 
 
 class Outcome(StrEnum):
@@ -60,6 +62,13 @@ def remove_run(bucket: Store, run: str, why: str, dry_run: bool = False) -> Remo
         StoreFailed: the bucket does not answer; what was begun is gone on with at the next call.
     """
     store = bucket.below(keys.run_prefix(run))
+    try:
+        return _removed(store, why, dry_run)
+    except ObjectTooLarge:
+        return Removed(Outcome.UNREADABLE)
+
+
+def _removed(store: Store, why: str, dry_run: bool) -> Removed:
     if _is_pinned(store):
         return _kept(store, dry_run)
     text, tag = _read(store)
@@ -87,7 +96,10 @@ def _kept(store: Store, dry_run: bool) -> Removed:
     text, tag = _read(store)
     if not dry_run:
         if text is not None and is_gravestone(text):
-            store.replace(keys.MANIFEST, json.loads(text)[GRAVESTONE].encode(), tag, "application/json")
+            manifest = _buried(text)
+            if manifest is None:
+                return Removed(Outcome.UNREADABLE)
+            store.replace(keys.MANIFEST, manifest, tag, "application/json")
         store.delete(keys.REMOVAL)
     return Removed(Outcome.PINNED)
 
@@ -117,6 +129,15 @@ def _gravestone(manifest: bytes) -> bytes:
     return _BEGINNING + json.dumps(manifest.decode("utf-8", "replace")).encode() + b"}"
 
 
+def _buried(gravestone: bytes) -> bytes | None:
+    """The manifest that a gravestone holds; None where a notebook wrote something else in its place."""
+    try:
+        found = json.loads(gravestone)[GRAVESTONE]
+    except (ValueError, RecursionError):
+        return None
+    return found.encode(errors="replace") if isinstance(found, str) else None
+
+
 def _is_pinned(store: Store) -> bool:
     try:
         store.info(keys.PIN)
@@ -126,7 +147,16 @@ def _is_pinned(store: Store) -> bool:
 
 
 def _read(store: Store) -> tuple[bytes | None, str | None]:
+    """What lies in the manifest's place, with its tag.
+
+    Raises:
+        ObjectTooLarge: it is no manifest that we wrote, and no gravestone of one.
+    """
     try:
-        return store.read_tagged(keys.MANIFEST)
+        return store.read_tagged(keys.MANIFEST, MAX_MANIFEST_BYTES)
     except ObjectMissing:
         return None, None
+    except ObjectTooLarge:
+        if not is_gravestone(store.read_part(keys.MANIFEST, 0, len(_BEGINNING))):
+            raise
+        return store.read_tagged(keys.MANIFEST, _MAX_GRAVESTONE_BYTES)

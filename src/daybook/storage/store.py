@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from obstore.store import LocalStore, MemoryStore
 from daybook.contract.errors import StoreFailed
 from daybook.storage import network
 from daybook.storage.digests import sha256_of
-from daybook.storage.folder import linked, locked
+from daybook.storage.folder import leads_out, linked, locked, within
 from daybook.storage.mapping import ObjectChanged, ObjectMissing, ObjectTooLarge, StoreRefused, mapped
 
 CHUNK_BYTES = 1024 * 1024
@@ -35,6 +35,8 @@ PARTS_AT_ONCE = 3
 """How many of them one object has where its writer says nothing else: four may be written at once then."""
 MAX_PARTS = 10_000
 """An S3 object has no more; a file that needs more has larger ones."""
+
+_NOT_FOLLOWING = ("write", "delete")
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Store:
         The caller must change the file no more; removing it is fine.
         """
         place = self.local_path(key)
-        if place is None or not linked(file, place):
+        if place is None or self._leads_out("write", key) or not linked(file, place):
             return False
         try:
             self.info(key)
@@ -151,9 +153,8 @@ class Store:
 
     def local_path(self, key: str) -> Path | None:
         """Where an object lies on this machine, for a bucket that is a folder; None for any other."""
-        if not isinstance(self._backend, LocalStore):
-            return None
-        return Path(str(self._backend.prefix), self._prefix + key)
+        root = self._folder
+        return None if root is None else Path(root, self._prefix + key)
 
     def read_tagged(self, key: str, limit: int | None = None) -> tuple[bytes, str | None]:
         """The bytes of an object as by `read`, and a tag that changes whenever it is written; for `replace`.
@@ -246,9 +247,11 @@ class Store:
 
     def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Every object below a prefix, in no promised order."""
+        root = self._folder
+        is_ours = within(root) if root is not None else None
         with self._mapped("list", prefix):
             for page in self._backend.list(self._prefix + prefix or None):
-                yield from map(self._info, page)
+                yield from (self._info(each) for each in page if is_ours is None or is_ours(each["path"]))
 
     def children(self, prefix: str = "") -> list[str]:
         """Names of the folders directly below a prefix, sorted."""
@@ -263,6 +266,16 @@ class Store:
         """
         shown = quote(key) if self.url.startswith("file:") else key
         return f"{self.url}/{shown}" if key else self.url
+
+    def media_type(self, key: str) -> str | None:
+        """What the bucket says an object is, as it would tell a browser; None where it says nothing.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        with self._mapped("look at", key):
+            said = self._backend.get(self._prefix + key, options={"head": True}).attributes
+        return str(said["Content-Type"]) if "Content-Type" in said else None
 
     def signed(self, key: str, seconds: int) -> str | None:
         """A URL by which anybody can read an object for so long; None where the bucket has no such thing.
@@ -321,8 +334,25 @@ class Store:
         except ObjectMissing:
             return None
 
-    def _mapped(self, verb: str, key: str) -> AbstractContextManager[None]:
-        return mapped(verb, self.url_of(key))
+    @property
+    def _folder(self) -> Path | None:
+        """The whole bucket's, where it is one."""
+        return Path(str(self._backend.prefix)) if isinstance(self._backend, LocalStore) else None
+
+    def _leads_out(self, verb: str, key: str) -> bool:
+        """Whether a link would have something else than this bucket read or changed.
+
+        What writes or deletes replaces or removes a link at the very end, and does not follow it.
+        """
+        root, path = self._folder, self._prefix + key
+        return root is not None and leads_out(root, path.rpartition("/")[0] if verb in _NOT_FOLLOWING else path)
+
+    @contextmanager
+    def _mapped(self, verb: str, key: str) -> Iterator[None]:
+        with mapped(verb, self.url_of(key)):
+            if self._leads_out(verb, key):
+                raise ValueError("a link leads out of the bucket's folder")
+            yield
 
 
 def parts_for(uploads: int) -> int:

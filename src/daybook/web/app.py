@@ -11,6 +11,7 @@ from daybook.web.counting import RunCounts
 from daybook.web.faults import handle_errors
 from daybook.web.history import History
 from daybook.web.live.watching import Watchers
+from daybook.web.marking import Marking
 from daybook.web.measuring import Measuring, RequestMetrics
 from daybook.web.pages import catalogue, compare, form, history, in_airflow, run, run_files, static
 from daybook.web.pages import run_deeds as buttons
@@ -51,6 +52,7 @@ def create_app(world: World) -> FastAPI:
     handle_errors(app, world)
     # The last one added stands before the others.
     app.add_middleware(BodyLimit)
+    app.add_middleware(Marking)
     app.add_middleware(Compressing)
     app.add_middleware(Measuring, metrics=site.requests)
     for router in ROUTERS:

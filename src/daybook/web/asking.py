@@ -14,6 +14,7 @@ from starlette.requests import Request
 from daybook.catalogue import WORKSPACE, Notebook, conf_of
 from daybook.catalogue.inputs import Source
 from daybook.contract.errors import Fault, Faulty, InvalidRequest, NotAllowed
+from daybook.contract.request import require_travels_with
 from daybook.web.site import Site
 from daybook.web.tokens.bearer import is_bearer
 from daybook.web.world import Asked, Order
@@ -78,6 +79,7 @@ def check(site: Site, user: Identity, wish: Wish) -> Checked:
     workspace = None
     try:
         parameters = notebook.resolve(wish.values, wish.source)
+        require_travels_with(parameters)
     except InvalidRequest as error:
         faults += error.faults
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -10,10 +12,14 @@ from fastapi import HTTPException
 from starlette.requests import Request
 
 MAX_BYTES = 256 * 1024
-"""The largest body of a form: parameters of that size can still travel in a run's request."""
+"""The largest body of a form: some of what can travel in a run's request is three times as long there, escaped."""
 
 MAX_FIELDS = 2_000
 """The most fields of a form or link: a long list of URLs has one for each."""
+
+ONCE = "form.once"
+"""The hidden field by which a form that is sent twice, by a double click or by loading anew, makes one run. Each page
+that is made holds another text in it."""
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -28,6 +34,18 @@ class Posted:
         """The text of a field; empty where it is missing, or there several times."""
         texts = self.fields.get(name, ())
         return texts[0] if len(texts) == 1 else ""
+
+    def same_as(self, user: str | None, *about: str) -> str | None:
+        """What makes two posts one: the same page, user and values; None where the form says nothing of its page.
+
+        Args:
+            user: who sent it.
+            about: what else it is about, where the fields do not say so.
+        """
+        if not any(self.fields.get(ONCE, ())):
+            return None
+        told = json.dumps([user, *about, sorted((name, list(texts)) for name, texts in self.fields.items())])
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def without(self, *names: str) -> Posted:
         """The other fields."""

@@ -23,6 +23,29 @@ from daybook.workspaces import Identity, Workspace, may_see
 
 INLINE_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
+INERT = frozenset(
+    {
+        "application/geo+json",
+        "application/gzip",
+        "application/json",
+        "application/jsonl",
+        "application/octet-stream",
+        "application/vnd.apache.parquet",
+        "application/x-hdf5",
+        "application/x-ipynb+json",
+        "application/x-netcdf",
+        "application/x-tar",
+        "application/zip",
+        "binary/octet-stream",
+        "image/tiff",
+        "text/csv",
+        "text/plain",
+        "text/tab-separated-values",
+    }
+)
+"""What no browser runs anything of. A list of what it does run would never be whole; and where a type is missing, or
+is none that there is, a browser guesses one."""
+
 MAX_WHOLE_BYTES = 32 * 1024 * 1024
 """A notebook that is put together from a copy and its journal is held in memory, several times over."""
 
@@ -57,10 +80,9 @@ class Run:
             signed: whether the browser may be sent to the bucket for it, where that signs URLs.
         """
         shown = media_type in INLINE_IMAGES
-        if signed and key is not None and not shown and not _is_active(media_type):
-            url = self.record.store.signed(key, SIGNED_SECONDS)
-            if url is not None:
-                return RedirectResponse(url, 302, headers={**headers.FILE, "Cache-Control": "no-store"})
+        link = self._link(key) if signed and key is not None and not shown and is_inert(media_type) else None
+        if link is not None:
+            return RedirectResponse(link, 302, headers={**headers.FILE, "Cache-Control": "no-store"})
         disposition = f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
         return StreamingResponse(
             self._stream(key, name),
@@ -86,10 +108,23 @@ class Run:
         marks = {**headers.FILE, "Content-Disposition": disposition}
         return Response(json.dumps(found), media_type="application/octet-stream", headers=marks)
 
+    def _link(self, key: str) -> str | None:
+        """A link into the bucket; None where it signs none, or would call the file what a browser may run.
+
+        The bucket's word is asked for, since the browser gets that one: notebooks can write there, as what they like.
+        """
+        url = self.record.store.signed(key, SIGNED_SECONDS)
+        return url if url is not None and is_inert(self.record.store.media_type(key) or "") else None
+
     def _stream(self, key: str | None, what: str) -> Iterator[bytes]:
         if key is None:
             raise HTTPException(404, f"the run has no {what} yet")
         return self.record.store.stream(key)
+
+
+def is_ended_with_its_dag_run(manifest: Manifest) -> bool:
+    """Whether a DAG of ours runs it, alone. In a DAG of somebody's own other work may stand beside it."""
+    return manifest.airflow is not None and manifest.airflow.dag_id in (manifest.notebook.id, keys.RUN_NOTEBOOK_DAG)
 
 
 @dataclass(frozen=True)
@@ -161,9 +196,10 @@ def waiting_run(site: Site, workspace: Workspace, run_id: str) -> Asked | None:
     return listed or site.world.waiting_run(workspace, run_id)
 
 
-def _is_active(media_type: str) -> bool:
-    """Whether a browser that gets such a file from elsewhere, without our headers, may run what is in it."""
-    return media_type.startswith("text/html") or any(word in media_type for word in ("xml", "javascript", "pdf"))
+def is_inert(media_type: str) -> bool:
+    """Whether a browser that gets such a file from elsewhere, without our headers, runs nothing of it for sure."""
+    kind = media_type.partition(";")[0].strip().lower()
+    return kind in INERT or kind.startswith(("audio/", "video/"))
 
 
 def recorded(site: Site, workspace: Workspace, run_id: str) -> Run | None:

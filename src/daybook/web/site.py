@@ -56,6 +56,11 @@ class Site:
         text = self.templates.get_template(template).render({**shared, **context})
         return HTMLResponse(text, status, headers=headers.PAGE)
 
+    def title_of(self, notebook_id: str) -> str:
+        """A notebook's title as it is now; its id where the catalogue does not have it."""
+        found = self.world.catalogue().notebooks.get(notebook_id)
+        return found.title if found else notebook_id
+
     def workspaces_of(self, user: Identity) -> list[Workspace]:
         """The workspaces that somebody may look at, in the order of the file."""
         return [each for each in self.world.workspaces() if may_see(user, each)]

@@ -47,7 +47,6 @@ class Asked:
         dag_id: its DAG in Airflow.
         dag_run_id: its DAG run there.
         state: Airflow's word for the DAG run: queued, running, success or failed.
-        conf: what it was asked with.
         is_new: False where an order with the same idempotency key had made it already.
     """
 
@@ -59,7 +58,6 @@ class Asked:
     dag_id: str
     dag_run_id: str
     state: str
-    conf: Mapping[str, Any] = field(default_factory=dict)
     is_new: bool = True
 
 

@@ -1,10 +1,6 @@
 """Starting, cancelling and waiting for runs through Airflow's own API server, for its users and a provider's."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,43 +9,23 @@ from daybook.contract import keys
 from daybook.on_airflow.vouchers import Errand, redeem
 from daybook.workspaces import Identity
 from oidc_provider.really_started import AUDIENCE, OidcProvider, an_rsa_key
+from on_airflow.api_server import played
 
 SCENE = """
-import dataclasses, json, sys
+import dataclasses
 from datetime import datetime
 
-from airflow.utils.db import initdb
-from airflow.utils.session import create_session
-from sqlalchemy import select
-
-initdb()
-
-from airflow.api_fastapi.app import create_app, get_auth_manager
-from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.models.dag import DagModel
-from airflow.models.dagbundle import DagBundleModel
-from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
-from airflow.models.serialized_dag import SerializedDagModel
-from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from starlette.testclient import TestClient
 
 from daybook.contract.errors import InvalidRequest, NotAllowed
 from daybook.on_airflow import pages
-from daybook.on_airflow.dags import catalogue_dags
 from daybook.on_airflow.ports import waiting
 from daybook.web.world import Asked, Conflict, Order
 
 with create_session() as session:
-    session.add(DagBundleModel(name="b"))
-    session.commit()
-    lazy = [LazyDeserializedDAG.from_dag(dag) for dag in catalogue_dags().values()]
-    SerializedDAG.bulk_write_to_db("b", None, lazy, session=session)
-    for dag in lazy:
-        SerializedDagModel.write_dag(dag, bundle_name="b", session=session)
     session.get(DagModel, "paused").is_paused = True
 
 create_pages = pages.create_pages
@@ -111,24 +87,20 @@ def with_ways_in(environment):
     return app
 
 
-def token(who):
-    return get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=who["name"], role=who["role"]))
-
-
 pages.create_pages = with_ways_in
 app = create_app()
 told = []
 with TestClient(app) as client:
-    for step in json.loads(sys.argv[1]):
+    for step in given:
         if "of" in step:
             step["json"] = {**told[step["of"]]["body"], **step["json"]}
         headers = {}
         if "name" in step:
-            headers["Authorization"] = "Bearer " + token(step)
+            headers["Authorization"] = "Bearer " + token(step["name"], step["role"])
         elif "token" in step:
             headers["Authorization"] = "Bearer " + step["token"]
         if "cookie_of" in step:
-            headers["Cookie"] = "_token=" + token(step["cookie_of"])
+            headers["Cookie"] = "_token=" + token(**step["cookie_of"])
         if "cookie" in step:
             headers["Cookie"] = "_token=" + step["cookie"]
         answer = client.request(step["method"], step["path"], json=step.get("json"), headers=headers)
@@ -159,6 +131,11 @@ def trigger(who, **given):
     return {"method": "POST", "path": "/notebooks/trigger", "json": order(**given), **who}
 
 
+def by_run_notebook(who, **conf):
+    body = {"logical_date": None, "conf": conf}
+    return {"method": "POST", "path": "/api/v2/dags/run_notebook/dagRuns", "json": body, **who}
+
+
 def cancel(who, of, **changes):
     return {"method": "POST", "path": "/notebooks/cancel", "json": changes, "of": of, **who}
 
@@ -178,6 +155,7 @@ def steps(provider):
         ("ada with bob's cookie", trigger({**ada, "cookie_of": bob})),
         ("ada by her role", trigger(ada, idempotency="one")),
         ("ada again", trigger(ada, idempotency="one")),
+        ("ada by run_notebook", by_run_notebook(ada, notebook="nb", parameters={}, workspace="research")),
         ("ada with another order", trigger(ada, idempotency="one", number=2)),
         ("eve", trigger({"name": "eve", "role": "user"})),
         ("vic, who may only look", trigger({"name": "vic", "role": "viewer"})),
@@ -237,29 +215,16 @@ def happened(tmp_path_factory):
     )
     provider = OidcProvider(folder)
     provider.start(an_rsa_key("key"))
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "AIRFLOW_HOME": str(folder / "home"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).parents[3] / "plugins"),
-        "AIRFLOW__API_AUTH__JWT_SECRET": "j" * 64,
-        "DAYBOOK_CATALOGUE": str(folder / "notebooks"),
-        "DAYBOOK_WORKSPACES": str(folder / "workspaces.yaml"),
-        "DAYBOOK_VOUCHER_KEY_FILE": str(folder / "key"),
+    asked = steps(provider)
+    oidc = {
         "DAYBOOK_OIDC_ISSUER": provider.issuer,
         "DAYBOOK_OIDC_AUDIENCE": AUDIENCE,
         "DAYBOOK_OIDC_PREFIX": "hub:",
     }
-    (folder / "scene.py").write_text(SCENE)
-    asked = steps(provider)
-    command = [sys.executable, str(folder / "scene.py"), json.dumps([step for _, step in asked])]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        found = played(folder, SCENE, [step for _, step in asked], **oidc)
     finally:
         provider.stop()
-    assert done.returncode == 0, done.stderr[-5000:]
-    found = json.loads(done.stdout.strip().splitlines()[-1])
     return {**found, "told": dict(zip([name for name, _ in asked], found["told"], strict=True))}
 
 
@@ -293,7 +258,7 @@ def test_members_by_group_or_claim_get_a_voucher_that_their_task_will_take(told,
     found = told[case]
     assert found["status"] == 200, found
     assert found["run"]["user"] == user
-    assert "daybook_voucher" not in found["body"]["conf"]
+    assert "daybook_voucher" not in found["text"]
     vouched = redeem(found["run"]["conf"]["daybook_voucher"], Errand(found["run"]["user"], "nb", "research"), KEY)
     assert vouched == Identity(user, frozenset(states["groups"]), states["claims"])
 

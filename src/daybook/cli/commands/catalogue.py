@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daybook.cli.options import JsonOption, ParameterOption, ParametersOption, ProjectOption, WorkspaceOption
+from daybook.cli.options import (
+    JsonOption,
+    ParameterOption,
+    ParametersOption,
+    ProjectOption,
+    SettingOption,
+    WorkspaceOption,
+)
 
 if TYPE_CHECKING:
     from daybook.catalogue import Catalogue, Input, Notebook
@@ -44,6 +51,7 @@ def validate(
     parameter: ParameterOption = None,
     parameters: ParametersOption = None,
     workspace: WorkspaceOption = None,
+    setting: SettingOption = None,
     project: ProjectOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -51,7 +59,7 @@ def validate(
 
     Exit code 2 when it would be refused; every fault is named.
 
-    Example: `daybook validate flights_delays -p origin=JFK -p months=13`
+    Example: `daybook validate flights_delays -p origin=JFK -p months=13 --set memory=4Gi`
     """
     from daybook.cli.asking import ask
     from daybook.cli.settings import Settings
@@ -59,18 +67,21 @@ def validate(
     from daybook.contract.images import image_digest
 
     terminal = Terminal(json)
-    request = ask(Settings.find(project), notebook, parameter or (), parameters, workspace)
+    request = ask(Settings.find(project), notebook, parameter or (), parameters, workspace, setting or ())
     terminal.document(
         {
             "valid": True,
             "notebook": request.notebook.id,
             "workspace": request.workspace.name,
             "parameters": request.parameters,
+            "settings": request.settings,
         }
     )
     terminal.line(f"{request.notebook.id} can run in {request.workspace.name} with", style="green")
     for name, value in request.parameters.items():
         terminal.line(f"  {name} = {_shown(value)}")
+    for name, value in request.settings.items():
+        terminal.line(f"  --set {name}={value}")
     image = request.notebook.run.image
     if image and image_digest(image) is None:
         terminal.line(f"Its image {image} may change under its name; pin it: name@sha256:…", style="yellow")

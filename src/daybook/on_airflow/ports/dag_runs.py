@@ -20,6 +20,9 @@ from daybook.on_airflow.admission import VOUCHER
 from daybook.web.world import Asked, Conflict
 from daybook.workspaces import Workspaces
 
+_NOTEBOOK = "notebook"
+"""Where a conf of `run_notebook` names the notebook."""
+
 COLUMNS = (
     DagRun.dag_id,
     DagRun.run_id,
@@ -29,6 +32,9 @@ COLUMNS = (
     DagRun.conf,
 )
 """What a `DagRunRow` is read from, in its order."""
+
+NAMING_COLUMNS = (*COLUMNS[:-1], DagRun.conf[_NOTEBOOK], DagRun.conf[WORKSPACE])
+"""The same with no more of the conf than says which run it is: of many DAG runs, each may hold a large one."""
 
 FINISHED = frozenset({"success", "failed"})
 
@@ -43,7 +49,7 @@ class DagRunRow:
         run_after: when it was asked for.
         state: Airflow's word for it.
         user: whom Airflow noted.
-        conf: what it was asked with, without a voucher.
+        conf: what it was asked with, or that part of it which was read, without a voucher.
     """
 
     dag_id: str
@@ -62,10 +68,25 @@ class DagRunRow:
         bare = {name: value for name, value in given.items() if name != VOUCHER}
         return cls(dag_id, run_id, run_after, str(getattr(state, "value", state)), user, bare)
 
+    @classmethod
+    def naming(
+        cls,
+        dag_id: str,
+        run_id: str,
+        run_after: datetime,
+        state: object,
+        user: str | None,
+        notebook: object,
+        workspace: object,
+    ) -> DagRunRow:
+        """From `NAMING_COLUMNS`."""
+        named = {_NOTEBOOK: notebook, WORKSPACE: workspace}
+        return cls.of(dag_id, run_id, run_after, state, user, named)
+
 
 def asked_of(row: DagRunRow, catalogue: Catalogue, workspaces: Workspaces, *, is_new: bool = False) -> Asked | None:
     """The run that a DAG run of ours stands for; None for one of somebody's own DAG, or one that no notebook fits."""
-    notebook_id = row.conf.get("notebook") if row.dag_id == keys.RUN_NOTEBOOK_DAG else row.dag_id
+    notebook_id = row.conf.get(_NOTEBOOK) if row.dag_id == keys.RUN_NOTEBOOK_DAG else row.dag_id
     notebook = catalogue.notebooks.get(str(notebook_id))
     named = row.conf.get(WORKSPACE)
     if notebook is None or not (named is None or isinstance(named, str)):
@@ -83,7 +104,6 @@ def asked_of(row: DagRunRow, catalogue: Catalogue, workspaces: Workspaces, *, is
         dag_id=row.dag_id,
         dag_run_id=row.run_id,
         state=row.state,
-        conf=row.conf,
         is_new=is_new,
     )
 

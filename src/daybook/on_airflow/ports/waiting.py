@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, select
 
 from daybook.catalogue import Catalogue
 from daybook.contract import keys
-from daybook.on_airflow.ports.dag_runs import COLUMNS, DagRunRow, asked_of
+from daybook.on_airflow.ports.dag_runs import NAMING_COLUMNS, DagRunRow, asked_of
 from daybook.on_airflow.ports.lately import Lately
 from daybook.web.world import Asked
 from daybook.workspaces import Workspace, Workspaces
@@ -81,7 +81,7 @@ class Waiting:
         """The newest runs that wait, and whether they are all."""
         catalogue, workspaces = self._catalogue(), self._workspaces()
         wanted = (
-            select(*COLUMNS)
+            select(*NAMING_COLUMNS)
             .where(
                 DagRun.state.in_([DagRunState.QUEUED, DagRunState.RUNNING]),
                 DagRun.dag_id.in_([*catalogue.notebooks, keys.RUN_NOTEBOOK_DAG]),
@@ -91,7 +91,7 @@ class Waiting:
             .limit(most)
         )
         with create_session(scoped=False) as session:
-            rows = [DagRunRow.of(*found) for found in session.execute(wanted)]
+            rows = [DagRunRow.naming(*found) for found in session.execute(wanted)]
         found = [asked for row in rows if (asked := asked_of(row, catalogue, workspaces)) is not None]
         return found, len(rows) < most
 

@@ -71,12 +71,11 @@ def of_manifest(site: Site, workspace: Workspace, manifest: Manifest) -> RunDocu
 
 
 def _waiting(site: Site, asked: Asked) -> dict[str, object]:
-    known = site.world.catalogue().notebooks.get(asked.notebook)
     return {
         "workspace": asked.workspace,
         "run_id": asked.run_id,
         "notebook": asked.notebook,
-        "title": known.title if known else asked.notebook,
+        "title": site.title_of(asked.notebook),
         "state": State.QUEUED,
         "user": asked.user,
         "asked_at": asked.asked_at,

@@ -10,7 +10,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from daybook.contract.errors import InvalidRequest
-from daybook.contract.repeating import given_values
 from daybook.storage import Pin, pin_run, unpin_run
 from daybook.web import headers
 from daybook.web.api.answering import CHANGING, Deliberate, IdempotencyKey, answer, declared
@@ -18,8 +17,8 @@ from daybook.web.api.documents import of_seen
 from daybook.web.api.models import PinBody, PinDocument, RunDocument
 from daybook.web.api.notebooks import answer_asked
 from daybook.web.api.runs import RUN_PATH
-from daybook.web.asking import Wish, ask
-from daybook.web.pages.run_deeds import asked_of
+from daybook.web.asking import ask
+from daybook.web.pages.run_deeds import asked_of, wish_again
 from daybook.web.runs import OpenRun, SeenRun
 from daybook.web.site import Here, User
 from daybook.web.world import Conflict
@@ -48,9 +47,8 @@ async def cancel_run(request: Request, site: Here, user: User, run: SeenRun) -> 
 async def rerun(
     request: Request, site: Here, user: User, run: OpenRun, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Asks for a run with the same values in the same workspace; it passes the checks that any request does."""
-    wish = Wish(run.manifest.notebook.id, given_values(run.manifest), "json", run.workspace.name)
-    _, asked = await ask(site, request, user, wish, idempotency_key)
+    """Asks for a run with the same values and settings in the same workspace, by the checks that any request passes."""
+    _, asked = await ask(site, request, user, wish_again(run), idempotency_key)
     return await run_in_threadpool(answer_asked, site, asked)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Literal
 from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Input, Notebook, settings_of_texts
 from daybook.contract.errors import Fault
 from daybook.web.asking import Wish
+from daybook.web.posted import ONCE
 
 PARAMETERS = "parameters"
 """The field for values beyond the inputs, as one JSON object, of a notebook that takes any."""
@@ -21,9 +21,6 @@ EMPTY_LIST = "[]"
 """Stands hidden before the fields of a list that has a default: a list that was emptied is empty, not the default."""
 
 _SETTING = f"{RUN_SETTINGS}."
-
-ONCE = "form.once"
-"""The hidden field by which a form that is sent twice, by a double click or by loading anew, makes one run."""
 
 Texts = Mapping[str, Sequence[str]]
 
@@ -47,13 +44,6 @@ class Given:
     settings: dict[str, str]
     faults: tuple[Fault, ...] = ()
     raw: Texts = field(default_factory=dict)
-
-    def same_as(self, user: str | None) -> str | None:
-        """What makes two posts one: the same page, user and values; None where the form says nothing of its page."""
-        if not any(self.raw.get(ONCE, ())):
-            return None
-        told = json.dumps([user, sorted((name, list(texts)) for name, texts in self.raw.items())])
-        return hashlib.sha256(told.encode()).hexdigest()
 
     def wish(self, notebook: Notebook) -> Wish:
         """What they want to run."""

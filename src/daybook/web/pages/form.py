@@ -48,7 +48,7 @@ async def run(site: Here, user: User, request: Request, posted: SafePost, notebo
     given = from_form(notebook, posted.fields)
     try:
         checked = await run_in_threadpool(check_given, site, user, notebook, given)
-        asked = await order(site, request, user, checked, given.same_as(user.user))
+        asked = await order(site, request, user, checked, posted.same_as(user.user))
     except NotAllowed as error:
         status, faults = 403, _told(error)
     except InvalidRequest as error:

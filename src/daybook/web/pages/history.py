@@ -92,6 +92,7 @@ def page(
         notebooks=site.history.notebooks(visible, _SUGGESTED_NOTEBOOKS),
         found=found,
         waiting=waiting[:_WAITING_ROWS],
+        title_of=site.title_of,
         waiting_more=max(0, len(waiting) - _WAITING_ROWS),
         next_query=urlencode({**wanted.given, "after": found.after}) if found.after else None,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 
@@ -48,8 +50,10 @@ def show(
         status: the answer's.
         is_followed: whether it follows the run as it goes on.
     """
-    shared = {"user": user.user, "here": "runs", "notice": notice, "csrf": site.csrf.token(user)}
+    keys = {"csrf": site.csrf.token(user), "once": secrets.token_hex(16)}
+    shared = {"user": user.user, "here": "runs", "notice": notice, **keys}
     if isinstance(run, Waiting):
-        return site.page("waiting.html", status, v=view_of_waiting(site, run, is_followed), asked=run.asked, **shared)
+        view, title = view_of_waiting(site, run, is_followed), site.title_of(run.asked.notebook)
+        return site.page("waiting.html", status, v=view, asked=run.asked, title=title, **shared)
     site.history.note(run.workspace, run.manifest)
     return site.page("run.html", status, v=view_of(site, user, run, is_followed), run=run, m=run.manifest, **shared)

@@ -16,7 +16,7 @@ from daybook.storage import Pin, pin_run, unpin_run
 from daybook.web import headers
 from daybook.web.asking import Wish, ask
 from daybook.web.pages.run import show
-from daybook.web.runs import OpenRun, Run, SeenRun, Waiting
+from daybook.web.runs import OpenRun, Run, SeenRun, Waiting, is_ended_with_its_dag_run
 from daybook.web.site import Here, Site, User
 from daybook.web.tokens.csrf import SafePost
 from daybook.web.world import Asked, Conflict
@@ -37,11 +37,11 @@ async def cancel(request: Request, site: Here, user: User, run: SeenRun, _: Safe
 
 
 @router.post("/runs/{workspace}/{run_id}/again")
-async def again(request: Request, site: Here, user: User, run: OpenRun, _: SafePost) -> Response:
+async def again(request: Request, site: Here, user: User, run: OpenRun, posted: SafePost) -> Response:
     """Asks for a run with the same values in the same workspace; it passes the checks that any request does."""
     try:
-        wish = Wish(run.manifest.notebook.id, given_values(run.manifest), "json", run.workspace.name)
-        _checked, asked = await ask(site, request, user, wish)
+        key = posted.same_as(user.user, run.workspace.name, run.run_id)
+        _checked, asked = await ask(site, request, user, wish_again(run), key)
     except NotAllowed as error:
         return await run_in_threadpool(show, site, user, run, str(error), 403)
     except InvalidRequest as error:
@@ -68,11 +68,21 @@ def unpin(site: Here, run: OpenRun, _: SafePost) -> Response:
     return _to(site, run.workspace.name, run.run_id)
 
 
+def wish_again(run: Run) -> Wish:
+    """What makes a run again: its values and the settings that were chosen for it, in the same workspace.
+
+    Raises:
+        InvalidRequest: its record does not hold all values.
+    """
+    m = run.manifest
+    return Wish(m.notebook.id, given_values(m), "json", run.workspace.name, m.settings)
+
+
 def asked_of(run: Run | Waiting) -> Asked:
     """What Airflow knows a run as.
 
     Raises:
-        Conflict: it is over, or Airflow did not start it.
+        Conflict: it is over, or no DAG run is its own.
     """
     if isinstance(run, Waiting):
         return run.asked
@@ -81,6 +91,8 @@ def asked_of(run: Run | Waiting) -> Asked:
         raise Conflict(f"it is over: {m.state}")
     if m.airflow is None:
         raise Conflict("it was not started by Airflow; end the process that runs it")
+    if not is_ended_with_its_dag_run(m):
+        raise Conflict(f"it is a task of the DAG {m.airflow.dag_id}, which may do other work too; end it in Airflow")
     return Asked(
         run_id=m.run_id,
         notebook=m.notebook.id,

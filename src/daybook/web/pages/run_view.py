@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
-from daybook.catalogue.inputs import to_query
+from daybook.catalogue import RUN_SETTINGS, WORKSPACE, to_query
 from daybook.contract import keys
 from daybook.contract.errors import InvalidRequest, StoreFailed
 from daybook.contract.keys import AIRFLOW_TASK
@@ -19,7 +19,7 @@ from daybook.contract.request import AirflowCoordinates
 from daybook.storage import Pin, pin_of
 from daybook.web.asking import visible_notebook
 from daybook.web.previews import has_preview, preview_of
-from daybook.web.runs import INLINE_IMAGES, Run, Waiting
+from daybook.web.runs import INLINE_IMAGES, Run, Waiting, is_ended_with_its_dag_run
 from daybook.web.site import Site
 from daybook.web.words import moment_told
 from daybook.web.world import Asked
@@ -123,7 +123,7 @@ def view_of(site: Site, user: Identity, run: Run, is_followed: bool) -> View:
             jupyter_url=_jupyter_url(site, run, place),
             again_url=again_url,
             can_run_again=again_url is not None and not redacted_names(m),
-            can_cancel=not m.sealed and m.airflow is not None,
+            can_cancel=not m.sealed and is_ended_with_its_dag_run(m),
             pin=pin.result(),
             attempts=[each for each in attempts if each is not None and each.run_id == m.run_id],
             log=text,
@@ -181,7 +181,8 @@ def _again_url(site: Site, user: Identity, run: Run) -> str | None:
         query = to_query(notebook.inputs, {name: value for name, value in values.items() if name in known})
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         query = {}  # the input takes another type by now: the form begins with its defaults
-    pairs = [(name, text) for name, texts in query.items() for text in texts] + [("workspace", run.workspace.name)]
+    pairs = [(name, text) for name, texts in query.items() for text in texts] + [(WORKSPACE, run.workspace.name)]
+    pairs += [(f"{RUN_SETTINGS}.{name}", str(value)) for name, value in m.settings.items()]
     return f"{site.world.settings.mount}/run/{quote(notebook.id)}?{urlencode(pairs)}"
 
 
