@@ -60,6 +60,7 @@ class Reason(StrEnum):
     CANNOT_START = "cannot_start"
     POD_REFUSED = "pod_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
+    SPARK_UNAVAILABLE = "spark_unavailable"
     EVICTED = "evicted"
     NODE_LOST = "node_lost"
     DEADLINE_EXCEEDED = "deadline_exceeded"
@@ -287,6 +288,7 @@ _EXIT_CODES_BY_REASON: dict[Reason, ExitCode] = {
     Reason.CANNOT_START: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.POD_REFUSED: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.CREDENTIALS_REFUSED: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.SPARK_UNAVAILABLE: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.POD_FAILED: ExitCode.INFRASTRUCTURE_FAILED,
 }
 
