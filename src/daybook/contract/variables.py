@@ -11,7 +11,8 @@ REQUEST_VARIABLE = "DAYBOOK_REQUEST"
 RESULTS_VARIABLE = "DAYBOOK_RESULTS"
 """In the kernel: the file for what the notebook tells the runner, one JSON object a line.
 
-`{"kind": "result", "name": …, "value": …}` is a recorded result, `{"kind": "spark", …}` names the Spark application.
+`{"kind": "result", "name": …, "value": …}` is a recorded result; `{"kind": "spark", …}` names the Spark application,
+`spark_session` and `spark_session_ended` a session on its server, `spark_progress` and `spark_operation` what it runs.
 """
 OUTPUTS_VARIABLE = "DAYBOOK_OUTPUTS"
 """In the kernel: the folder whose files become the run's outputs."""
@@ -53,6 +54,8 @@ STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 """How the variables begin that hold credentials and endpoints of buckets."""
 CREDENTIALS_FILE_VARIABLE = "DAYBOOK_CREDENTIALS_FILE"
 """In the pod: the file with the credentials of its bucket that Airflow hands over and renews."""
+SPARK_SETTINGS_VARIABLE = "DAYBOOK_SPARK_SETTINGS"
+"""In the run: Spark's settings by who gives them, as JSON: `{"workspace": {…}, "notebook": {…}}`."""
 SPARK_SERVER_VARIABLE = "DAYBOOK_SPARK_SERVER"
 """In the pod of a Spark server: what it is to be, as JSON; see `contract.spark_pod`."""
 SPARK_KEY_VARIABLE = "DAYBOOK_SPARK_KEY_FILE"
