@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from daybook.spark.activity import Activity
 from daybook.spark.archive import archive_file
 from daybook.spark.asking import Asking
 from daybook.spark.configuration import Installed, server_configuration
+from daybook.spark.jars import installed
 from daybook.spark.java import find_java
 from daybook.spark.process import java_environment, spark_home, write_properties
 from daybook.spark.server import UI_SETTING, prepare, read_token, require_free, server_command
@@ -171,10 +171,3 @@ def _executors(
         "spark.authenticate.secret.executor.file": str(key_file),
         "spark.network.crypto.enabled": "true",
     }
-
-
-def installed(home: Path) -> Installed:
-    """The Spark of this environment."""
-    text = (home / "version.py").read_text(encoding="utf-8")
-    match = re.search(r"__version__[^=\n]*=\s*['\"]([^'\"]+)['\"]", text)
-    return Installed(match[1] if match else "unknown", sorted(path.name for path in (home / "jars").iterdir()))
