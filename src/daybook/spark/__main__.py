@@ -1,4 +1,4 @@
-"""`python -m daybook.spark serve|check|archive`: what set-up and the local stack call in this environment."""
+"""`python -m daybook.spark serve|check|archive|executor`: what set-up, the local stack and the server's image call."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
+from daybook.spark.executor import become_executor
 from daybook.spark.process import DEFAULT_MEMORY
 from daybook.spark.server import ServerOptions, read_token, serve
 from daybook.spark.session import READY_LIMIT_SECONDS
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
             )
         elif chosen.command == "archive":
             _archive(environment, chosen.background)
+        elif chosen.command == "executor":
+            become_executor(environment)
         else:
             _check(chosen.remote, chosen.token_file, chosen.timeout)
     except DaybookError as error:
@@ -68,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     starts.add_argument("--memory", default=DEFAULT_MEMORY, help="Java heap, as 1g or 512m (default: %(default)s)")
     makes = commands.add_parser("archive", help="make the archive of classes that servers start faster with, once")
     makes.add_argument("--background", action="store_true", help="leave the processor to everything else")
+    commands.add_parser("executor", help="become an executor, as Spark's Kubernetes scheduler asks of an image")
     checks = commands.add_parser("check", help="wait until a server answers a real query; prints its application")
     checks.add_argument("--remote", required=True, help="sc://host:port")
     checks.add_argument("--token-file", type=Path, help="file with the pre-shared key")
