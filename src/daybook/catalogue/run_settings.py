@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, JsonValue, StrictBool, StrictInt, ValidationError, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from daybook.catalogue.model import Strict, matching, told
 from daybook.catalogue.suggest import did_you_mean
@@ -55,6 +65,21 @@ _IMAGE = matching(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", "an image such as dayb
 _KERNEL = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", "a kernel's name such as python3")
 
 
+_PROFILE = matching(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", "the name of a profile such as small, medium or large")
+
+
+class SparkWish(Strict):
+    """What a notebook asks of its workspace's Spark."""
+
+    profile: Annotated[str, _PROFILE] | None = Field(
+        None, description="The size of the server, where Daybook starts it; by default the workspace's."
+    )
+    own: StrictBool = Field(False, description="Whether the run gets a server of its own that ends with it.")
+    settings: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr] = Field(
+        default_factory=dict, description="Spark's settings for the run's session."
+    )
+
+
 class RunSettings(Strict):
     """How a notebook runs; what is not given is the workspace's or the deployment's to say."""
 
@@ -99,12 +124,29 @@ class RunSettings(Strict):
         description="Whether further attempts are also made when the memory did not suffice, each with twice as much, "
         "up to the workspace's maximum.",
     )
-    spark: StrictBool = Field(True, description="Whether the run may use its workspace's Spark Connect server.")
+    spark: StrictBool | SparkWish = Field(
+        True, description="Whether the run may use its workspace's Spark Connect server, and what it asks of it."
+    )
 
     @property
     def asked_timeout_seconds(self) -> int | None:
         """The attempt's time where the notebook says something about it; None leaves it to the workspace."""
         return self.timeout_seconds if "timeout_seconds" in self.model_fields_set else None
+
+    @property
+    def spark_profile(self) -> str | None:
+        """The size of Spark that the notebook asks for; None leaves it to the workspace."""
+        return self.spark.profile if isinstance(self.spark, SparkWish) else None
+
+    @property
+    def own_spark(self) -> bool:
+        """Whether the run gets a Spark server of its own."""
+        return isinstance(self.spark, SparkWish) and self.spark.own
+
+    @property
+    def spark_settings(self) -> dict[str, str | int | float | bool]:
+        """Spark's settings that the notebook asks for."""
+        return dict(self.spark.settings) if isinstance(self.spark, SparkWish) else {}
 
     def limits(self, memory_bytes: int | None = None, timeout_seconds: float | None = None) -> Limits:
         """Return what holds for an attempt.

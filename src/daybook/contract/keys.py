@@ -30,6 +30,11 @@ ATTEMPT_LABEL = f"{LABEL_PREFIX}/attempt"
 NOTEBOOK_LABEL = f"{LABEL_PREFIX}/notebook"
 WORKSPACE_LABEL = f"{LABEL_PREFIX}/workspace"
 USER_LABEL = f"{LABEL_PREFIX}/user"
+SPARK_LABEL = f"{LABEL_PREFIX}/spark-server"
+"""On all that belongs to a Spark server: the server's name. Its pods have no `RUN_LABEL`: they are no attempts."""
+SPARK_PROFILE_LABEL = f"{LABEL_PREFIX}/spark-profile"
+SPARK_OWNER_LABEL = f"{LABEL_PREFIX}/spark-run"
+"""On a server of one run's own: the run."""
 
 MANIFEST = "manifest.json"
 NOTEBOOK_FILE = "notebook.ipynb"
@@ -178,6 +183,33 @@ def session_name(run: str, attempt: int) -> str:
     Letters, digits and dashes, 64 at most (STS's `RoleSessionName`).
     """
     return pod_name(run, attempt)
+
+
+def spark_server_name(workspace: str, *identity: str) -> str:
+    """The pod and Service of a Spark server: `daybook-spark-<workspace>-<digest>`, a DNS label.
+
+    Args:
+        workspace: whose.
+        identity: all that makes the server this one and no other: size, image, settings, credentials.
+    """
+    tail = digest(workspace, *identity)
+    readable = slug(workspace, POD_NAME_LENGTH - len(tail) - len("daybook-spark--"))
+    return f"daybook-spark-{readable}-{tail}"
+
+
+def spark_secret_name(server: str, word: str) -> str:
+    """The Secret with the key of a Spark server: of one pod, since the next of the same name gets another word.
+
+    Args:
+        server: the server's name.
+        word: that only this pod has.
+    """
+    return f"{server}-{digest(server, word)}"
+
+
+def spark_credentials_name(server: str, word: str) -> str:
+    """The Secret with the short-lived credentials of a Spark server's bucket."""
+    return f"{spark_secret_name(server, word)}-credentials"
 
 
 def pool_name(workspace: str) -> str:

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     CANNOT_START = "cannot_start"
     POD_REFUSED = "pod_refused"
     CREDENTIALS_REFUSED = "credentials_refused"
+    SPARK_UNAVAILABLE = "spark_unavailable"
     EVICTED = "evicted"
     NODE_LOST = "node_lost"
     DEADLINE_EXCEEDED = "deadline_exceeded"

@@ -53,3 +53,8 @@ STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 """How the variables begin that hold credentials and endpoints of buckets."""
 CREDENTIALS_FILE_VARIABLE = "DAYBOOK_CREDENTIALS_FILE"
 """In the pod: the file with the credentials of its bucket that Airflow hands over and renews."""
+SPARK_SERVER_VARIABLE = "DAYBOOK_SPARK_SERVER"
+"""In the pod of a Spark server: what it is to be, as JSON; see `contract.spark_pod`."""
+POD_ADDRESS_VARIABLE = "DAYBOOK_POD_ADDRESS"
+"""In the pod of a Spark server: the pod's own IP address."""
+POD_NAME_VARIABLE = "DAYBOOK_POD_NAME"

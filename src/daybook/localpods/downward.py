@@ -23,9 +23,14 @@ _FIELDS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
     "spec.serviceAccountName": lambda pod: str(pod["spec"]["serviceAccountName"]),
     "status.hostIP": lambda _: HOST_IP,
     "status.hostIPs": lambda _: HOST_IP,
-    "status.podIP": lambda _: HOST_IP,
-    "status.podIPs": lambda _: HOST_IP,
+    "status.podIP": lambda pod: pod_address(pod),
+    "status.podIPs": lambda pod: pod_address(pod),
 }
+
+
+def pod_address(pod: dict[str, Any]) -> str:
+    """The address a pod was given when it was made."""
+    return str((pod.get("status") or {}).get("podIP") or HOST_IP)
 
 
 def is_known_field(path: str) -> bool:

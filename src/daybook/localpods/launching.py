@@ -76,7 +76,7 @@ def _command(container: Json, image: Image, variables: Mapping[str, str]) -> tup
     return head + tuple(expand(one, variables) for one in container.get("args") or ())
 
 
-def _led(value: str, container: Json, home: Path) -> str:
+def led(value: str, container: Json, home: Path) -> str:
     """A value; one that is a mount's path, or begins with it, leads to where the volume is here: below HOME."""
     for mount in container.get("volumeMounts") or ():
         path = mount["mountPath"].rstrip("/")
@@ -93,7 +93,7 @@ def _variables(pod: Json, container: Json, home: Path, secrets: Secrets) -> dict
     for variable in container.get("env") or ():
         origin = variable.get("valueFrom")
         if origin is None:
-            value: str | None = _led(expand(variable.get("value") or "", found), container, home)
+            value: str | None = led(expand(variable.get("value") or "", found), container, home)
         else:
             value = _from_origin(pod, container, origin, secrets)
         if value is not None:

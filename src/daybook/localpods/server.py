@@ -38,6 +38,7 @@ from daybook.localpods.mounts import Mounts
 from daybook.localpods.pods_api import PodsApi
 from daybook.localpods.secrets import SecretFiles, Secrets, secret_objects
 from daybook.localpods.secrets_api import SecretsApi
+from daybook.localpods.services_api import ServicesApi
 from daybook.localpods.state import StateFolder
 from daybook.localpods.store import Collection
 from daybook.localpods.supervisor import Supervisor
@@ -124,7 +125,8 @@ def build_app(settings: Settings, state: StateFolder, closing: asyncio.Event) ->
     secrets = Secrets(settings.secrets, objects)
     mounts = Mounts(state, secrets, TokenIssuer())
     node = Node(pods, events, state, settings.images, secrets, mounts)
-    supervisor = Supervisor(node, objects, settings.keep_finished_pods)
+    services = Collection(versions, None, None)
+    supervisor = Supervisor(node, (objects, services), settings.keep_finished_pods)
     secrets_api = SecretsApi(objects, supervisor.secret_changed)
 
     @asynccontextmanager
@@ -134,7 +136,11 @@ def build_app(settings: Settings, state: StateFolder, closing: asyncio.Event) ->
         await supervisor.close()
 
     return Starlette(
-        routes=[*_routes(PodsApi(supervisor, closing)), *_secret_routes(secrets_api)],
+        routes=[
+            *_routes(PodsApi(supervisor, closing)),
+            *_secret_routes(secrets_api),
+            *_service_routes(ServicesApi(services)),
+        ],
         lifespan=lifespan,
         middleware=[Middleware(_BearerToken, token=settings.token)],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _bug},
@@ -181,6 +187,17 @@ def _secret_routes(api: SecretsApi) -> list[Route]:
         Route(some, api.create, methods=["POST"]),
         Route(one, api.get, methods=["GET"]),
         Route(one, api.patch, methods=["PATCH"]),
+        Route(one, api.delete, methods=["DELETE"]),
+    ]
+
+
+def _service_routes(api: ServicesApi) -> list[Route]:
+    some, one = "/api/v1/namespaces/{namespace}/services", "/api/v1/namespaces/{namespace}/services/{name}"
+    return [
+        Route("/api/v1/services", api.list_services, methods=["GET"]),
+        Route(some, api.list_services, methods=["GET"]),
+        Route(some, api.create, methods=["POST"]),
+        Route(one, api.get, methods=["GET"]),
         Route(one, api.delete, methods=["DELETE"]),
     ]
 

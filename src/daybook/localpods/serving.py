@@ -24,6 +24,7 @@ _LIST_KINDS: Final[Mapping[str, str]] = {
     "events": "EventList",
     "namespaces": "NamespaceList",
     "secrets": "SecretList",
+    "services": "ServiceList",
 }
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from daybook.contract.quantities import quantity
 from daybook.localpods.clock import kubernetes_time
-from daybook.localpods.downward import HOST_IP
+from daybook.localpods.downward import HOST_IP, pod_address
 from daybook.localpods.record import Cause, Ending, Record
 
 Json = dict[str, Any]
@@ -40,31 +40,38 @@ class Started:
 State = Waiting | Started
 
 
-def pod_status(pod: Json, states: Mapping[str, State], ended_by: Cause | None) -> Json:
+def pod_status(pod: Json, states: Mapping[str, State], ended_by: Cause | None, unready: Collection[str] = ()) -> Json:
     """The status of a pod.
 
     Args:
         pod: with defaults filled in and its status until now.
         states: of each container, by name.
         ended_by: why no container will be started any more; None while some may.
+        unready: containers that have a readiness probe which has not succeeded yet, or does not any more.
     """
     spec, previous = pod["spec"], pod.get("status") or {}
     init, main = spec.get("initContainers") or [], spec["containers"]
     initialized = all(_succeeded(states[one["name"]]) for one in init)
     phase = _phase(init, main, states, ended_by)
+
+    def ready(container: Json) -> bool:
+        return _is_running(states[container["name"]]) and container["name"] not in unready
+
     status: Json = {
         "phase": phase,
-        "conditions": _conditions(previous, phase, initialized, main, states),
+        "conditions": _conditions(previous, phase, initialized, [one["name"] for one in main if not ready(one)]),
         "hostIP": HOST_IP,
         "hostIPs": [{"ip": HOST_IP}],
-        "podIP": HOST_IP,
-        "podIPs": [{"ip": HOST_IP}],
+        "podIP": pod_address(pod),
+        "podIPs": [{"ip": pod_address(pod)}],
         "startTime": previous.get("startTime") or kubernetes_time(),
-        "containerStatuses": [_container_status(pod, one, states[one["name"]]) for one in main],
+        "containerStatuses": [_container_status(pod, one, states[one["name"]], ready(one)) for one in main],
         "qosClass": _quality([*main, *init]),
     }
     if init:
-        status["initContainerStatuses"] = [_container_status(pod, one, states[one["name"]], init=True) for one in init]
+        status["initContainerStatuses"] = [
+            _container_status(pod, one, states[one["name"]], _succeeded(states[one["name"]])) for one in init
+        ]
     if phase == "Failed" and _met_deadline(states, ended_by):
         status |= {"reason": "DeadlineExceeded", "message": _DEADLINE_MESSAGE}
     return status
@@ -98,10 +105,7 @@ def _met_deadline(states: Mapping[str, State], ended_by: Cause | None) -> bool:
     return ended_by == "deadline" or any(ending is not None and ending.cause == "deadline" for ending in endings)
 
 
-def _conditions(
-    previous: Json, phase: str, initialized: bool, main: Sequence[Json], states: Mapping[str, State]
-) -> list[Json]:
-    unready = [one["name"] for one in main if not _is_running(states[one["name"]])]
+def _conditions(previous: Json, phase: str, initialized: bool, unready: Sequence[str]) -> list[Json]:
     why_not: tuple[str, str] | None = None
     if phase in FINISHED:
         why_not = ("PodCompleted" if phase == "Succeeded" else "PodFailed", "")
@@ -133,9 +137,8 @@ def _is_running(state: State) -> bool:
     return isinstance(state, Started) and state.record.ending is None
 
 
-def _container_status(pod: Json, container: Json, state: State, *, init: bool = False) -> Json:
+def _container_status(pod: Json, container: Json, state: State, ready: bool) -> Json:
     name = container["name"]
-    ready = _succeeded(state) if init else _is_running(state)
     status: Json = {
         "name": name,
         "image": container["image"],

@@ -7,14 +7,17 @@ import logging
 import random
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from daybook.localpods.addresses import address_for
 from daybook.localpods.api.errors import already_exists
 from daybook.localpods.api.names import MAX_SUBDOMAIN
 from daybook.localpods.api.unheeded import ANNOTATION, unheeded
 from daybook.localpods.api.validation import NODE_NAME, with_defaults
 from daybook.localpods.clock import kubernetes_time, seconds_of
+from daybook.localpods.downward import pod_address
 from daybook.localpods.handle import Pulse
 from daybook.localpods.status import FINISHED
 from daybook.localpods.store import Collection
@@ -39,13 +42,13 @@ class Supervisor:
 
     Args:
         node: what the pods share.
-        secrets: those made through the API.
+        owned: what was made through the API and goes with the pods that own it: Secrets, Services.
         keep_finished: how many finished pods stay before the oldest are removed.
     """
 
-    def __init__(self, node: Node, secrets: Collection, keep_finished: int) -> None:
+    def __init__(self, node: Node, owned: Sequence[Collection], keep_finished: int) -> None:
         self.node = node
-        self._secrets = secrets
+        self._owned = owned
         self._keep_finished = keep_finished
         self._work: dict[str, Work] = {}
         self._sweeps: set[asyncio.Task[None]] = set()
@@ -59,7 +62,7 @@ class Supervisor:
             if pod["status"]["phase"] not in FINISHED or "deletionTimestamp" in pod["metadata"]:
                 self._take_up(pod)
         self._collect()
-        self.collect_secrets()
+        self.collect_owned()
 
     async def close(self) -> None:
         """Lets go of all pods; their containers run on."""
@@ -74,7 +77,7 @@ class Supervisor:
         Raises:
             ApiError: 409, the name is taken.
         """
-        pod = _new_pod(namespace, sent)
+        pod = _new_pod(namespace, sent, [pod_address(one) for one in self.node.pods])
         name = pod["metadata"]["name"]
         if self.node.pods.get(namespace, name) is not None:
             raise already_exists("pods", name)
@@ -106,15 +109,16 @@ class Supervisor:
         for work in self._work.values():
             if work.worker.namespace == namespace:
                 work.worker.refill()
-        self.collect_secrets()
+        self.collect_owned()
 
-    def collect_secrets(self) -> None:
-        """Removes the Secrets whose owners are all gone, as Kubernetes' garbage collection does."""
+    def collect_owned(self) -> None:
+        """Removes the Secrets and Services whose owners are all gone, as Kubernetes' garbage collection does."""
         alive = {pod["metadata"]["uid"] for pod in self.node.pods}
-        for secret in self._secrets:
-            owners = secret["metadata"].get("ownerReferences") or ()
-            if owners and not any(owner.get("uid") in alive for owner in owners):
-                self._secrets.remove(secret["metadata"]["namespace"], secret["metadata"]["name"])
+        for collection in self._owned:
+            for one in collection:
+                owners = one["metadata"].get("ownerReferences") or ()
+                if owners and not any(owner.get("uid") in alive for owner in owners):
+                    collection.remove(one["metadata"]["namespace"], one["metadata"]["name"])
 
     def pulse(self, uid: str, container: str) -> Pulse | None:
         """What beats when a container's log grows or it ends; None when nothing more will come of it."""
@@ -146,7 +150,7 @@ class Supervisor:
     def _remove(self, pod: Json) -> None:
         metadata = pod["metadata"]
         self.node.pods.remove(metadata["namespace"], metadata["name"])
-        self.collect_secrets()
+        self.collect_owned()
         sweep = asyncio.get_running_loop().create_task(asyncio.to_thread(self.node.state.sweep, metadata["uid"]))
         self._sweeps.add(sweep)
         sweep.add_done_callback(self._sweeps.discard)
@@ -167,7 +171,7 @@ def _finished_at(pod: Json) -> str:
     return max(map(str, [pod["metadata"]["creationTimestamp"], *ends]))
 
 
-def _new_pod(namespace: str, sent: Json) -> Json:
+def _new_pod(namespace: str, sent: Json, taken: Sequence[str]) -> Json:
     pod = with_defaults(sent)
     now = kubernetes_time()
     given = pod["metadata"]
@@ -183,7 +187,7 @@ def _new_pod(namespace: str, sent: Json) -> Json:
         "apiVersion": "v1",
         "metadata": {**kept, **own},
         "spec": pod["spec"],
-        "status": {"phase": "Pending", "startTime": now},
+        "status": {"phase": "Pending", "startTime": now, "podIP": address_for(pod["spec"], taken)},
     }
 
 

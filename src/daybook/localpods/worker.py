@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import Any
 from daybook.localpods.events import Events, Kind
 from daybook.localpods.handle import ShimHandle, attach, start_shim
 from daybook.localpods.images import ImageProblem, find_image
-from daybook.localpods.launching import ConfigProblem, deadline_of, launch_of
+from daybook.localpods.launching import ConfigProblem, deadline_of, launch_of, led
 from daybook.localpods.limits import PULL_BACKOFF_SECONDS
 from daybook.localpods.lost import found_dead, killed_under_way, never_started
 from daybook.localpods.mounts import MountProblem, Mounts, holds_secrets
-from daybook.localpods.record import Cause, Record, read_record
+from daybook.localpods.probing import Probe
+from daybook.localpods.record import Cause, Launch, Record, read_record
 from daybook.localpods.secrets import Secrets
 from daybook.localpods.state import StateFolder
 from daybook.localpods.status import FINISHED, Started, State, Waiting, ending_of, pod_status
@@ -61,10 +62,15 @@ class PodWorker:
         self._ended_by: Cause | None = None
         self._kill_at: float | None = None
         self.handles: dict[str, ShimHandle] = {}
+        self._unready = {one["name"] for one in self._spec["containers"] if Probe.of(one) is not None}
         for one in self._spec["containers"]:
             self._states[one["name"]] = Waiting("PodInitializing" if self._init else "ContainerCreating")
         for one in self._init:
             self._states[one["name"]] = Waiting("PodInitializing")
+
+    @property
+    def _home(self) -> Path:
+        return self._node.state.home(self._uid)
 
     @property
     def _init(self) -> list[Json]:
@@ -155,8 +161,38 @@ class PodWorker:
             self.handles[name] = handle
             if self._kill_at is not None:
                 handle.stop(max(0.0, self._kill_at - time.time()), self._ended_by or "stopped")
-            await self._follow(name, handle)
+            await self._probed(container, self._follow(name, handle))
         return None
+
+    async def _probed(self, container: Json, following: Coroutine[Any, Any, None]) -> None:
+        """Follows a container to its end, and looks meanwhile whether it is ready, where it says how."""
+        probe = Probe.of(container)
+        if probe is None:
+            return await following
+        probing = asyncio.create_task(
+            probe.led(lambda path: led(path, container, self._home)).watch(
+                lambda: self._launch_of(container), lambda ready: self._set_ready(container["name"], ready)
+            )
+        )
+        try:
+            await following
+        finally:
+            probing.cancel()
+        return None
+
+    def _launch_of(self, container: Json) -> Launch | None:
+        with suppress(ImageProblem, ConfigProblem, OSError):
+            image = find_image(self._node.images, container["image"])
+            return launch_of(self._pod, container, image, self._home, self._node.secrets)
+        return None
+
+    def _set_ready(self, name: str, ready: bool) -> None:
+        if ready:
+            self._unready.discard(name)
+        else:
+            self._unready.add(name)
+            self._event("Unhealthy", "Readiness probe failed", name, kind="Warning")
+        self._publish()
 
     async def _begin(self, container: Json, folder: Path) -> ShimHandle | None:
         """Starts a container once image and secrets are there; None when the pod is being ended meanwhile."""
@@ -183,7 +219,7 @@ class PodWorker:
         if any(holds_secrets(volume) for volume in self._spec.get("volumes") or ()):
             self._node.mounts.fill(self._pod)
         name, image = container["name"], find_image(self._node.images, container["image"])
-        launch = launch_of(self._pod, container, image, self._node.state.home(self._uid), self._node.secrets)
+        launch = launch_of(self._pod, container, image, self._home, self._node.secrets)
         handle = start_shim(folder, launch)
         self._event("Pulled", f'Container image "{container["image"]}" already present on machine', name)
         self._event("Created", f"Created container: {name}", name)
@@ -240,7 +276,7 @@ class PodWorker:
     def _own_home(self, name: str) -> Path | None:
         """The pod's home when no other container of the pod lives: then all that has it as HOME is of this one."""
         others = [one for other, one in self.handles.items() if other != name and not one.gone]
-        return None if others else self._node.state.home(self._uid)
+        return None if others else self._home
 
     def _meet_deadline(self) -> None:
         """Containers that run are ended by their shims, which know the deadline too; here it is for the others."""
@@ -265,7 +301,7 @@ class PodWorker:
 
     def _publish(self) -> None:
         pod = self._pod
-        status = pod_status(pod, self._states, self._ended_by)
+        status = pod_status(pod, self._states, self._ended_by, self._unready)
         if status != pod.get("status"):
             self._node.pods.put({**pod, "status": status})
 

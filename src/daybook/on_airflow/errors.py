@@ -23,6 +23,7 @@ WORTH_A_RETRY = frozenset(
         Reason.IMAGE_UNAVAILABLE,
         Reason.UNSCHEDULABLE,
         Reason.CANNOT_START,
+        Reason.SPARK_UNAVAILABLE,
         Reason.EVICTED,
         Reason.NODE_LOST,
         Reason.POD_GONE,

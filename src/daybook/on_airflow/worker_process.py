@@ -92,7 +92,9 @@ class Child:
 def _spark(workspace: Workspace) -> dict[str, str]:
     """A server that asks for no token; one that lies in a Secret only a pod is given."""
     spark = workspace.spark
-    return {SPARK_REMOTE_VARIABLE: spark.remote} if spark is not None and spark.token is None else {}
+    if spark is None or spark.remote is None or spark.token is not None:
+        return {}
+    return {SPARK_REMOTE_VARIABLE: spark.remote}
 
 
 class RunnerProcess:

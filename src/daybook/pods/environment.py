@@ -55,7 +55,7 @@ def _plain(workspace: Workspace) -> list[k8s.V1EnvVar]:
 
 
 def _spark(workspace: Workspace) -> list[k8s.V1EnvVar]:
-    if workspace.spark is None:
+    if workspace.spark is None or workspace.spark.remote is None:
         return []
     variables = [_variable(SPARK_REMOTE_VARIABLE, workspace.spark.remote)]
     if workspace.spark.token:

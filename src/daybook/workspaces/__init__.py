@@ -13,7 +13,8 @@ from daybook.workspaces.limits import DEFAULT_EPHEMERAL_STORAGE, Allowed, Maximu
 from daybook.workspaces.members import Identity, Members
 from daybook.workspaces.pod_settings import PodSettings, Toleration, Volume
 from daybook.workspaces.policy import Wish, require_within, timeout_of
-from daybook.workspaces.workspace import SecretReference, SparkSettings, Workspace, Workspaces
+from daybook.workspaces.spark import SecretReference, SparkProfile, SparkServer, SparkSettings
+from daybook.workspaces.workspace import Workspace, Workspaces
 
 __all__ = [
     "DEFAULT_EPHEMERAL_STORAGE",
@@ -28,6 +29,8 @@ __all__ = [
     "SecretCredentials",
     "SecretReference",
     "ServiceAccountCredentials",
+    "SparkProfile",
+    "SparkServer",
     "SparkSettings",
     "StsCredentials",
     "Toleration",

@@ -106,3 +106,9 @@ RoleArn = Annotated[
 ]
 Pattern = Annotated[str, _like(r"\S+", "a pattern: a name without spaces, with * for any text")]
 Image = Annotated[str, AfterValidator(_image)]
+ProfileName = Annotated[
+    str, _like(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", "a profile's name of lower-case letters, digits and dashes")
+]
+Metastore = Annotated[
+    str, _like(r"thrift://[A-Za-z0-9.-]+:[0-9]{1,5}(,thrift://[A-Za-z0-9.-]+:[0-9]{1,5})*", "thrift://host:port")
+]

@@ -10,6 +10,7 @@ from daybook.contract.images import is_image_reference
 from daybook.contract.quantities import quantity
 from daybook.contract.request import DEFAULT_TIMEOUT_SECONDS
 from daybook.workspaces.patterns import fits_any
+from daybook.workspaces.spark import spark_faults
 from daybook.workspaces.workspace import Workspace
 
 
@@ -28,15 +29,24 @@ class Wish(Protocol):
     def gpu(self) -> int: ...  # noqa: D102
     @property
     def asked_timeout_seconds(self) -> int | None: ...  # noqa: D102
+    @property
+    def spark_profile(self) -> str | None: ...  # noqa: D102
+    @property
+    def own_spark(self) -> bool: ...  # noqa: D102
 
 
 def require_within(workspace: Workspace, wish: Wish) -> None:
     """Lets a notebook's wishes pass, or refuses them with every one that is too much.
 
     Raises:
-        InvalidRequest: an image that is not allowed, or more than the workspace's maximum; each with wish and maximum.
+        InvalidRequest: an image or Spark that is not allowed, or more than the workspace's maximum; each with both.
     """
-    faults = [*_image_faults(workspace, wish.image), *_amount_faults(workspace, wish), *_count_faults(workspace, wish)]
+    faults = [
+        *_image_faults(workspace, wish.image),
+        *_amount_faults(workspace, wish),
+        *_count_faults(workspace, wish),
+        *spark_faults(workspace.spark, wish.spark_profile, wish.own_spark),
+    ]
     if faults:
         raise InvalidRequest(f"workspace {workspace.name!r} does not allow this", faults)
 

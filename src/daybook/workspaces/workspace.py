@@ -16,9 +16,9 @@ from daybook.storage import Store, open_store
 from daybook.storage.network import VIRTUAL_HOST_VARIABLE
 from daybook.workspaces.apart import apart
 from daybook.workspaces.buckets import BucketUrl, bucket_place, shared_buckets
-from daybook.workspaces.credentials import Credentials, NoCredentials, ServiceAccountCredentials
+from daybook.workspaces.credentials import Credentials, NoCredentials, ServiceAccountCredentials, StsCredentials
 from daybook.workspaces.faults import Place, raise_all
-from daybook.workspaces.fields import Amount, DnsLabel, DnsName, Image, PageUrl, Remote, SecretKey, VariableName
+from daybook.workspaces.fields import Amount, DnsLabel, DnsName, Image, PageUrl, VariableName
 from daybook.workspaces.limits import (
     DEFAULT_CPU,
     DEFAULT_EPHEMERAL_STORAGE,
@@ -32,6 +32,7 @@ from daybook.workspaces.members import Members
 from daybook.workspaces.model import Model
 from daybook.workspaces.pod_settings import PodSettings
 from daybook.workspaces.pod_template import variables_of
+from daybook.workspaces.spark import SparkSettings
 
 if TYPE_CHECKING:
     from daybook.storage.credentials import Provider
@@ -40,19 +41,9 @@ DEFAULT_IMAGE = f"daybook/notebook:{__version__}"
 """As `deploy/images/build.sh` names it; on localpods the name alone counts, whatever the tag."""
 
 
-class SecretReference(Model):
-    """A key of a Kubernetes Secret in the workspace's namespace; never the value."""
-
-    name: DnsName
-    key: SecretKey
-
-
-class SparkSettings(Model):
-    """The workspace's Spark Connect server."""
-
-    remote: Remote = Field(description="address as pyspark takes it, without a token: sc://host:port")
-    token: SecretReference | None = Field(default=None, description="pre-shared key of the server")
-    ui: PageUrl | None = Field(default=None, description="where people see the server's pages")
+IDLE_SHARE = 1 / 4
+"""Of a session's life, a Spark server may idle so long: credentials are renewed while a third is left, and then only
+where a run waits."""
 
 
 class StoreSettings(Model):
@@ -104,7 +95,14 @@ class Workspace(Model):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        raise_all([*self._defaults_beyond_maximum(), *self._variables_twice(), *self._roles_that_do_not_fit()])
+        raise_all(
+            [
+                *self._defaults_beyond_maximum(),
+                *self._variables_twice(),
+                *self._roles_that_do_not_fit(),
+                *self._servers_that_do_not_fit(),
+            ]
+        )
         return self
 
     def _defaults_beyond_maximum(self) -> Iterator[tuple[Place, str]]:
@@ -127,6 +125,21 @@ class Workspace(Model):
                 "whatever else runs as it could assume the role"
             )
             yield ("credentials",), message
+
+    def _servers_that_do_not_fit(self) -> Iterator[tuple[Place, str]]:
+        server = self.spark.server if self.spark is not None else None
+        if server is None:
+            return
+        if self.runs_in == "worker":
+            yield ("spark", "server"), "is a pod, and the workspace's runs have none; name a `remote` one instead"
+        if isinstance(self.credentials, ServiceAccountCredentials) and server.service_account is not None:
+            told = "cannot be another than the workspace's, which its credentials are of; leave it out"
+            yield ("spark", "server", "service_account"), told
+        if isinstance(self.credentials, StsCredentials):
+            most = self.credentials.session_seconds * IDLE_SHARE / 60
+            if server.idle_minutes > most:
+                told = f"is at most {most:g} with these session_seconds: an idle server's credentials are not renewed"
+                yield ("spark", "server", "idle_minutes"), told
 
     @property
     def store_environment(self) -> dict[str, str]:

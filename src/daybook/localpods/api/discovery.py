@@ -51,6 +51,7 @@ def resources() -> Json:
             _resource("pods/log", "Pod", ["get"]),
             _resource("pods/status", "Pod", ["get"]),
             _resource("secrets", "Secret", ["create", "delete", "get", "list", "patch"]),
+            _resource("services", "Service", ["create", "delete", "get", "list"], shortNames=["svc"]),
         ],
     }
 

@@ -167,6 +167,16 @@ VIEWS: Final[Mapping[str, View]] = {
             age(one["metadata"].get("creationTimestamp")),
         ],
     ),
+    "services": View(
+        (Column("Name", format="name"), Column("Type"), Column("Cluster-IP"), Column("Port(s)"), Column("Age")),
+        lambda one: [
+            one["metadata"]["name"],
+            one["spec"]["type"],
+            one["spec"].get("clusterIP") or "<none>",
+            ",".join(f"{port.get('port')}/{port.get('protocol') or 'TCP'}" for port in one["spec"]["ports"]),
+            age(one["metadata"].get("creationTimestamp")),
+        ],
+    ),
     "namespaces": View(
         (Column("Name", format="name"), Column("Status"), Column("Age")),
         lambda one: [one["metadata"]["name"], one["status"]["phase"], age(one["metadata"].get("creationTimestamp"))],

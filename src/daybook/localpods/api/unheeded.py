@@ -12,7 +12,7 @@ _POD_FIELDS: Final = (
     *("affinity", "dnsConfig", "hostAliases", "hostNetwork", "hostname", "imagePullSecrets", "nodeSelector"),
     *("priorityClassName", "runtimeClassName", "securityContext", "serviceAccountName", "tolerations"),
 )
-_CONTAINER_FIELDS: Final = ("lifecycle", "livenessProbe", "ports", "readinessProbe", "securityContext", "startupProbe")
+_CONTAINER_FIELDS: Final = ("lifecycle", "livenessProbe", "securityContext", "startupProbe")
 
 
 def unheeded(spec: Json) -> list[str]:
@@ -27,6 +27,8 @@ def unheeded(spec: Json) -> list[str]:
 def _of_container(container: Json) -> list[str]:
     limits = (container.get("resources") or {}).get("limits") or {}
     found = [key for key in _CONTAINER_FIELDS if container.get(key)]
+    if container.get("readinessProbe") and not (container["readinessProbe"].get("exec") or {}).get("command"):
+        found.append("readinessProbe")
     found += [f"resources.limits[{name}]" for name in limits if name != "memory"]
     mounts = [mount["mountPath"] for mount in container.get("volumeMounts") or ()]
     return found + [f"volumeMounts[{path}] (it is ~/{path.lstrip('/')})" for path in mounts]
