@@ -33,6 +33,8 @@ USER_LABEL = f"{LABEL_PREFIX}/user"
 SPARK_LABEL = f"{LABEL_PREFIX}/spark-server"
 """On all that belongs to a Spark server: the server's name. Its pods have no `RUN_LABEL`: they are no attempts."""
 SPARK_PROFILE_LABEL = f"{LABEL_PREFIX}/spark-profile"
+SPARK_SECRET_ANNOTATION = f"{LABEL_PREFIX}/spark-secret"
+"""On a Spark server's pod: the Secret with its key."""
 SPARK_OWNER_LABEL = f"{LABEL_PREFIX}/spark-run"
 """On a server of one run's own: the run."""
 

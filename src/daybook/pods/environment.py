@@ -30,7 +30,7 @@ def variables(request: RunRequest, workspace: Workspace) -> list[Any]:
     return [
         *variables_of(workspace.pod.template).values(),
         *_request(request),
-        *_plain(workspace),
+        *plain(workspace),
         *_spark(workspace),
         *_secrets(request, workspace),
     ]
@@ -45,23 +45,24 @@ def _request(request: RunRequest) -> list[k8s.V1EnvVar]:
             "put large values into a file and pass its URL"
         )
         raise InvalidRequest("the request is too large", [Fault("parameters", message)])
-    return [_variable(REQUEST_VARIABLE, document)]
+    return [variable(REQUEST_VARIABLE, document)]
 
 
-def _plain(workspace: Workspace) -> list[k8s.V1EnvVar]:
+def plain(workspace: Workspace) -> list[k8s.V1EnvVar]:
+    """What the workspace sets for all of its pods."""
     # HOME, since an image's own may lie where nobody can write: the root is read-only.
     found = {HOME_VARIABLE: HOME_FOLDER, **workspace.store_environment, **workspace.environment}
-    return [_variable(name, value) for name, value in sorted(found.items())]
+    return [variable(name, value) for name, value in sorted(found.items())]
 
 
 def _spark(workspace: Workspace) -> list[k8s.V1EnvVar]:
     if workspace.spark is None or workspace.spark.remote is None:
         return []
-    variables = [_variable(SPARK_REMOTE_VARIABLE, workspace.spark.remote)]
+    found = [variable(SPARK_REMOTE_VARIABLE, workspace.spark.remote)]
     if workspace.spark.token:
         token = workspace.spark.token
-        variables.append(_from_secret(SPARK_TOKEN_VARIABLE, token.name, token.key))
-    return variables
+        found.append(_from_secret(SPARK_TOKEN_VARIABLE, token.name, token.key))
+    return found
 
 
 def _secrets(request: RunRequest, workspace: Workspace) -> list[k8s.V1EnvVar]:
@@ -71,7 +72,7 @@ def _secrets(request: RunRequest, workspace: Workspace) -> list[k8s.V1EnvVar]:
     ]
 
 
-def _variable(name: str, value: str) -> k8s.V1EnvVar:
+def variable(name: str, value: str) -> k8s.V1EnvVar:
     """A variable that reaches the container exactly as it is given.
 
     Kubernetes expands `$(NAME)` in values, makes one dollar sign of two, and garbles what is not ASCII after one

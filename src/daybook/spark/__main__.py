@@ -1,4 +1,4 @@
-"""`python -m daybook.spark serve|check|archive|executor`: what set-up, the local stack and the server's image call."""
+"""`python -m daybook.spark serve|pod|executor|check|archive`: what set-up, the local stack and servers' pods call."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
             serve(
                 ServerOptions(chosen.port, chosen.token_file, chosen.state, chosen.ui_port, chosen.memory), environment
             )
+        elif chosen.command == "pod":
+            from daybook.spark.pod import serve_in_pod  # pydantic, which the others do without
+
+            return serve_in_pod(environment)
         elif chosen.command == "archive":
             _archive(environment, chosen.background)
         elif chosen.command == "executor":
@@ -69,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     starts.add_argument("--state", type=Path, required=True, help="folder for warehouse, temporary files, settings")
     starts.add_argument("--ui-port", type=int, help="port of Spark's pages; none without it")
     starts.add_argument("--memory", default=DEFAULT_MEMORY, help="Java heap, as 1g or 512m (default: %(default)s)")
+    commands.add_parser("pod", help="run the Spark Connect server that this pod is for, until nobody uses it")
     makes = commands.add_parser("archive", help="make the archive of classes that servers start faster with, once")
     makes.add_argument("--background", action="store_true", help="leave the processor to everything else")
     commands.add_parser("executor", help="become an executor, as Spark's Kubernetes scheduler asks of an image")

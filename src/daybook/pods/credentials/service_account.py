@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from kubernetes.client import models as k8s
 
-from daybook.contract import keys
-from daybook.contract.request import RunRequest
 from daybook.pods.credentials.fragment import FOLDER, Fragment, mount
 from daybook.pods.models import new
 from daybook.workspaces import ServiceAccountCredentials
@@ -23,11 +21,11 @@ PLACE = FOLDER / "identity"
 TOKEN = "token"  # noqa: S105 - the file's name
 
 
-def fragment(credentials: ServiceAccountCredentials, request: RunRequest) -> Fragment:
+def fragment(credentials: ServiceAccountCredentials, session: str) -> Fragment:
     """The token as a file, and variables that say whose it is to become."""
     variables = {
         "AWS_ROLE_ARN": credentials.role_arn,
-        "AWS_ROLE_SESSION_NAME": keys.session_name(request.run_id, request.attempt),
+        "AWS_ROLE_SESSION_NAME": session,
         "AWS_WEB_IDENTITY_TOKEN_FILE": str(PLACE / TOKEN),
     }
     return Fragment(

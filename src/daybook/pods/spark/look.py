@@ -1,0 +1,108 @@
+"""What the pod of a Spark server says of its server: it answers, it starts, or it has ended, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from daybook.contract.spark_pod import SPARK_PORT, SPARK_UI_PORT
+from daybook.pods.ending import ending_of
+from daybook.pods.spark.build import CONTAINER
+
+START_MARGIN_SECONDS = 600
+"""Beyond what the server itself may take from the start of its container: until a node has it, and has the image."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """It answers queries.
+
+    Attributes:
+        remote: where, as pyspark takes it.
+        ui: where its pages are.
+    """
+
+    remote: str
+    ui: str
+
+
+@dataclass(frozen=True)
+class Starts:
+    """It does not answer yet.
+
+    Attributes:
+        why: what it waits for, for a person.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """It is no server any more, or will never be one.
+
+    Attributes:
+        why: the reason, for a person.
+        failed: whether something is wrong with it; else it was not needed any more.
+    """
+
+    why: str
+    failed: bool
+
+
+Look = Answers | Starts | Ended
+
+
+def look_at(pod: Any, start_seconds: float, now: datetime) -> Look:
+    """What becomes of a server.
+
+    Args:
+        pod: a `V1Pod`, of either client, as it is now.
+        start_seconds: how long the server may take until it answers.
+        now: with a time zone.
+    """
+    status = pod.status
+    if pod.metadata.deletion_timestamp is not None:
+        return Ended("its pod is being deleted", failed=False)
+    if status.phase == "Succeeded":
+        return Ended("it was not used any more", failed=False)
+    if status.phase == "Failed":
+        return Ended(_said(pod), failed=True)
+    if status.phase == "Running" and _condition(status, "Ready") == "True" and status.pod_ip:
+        host = f"[{status.pod_ip}]" if ":" in status.pod_ip else status.pod_ip
+        return Answers(f"sc://{host}:{SPARK_PORT}", f"http://{host}:{SPARK_UI_PORT}")
+    if now - pod.metadata.creation_timestamp > timedelta(seconds=start_seconds + START_MARGIN_SECONDS):
+        return Ended(
+            f"it does not answer after {start_seconds + START_MARGIN_SECONDS:.0f} s: {_said(pod)}", failed=True
+        )
+    return Starts(_waits_for(pod))
+
+
+def _waits_for(pod: Any) -> str:
+    if pod.status.phase == "Running":
+        return "Spark starts"
+    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
+    waiting = next((state.waiting for state in states if state.waiting is not None), None)
+    if waiting is not None and waiting.reason not in (None, "ContainerCreating", "PodInitializing"):
+        return f"{waiting.reason}: {waiting.message or 'no reason given'}"
+    scheduled = next((one for one in pod.status.conditions or [] if one.type == "PodScheduled"), None)
+    if scheduled is not None and scheduled.status == "False":
+        return f"no node takes its pod: {scheduled.message or scheduled.reason or 'no reason given'}"
+    return "its pod starts"
+
+
+def _said(pod: Any) -> str:
+    if pod.status.phase == "Running":
+        return "its container runs, and gives no answer"
+    terminated = next(
+        (one.state.terminated for one in pod.status.container_statuses or [] if one.state and one.state.terminated),
+        None,
+    )
+    if terminated is not None and terminated.reason not in ("OOMKilled", "ContainerStatusUnknown"):
+        return f"exit code {terminated.exit_code}: {(terminated.message or 'no reason given').strip()}"
+    return ending_of(pod, CONTAINER).message
+
+
+def _condition(status: Any, kind: str) -> str | None:
+    return next((one.status for one in status.conditions or [] if one.type == kind), None)

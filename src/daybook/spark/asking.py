@@ -1,0 +1,103 @@
+"""A query to a Spark Connect server by bare gRPC: for whoever only wants to know whether it answers.
+
+pyspark's own client loads pandas and pyarrow, 130 MB and two seconds; the messages alone are a quarter of it. A server's
+supervisor lives as long as its server, so that counts.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from daybook.spark.process import spark_home
+
+_QUERY = "SELECT 1"
+USER = "daybook-health"
+"""Whom Spark notes as the user of these queries."""
+
+
+class NoAnswer(Exception):
+    """The server did not answer the query as it should; the text says how, in a line."""
+
+
+class Asking:
+    """Asks one server the same small query again and again, each time over a connection of its own.
+
+    Args:
+        address: `host:port`.
+        key: the pre-shared key.
+    """
+
+    def __init__(self, address: str, key: str) -> None:
+        self._address = address
+        self._metadata = (("authorization", f"Bearer {key}"),)
+
+    def ask(self, seconds: float) -> None:
+        """Returns once the server has answered a real query: parsed, planned, executed, its result sent.
+
+        The session it was asked in is released, and the connection closed: what is left are other people's.
+
+        Raises:
+            NoAnswer: it did not within so many seconds, or refused.
+        """
+        import grpc
+
+        messages = _messages()
+        session = str(uuid.uuid4())
+        with grpc.insecure_channel(self._address) as channel:
+            stub = messages.SparkConnectServiceStub(channel)
+            try:
+                for _ in stub.ExecutePlan(_plan(messages, session), timeout=seconds, metadata=self._metadata):
+                    pass
+                release = messages.ReleaseSessionRequest(session_id=session, user_context=_user(messages))
+                stub.ReleaseSession(release, timeout=seconds, metadata=self._metadata)
+            except grpc.RpcError as error:
+                raise NoAnswer(_said(error)) from error
+
+
+def _plan(messages: Any, session: str) -> Any:
+    return messages.ExecutePlanRequest(
+        session_id=session,
+        user_context=_user(messages),
+        client_type="daybook",
+        plan=messages.Plan(root=messages.Relation(sql=messages.SQL(query=_QUERY))),
+    )
+
+
+def _user(messages: Any) -> Any:
+    return messages.UserContext(user_id=USER, user_name=USER)
+
+
+def _said(error: Any) -> str:
+    code = error.code().name if hasattr(error, "code") else "error"
+    detail = (error.details() if hasattr(error, "details") else None) or str(error)
+    return f"{code}: {detail.strip().splitlines()[0] if detail.strip() else 'no reason given'}"
+
+
+def _messages() -> Any:
+    """pyspark's generated messages, without pyspark itself."""
+    if "pyspark" in sys.modules:
+        return import_module("pyspark.sql.connect.proto")
+    with _bare_packages():
+        return import_module("pyspark.sql.connect.proto")
+
+
+@contextmanager
+def _bare_packages() -> Iterator[None]:
+    """Packages of these names that load nothing by themselves, for as long as what lies in them is imported."""
+    home = spark_home()
+    names = ("pyspark", "pyspark.sql", "pyspark.sql.connect")
+    for name in names:
+        package = types.ModuleType(name)
+        package.__path__ = [str(home.joinpath(*name.split(".")[1:]))]
+        sys.modules[name] = package
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]

@@ -1,0 +1,176 @@
+"""A Spark Connect server in a pod of its own: what Java is started with there, and who watches over it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from daybook.contract.errors import ExitCode, Fault, InvalidRequest
+from daybook.contract.spark_pod import (
+    SPARK_BLOCK_PORT,
+    SPARK_DRIVER_PORT,
+    SPARK_EXECUTOR_CONTAINER,
+    SPARK_PORT,
+    SPARK_READY_FILE,
+    SPARK_UI_PORT,
+    SparkExecutors,
+    SparkPod,
+)
+from daybook.contract.variables import (
+    POD_ADDRESS_VARIABLE,
+    POD_NAME_VARIABLE,
+    SPARK_KEY_VARIABLE,
+    SPARK_SERVER_VARIABLE,
+    SPARK_STATE_VARIABLE,
+    SPARK_TOKEN_VARIABLE,
+)
+from daybook.spark.activity import Activity
+from daybook.spark.archive import archive_file
+from daybook.spark.asking import Asking
+from daybook.spark.configuration import Installed, server_configuration
+from daybook.spark.java import find_java
+from daybook.spark.process import java_environment, spark_home, write_properties
+from daybook.spark.server import UI_SETTING, prepare, read_token, server_command
+from daybook.spark.supervisor import Patience, Supervisor
+
+CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
+"""Kubernetes gives it to every container; localpods does not, since there it could make no further pods."""
+DEFAULT_HEAP = "1g"
+_NEEDED = (SPARK_SERVER_VARIABLE, SPARK_KEY_VARIABLE, SPARK_STATE_VARIABLE, POD_ADDRESS_VARIABLE)
+
+
+def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
+    """Runs the server that the pod is for, to its end.
+
+    Args:
+        environment: the pod's; it says which server, and where its files are.
+
+    Raises:
+        InvalidRequest: the key, or what is asked for, will not do.
+        InvalidSettings: no usable Java or Spark, or settings that cannot be; every fault is named.
+    """
+    pod = read_pod(environment)
+    key_file, state = Path(environment[SPARK_KEY_VARIABLE]), Path(environment[SPARK_STATE_VARIABLE])
+    key = read_token(key_file)
+    home, java = spark_home(), find_java(environment)
+    temporary = prepare(state)
+    settings = pod_settings(pod, environment, installed(home), key_file, state)
+    write_properties(state / "spark.properties", settings)
+    archive = archive_file(java, home)
+    shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+    heap = settings.get("spark.driver.memory", DEFAULT_HEAP)
+    address = environment[POD_ADDRESS_VARIABLE]
+    process = subprocess.Popen(
+        server_command(java, home, heap, state, temporary, shared),
+        env={**java_environment(environment, home), SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": address},
+        cwd=state,
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+    )
+    supervisor = Supervisor(
+        process,
+        Asking(f"{address}:{SPARK_PORT}", key),
+        Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT).is_used,
+        state / SPARK_READY_FILE,
+        Patience(pod.start_seconds, pod.idle_seconds),
+        lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201 - the pod's log
+    )
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: supervisor.end())
+    return supervisor.run()
+
+
+def read_pod(environment: Mapping[str, str]) -> SparkPod:
+    """What the pod is told in its environment.
+
+    Raises:
+        InvalidRequest: it is not there, or not of this version.
+    """
+    faults = [Fault(name, "is not set") for name in _NEEDED if not environment.get(name)]
+    if faults:
+        raise InvalidRequest("this is no pod of a Spark server", faults)
+    try:
+        return SparkPod.model_validate_json(environment[SPARK_SERVER_VARIABLE])
+    except ValidationError as error:
+        found = [Fault(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
+        raise InvalidRequest(
+            f"{SPARK_SERVER_VARIABLE} is of another version; image and Airflow differ", found
+        ) from None
+
+
+def pod_settings(
+    pod: SparkPod, environment: Mapping[str, str], there: Installed, key_file: Path, state: Path
+) -> dict[str, str]:
+    """All of Spark's settings but the key.
+
+    Raises:
+        InvalidSettings: some cannot be as they are asked for; every fault is named.
+    """
+    address = environment[POD_ADDRESS_VARIABLE]
+    executors = pod.executors if environment.get(CLUSTER_VARIABLE) else None
+    place = "kubernetes" if executors is not None else "local"
+    found = server_configuration(pod.server.model_copy(update={"place": place}), there)
+    return {
+        **found,
+        **_places(address, state),
+        **({} if executors is None else _executors(executors, environment, key_file, state)),
+        "spark.app.name": pod.name,
+    }
+
+
+def _places(address: str, state: Path) -> dict[str, str]:
+    return {
+        "spark.connect.grpc.binding.address": address,
+        "spark.connect.grpc.binding.port": str(SPARK_PORT),
+        "spark.driver.bindAddress": address,
+        "spark.driver.host": address,
+        "spark.driver.port": str(SPARK_DRIVER_PORT),
+        "spark.blockManager.port": str(SPARK_BLOCK_PORT),
+        # A port that is taken is a fault to be told, not a reason to listen where nobody looks.
+        "spark.port.maxRetries": "0",
+        "spark.ui.enabled": "true",
+        "spark.ui.killEnabled": "false",
+        "spark.ui.port": str(SPARK_UI_PORT),
+        UI_SETTING: f"http://{address}:{SPARK_UI_PORT}",
+        "spark.local.dir": str(state / "tmp"),
+    }
+
+
+def _executors(
+    executors: SparkExecutors, environment: Mapping[str, str], key_file: Path, state: Path
+) -> dict[str, str]:
+    """Executors as pods, made by Spark itself; owned by this pod, so that they go with it."""
+    template = state / "executor.json"
+    template.write_text(json.dumps(executors.template))  # YAML holds JSON
+    host, port = environment[CLUSTER_VARIABLE], environment.get("KUBERNETES_SERVICE_PORT", "443")
+    return {
+        "spark.master": f"k8s://https://{f'[{host}]' if ':' in host else host}:{port}",
+        "spark.kubernetes.namespace": executors.namespace,
+        "spark.kubernetes.container.image": executors.image,
+        "spark.kubernetes.container.image.pullPolicy": "IfNotPresent",
+        "spark.kubernetes.driver.pod.name": environment[POD_NAME_VARIABLE],
+        "spark.kubernetes.authenticate.executor.serviceAccountName": executors.service_account,
+        "spark.kubernetes.executor.podTemplateFile": str(template),
+        "spark.kubernetes.executor.podTemplateContainerName": SPARK_EXECUTOR_CONTAINER,
+        # No rights on ConfigMaps are needed then.
+        "spark.kubernetes.executor.disableConfigMap": "true",
+        # By a file on both sides: by itself Spark would write the secret into its executors' pods.
+        "spark.authenticate.secret.driver.file": str(key_file),
+        "spark.authenticate.secret.executor.file": str(key_file),
+        "spark.network.crypto.enabled": "true",
+    }
+
+
+def installed(home: Path) -> Installed:
+    """The Spark of this environment."""
+    text = (home / "version.py").read_text(encoding="utf-8")
+    match = re.search(r"__version__[^=\n]*=\s*['\"]([^'\"]+)['\"]", text)
+    return Installed(match[1] if match else "unknown", sorted(os.listdir(home / "jars")))
