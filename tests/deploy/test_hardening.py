@@ -6,13 +6,11 @@ import pytest
 
 from daybook.contract.spark_pod import (
     SPARK_KEY,
-    SPARK_KEY_FOLDER,
     SPARK_PORT,
     SPARK_READY_FILE,
-    SPARK_STATE_FOLDER,
     SparkPod,
 )
-from daybook.contract.variables import SPARK_SERVER_VARIABLE
+from daybook.contract.variables import SPARK_KEY_VARIABLE, SPARK_SERVER_VARIABLE, SPARK_STATE_VARIABLE
 from deploy.rendered import AIRFLOW, WITHOUT_HELM, Document, render, told
 from pods.restricted import violations
 
@@ -34,8 +32,11 @@ def test_a_standing_spark_server_meets_them_too_and_is_what_the_image_takes() ->
     workspace = render("prod").workspaces.get(told.server.workspace)
     assert told.server.bucket.url == workspace.bucket
     assert variables["AWS_ROLE_ARN"] == getattr(workspace.credentials, "role_arn", None)
-    assert container["args"][1:] == ["--key-folder", SPARK_KEY_FOLDER, "--state", SPARK_STATE_FOLDER]
-    assert container["readinessProbe"]["exec"]["command"][-1] == SPARK_READY_FILE
+    assert container["args"] == ["pod"]
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    assert variables[SPARK_KEY_VARIABLE] == f"{mounts['key']}/{SPARK_KEY}"
+    assert variables[SPARK_STATE_VARIABLE] == mounts["state"]
+    assert container["readinessProbe"]["exec"]["command"][-1] == f"{mounts['state']}/{SPARK_READY_FILE}"
     assert container["ports"][0]["containerPort"] == SPARK_PORT
 
 

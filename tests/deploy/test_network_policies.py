@@ -11,7 +11,7 @@ from deploy.rendered import AIRFLOW, OVERLAYS, render
 
 DNS = Pod("kube-system", {"k8s-app": "kube-dns"})
 RUN = labels(a_request())
-SPARK = {"app.kubernetes.io/name": "daybook", "app.kubernetes.io/component": "spark-connect"}
+SPARK = {"app.kubernetes.io/name": "daybook", "app.kubernetes.io/component": "spark-server"}
 EXECUTOR = {"app.kubernetes.io/name": "daybook", "app.kubernetes.io/component": "spark-executor"}
 WITH_SERVER = [("dev", "daybook-earth"), ("prod", "daybook-climate")]
 WITH_EXECUTORS = "daybook-climate"
