@@ -31,11 +31,13 @@ from daybook.on_airflow.errors import also_retried, as_airflow, failure_of
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
-from daybook.on_airflow.pod_task import GIVING_UP_SECONDS, PodTask
+from daybook.on_airflow.pod_task import GIVING_UP_SECONDS
 from daybook.on_airflow.pointer import emit, pointer_to
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
+from daybook.on_airflow.spark_servers.servers import Awaited
+from daybook.on_airflow.spark_task import SparkTask
 from daybook.on_airflow.staging import source_key, staged
 from daybook.pods import CONTAINER, Ending, build_pod, labels
 from daybook.workspaces import Workspace
@@ -50,7 +52,7 @@ POLL_SECONDS = 1.0
 """How often the triggerer looks at the pod."""
 
 
-class NotebookOperator(Counted, PodTask):
+class NotebookOperator(Counted, SparkTask):
     """Runs a notebook of the catalogue in a workspace.
 
     The task's XCom is a small pointer: `{"run_id", "workspace", "manifest", "state", "results"}`. On success the task
@@ -143,12 +145,13 @@ class NotebookOperator(Counted, PodTask):
         return self._through(context, lambda: super(NotebookOperator, self).execute(context))
 
     def try_again(self, context: Any, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Comes back when the quota may have room: all is decided anew, for the same attempt.
+        """Comes back when the quota may have room, or the Spark server answers: all is decided anew, for this attempt.
 
         Raises:
             AirflowFailException, AirflowException: as `execute` does.
         """
         self._without_room = RunReference.from_json(event["daybook"])
+        self._awaited = Awaited(**event["spark"]) if "spark" in event else None
         return self.execute(context)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any] | None:
@@ -218,6 +221,7 @@ class NotebookOperator(Counted, PodTask):
         self._credentials = PodCredentials(handover, lambda: self.client)
         self.labels = labels(request)
         self._plan = PodPlan(request, for_pod(workspace, entry), resources)
+        self._attach_spark(settings, entry)
         self.log.info("Run %s, attempt %d: %s", request.run_id, request.attempt, self.run_page)
 
     def _seal_refused(self, error: DaybookError) -> None:

@@ -27,6 +27,7 @@ class RunReference:
         also_retried: reasons that this notebook's entry wants retried.
         disruption: why Kubernetes takes the pod away (state, reason, message), as long as it was still there to ask.
         credentials_due: when the pod's credentials are to be renewed, ISO 8601; None where there is nothing to renew.
+        own_spark: pod and UID of the Spark server that is this attempt's own.
     """
 
     workspace: str
@@ -36,6 +37,7 @@ class RunReference:
     also_retried: tuple[str, ...] = ()
     disruption: tuple[str, str, str] | None = None
     credentials_due: str | None = None
+    own_spark: tuple[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document `from_json` reads."""
@@ -44,7 +46,7 @@ class RunReference:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RunReference:
         """Reads what `to_json` wrote; JSON knows no tuples."""
-        disruption = document.get("disruption")
+        disruption, own_spark = document.get("disruption"), document.get("own_spark")
         return cls(
             workspace=document["workspace"],
             run_id=document["run_id"],
@@ -53,6 +55,7 @@ class RunReference:
             also_retried=tuple(document.get("also_retried", ())),
             disruption=tuple(disruption) if disruption else None,
             credentials_due=document.get("credentials_due"),
+            own_spark=tuple(own_spark) if own_spark else None,
         )
 
     @property

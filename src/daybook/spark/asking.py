@@ -1,7 +1,7 @@
 """A query to a Spark Connect server by bare gRPC: for whoever only wants to know whether it answers.
 
-pyspark's own client loads pandas and pyarrow, 130 MB and two seconds; the messages alone are a quarter of it. A server's
-supervisor lives as long as its server, so that counts.
+pyspark's own client loads pandas and pyarrow, 130 MB and two seconds; the messages alone are a quarter of it. That
+counts for a supervisor, which lives as long as its server.
 """
 
 from __future__ import annotations

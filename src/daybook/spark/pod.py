@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -101,9 +100,7 @@ def read_pod(environment: Mapping[str, str]) -> SparkPod:
         return SparkPod.model_validate_json(environment[SPARK_SERVER_VARIABLE])
     except ValidationError as error:
         found = [Fault(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
-        raise InvalidRequest(
-            f"{SPARK_SERVER_VARIABLE} is of another version; image and Airflow differ", found
-        ) from None
+        raise InvalidRequest("Airflow asks for a server that this image does not know", found) from None
 
 
 def pod_settings(
@@ -173,4 +170,4 @@ def installed(home: Path) -> Installed:
     """The Spark of this environment."""
     text = (home / "version.py").read_text(encoding="utf-8")
     match = re.search(r"__version__[^=\n]*=\s*['\"]([^'\"]+)['\"]", text)
-    return Installed(match[1] if match else "unknown", sorted(os.listdir(home / "jars")))
+    return Installed(match[1] if match else "unknown", sorted(path.name for path in (home / "jars").iterdir()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import Any, Final
 
@@ -42,6 +43,8 @@ CONTAINER: Final = "spark"
 GRACE_SECONDS: Final = 45
 """For Java to end, and its supervisor after it."""
 KEY_BYTES: Final = 32
+OWN_IDLE_SECONDS: Final = 600.0
+"""Of a server that is one run's own, which ends it; it idles so long at most where that could not be done."""
 PROBE_SECONDS: Final = 2
 """Between two looks at the mark of readiness; a file's being there costs nothing to look at."""
 
@@ -152,7 +155,7 @@ def _told(wanted: WantedServer, secret: str) -> list[k8s.V1EnvVar]:
     pod = SparkPod(
         name=wanted.name,
         server=wanted.request,
-        idle_seconds=server.idle_minutes * 60,
+        idle_seconds=min(server.idle_minutes * 60, OWN_IDLE_SECONDS if wanted.owner is not None else math.inf),
         start_seconds=server.start_seconds,
         executors=_executors(wanted, secret) if wanted.size.workers else None,
     )

@@ -72,10 +72,9 @@ def look_at(pod: Any, start_seconds: float, now: datetime) -> Look:
     if status.phase == "Running" and _condition(status, "Ready") == "True" and status.pod_ip:
         host = f"[{status.pod_ip}]" if ":" in status.pod_ip else status.pod_ip
         return Answers(f"sc://{host}:{SPARK_PORT}", f"http://{host}:{SPARK_UI_PORT}")
-    if now - pod.metadata.creation_timestamp > timedelta(seconds=start_seconds + START_MARGIN_SECONDS):
-        return Ended(
-            f"it does not answer after {start_seconds + START_MARGIN_SECONDS:.0f} s: {_said(pod)}", failed=True
-        )
+    limit = timedelta(seconds=start_seconds + START_MARGIN_SECONDS)
+    if now - pod.metadata.creation_timestamp > limit:
+        return Ended(f"it does not answer after {limit.total_seconds():.0f} s: {_said(pod)}", failed=True)
     return Starts(_waits_for(pod))
 
 
@@ -95,10 +94,8 @@ def _waits_for(pod: Any) -> str:
 def _said(pod: Any) -> str:
     if pod.status.phase == "Running":
         return "its container runs, and gives no answer"
-    terminated = next(
-        (one.state.terminated for one in pod.status.container_statuses or [] if one.state and one.state.terminated),
-        None,
-    )
+    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
+    terminated = next((state.terminated for state in states if state.terminated is not None), None)
     if terminated is not None and terminated.reason not in ("OOMKilled", "ContainerStatusUnknown"):
         return f"exit code {terminated.exit_code}: {(terminated.message or 'no reason given').strip()}"
     return ending_of(pod, CONTAINER).message

@@ -1,0 +1,236 @@
+"""Makes a Spark server where there is none, and tells what becomes of it; one server however many ask at once.
+
+Its name says everything that makes it, so whoever asks for the same asks Kubernetes for the same name, and the first to
+make the pod has made it for all. Secret and Service are made once the pod is there, owned by it and so deleted with it;
+whoever finds a pod that starts makes what is still missing, for its maker may have died in between.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes.client import CoreV1Api
+from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from daybook.contract import keys
+from daybook.contract.errors import InfrastructureFailed
+from daybook.contract.spark_pod import SPARK_KEY
+from daybook.on_airflow.credentials.roles import SessionCredentials
+from daybook.on_airflow.pod_api import PodApi, said
+from daybook.pods.credentials.sts import KEY
+from daybook.pods.spark import (
+    Answers,
+    Ended,
+    Look,
+    Starts,
+    WantedServer,
+    credentials_secret_of,
+    key_secret,
+    look_at,
+    server_pod,
+    server_service,
+)
+from daybook.pods.spark.build import CONTAINER, secret_of
+from daybook.workspaces import SecretReference, SparkSettings
+
+LOG_LINES = 20
+"""How much of the log of a server that does not answer is told."""
+GONE_SECONDS = 60.0
+"""How long a server's pod that is being deleted is waited for before another one takes its name."""
+
+_CONFLICT = 409
+log = logging.getLogger(__name__)
+
+
+class SparkUnavailable(InfrastructureFailed):
+    """The workspace's Spark server cannot be had; the text says why, in the words of its log or of Kubernetes."""
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """A server that a run has waited for.
+
+    Attributes:
+        uid: of its pod.
+        why: the reason of its end, where that was seen.
+    """
+
+    uid: str
+    why: str | None = None
+
+    def of(self, pod: k8s.V1Pod) -> bool:
+        """Whether it is this pod's."""
+        return bool(self.uid == pod.metadata.uid)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A server as it is now.
+
+    Attributes:
+        name: of its pod.
+        uid: of its pod.
+        look: it answers, or it starts.
+        secret: with its key.
+    """
+
+    name: str
+    uid: str
+    look: Look
+    secret: str
+
+    @property
+    def settings(self) -> SparkSettings:
+        """How a run's pod reaches a server that answers."""
+        if not isinstance(self.look, Answers):
+            raise TypeError(f"server {self.name} does not answer yet")
+        token = SecretReference(name=self.secret, key=SPARK_KEY)
+        return SparkSettings(remote=self.look.remote, ui=self.look.ui, token=token)
+
+
+class SparkServers:
+    """The servers of a cluster.
+
+    Args:
+        client: gives the API client; asked at each call.
+        credentials: gives a workspace's short-lived credentials for a session of that name; None of other kinds.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[], CoreV1Api],
+        credentials: Callable[[str], SessionCredentials | None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._pods = PodApi(client)
+
+    def ensure(self, wanted: WantedServer, awaited: Awaited | None = None) -> Found:
+        """The server as it is now; made where there is none.
+
+        Args:
+            wanted: which.
+            awaited: the one that this run has waited for so far; where it failed, no other one is tried.
+
+        Raises:
+            SparkUnavailable: it failed, or cannot be made; nothing half-made is left.
+            QuotaExceeded: there is no room for it now; nothing was made.
+            CredentialsRefused, CredentialsUnavailable: it can have no credentials of its bucket.
+            InfrastructureFailed: Kubernetes does not answer.
+        """
+        pod = self._pods.read(wanted.name, wanted.workspace.namespace)
+        if pod is not None:
+            look = look_at(pod, wanted.server.start_seconds, datetime.now(UTC))
+            if isinstance(look, Starts) and awaited is not None and awaited.of(pod) and awaited.why is not None:
+                raise SparkUnavailable(_failed(wanted.name, awaited.why))
+            if not isinstance(look, Ended):
+                return self._taken(wanted, pod, look)
+            self._remove(pod, look, awaited)
+        if awaited is not None and awaited.why is not None:
+            raise SparkUnavailable(_failed(wanted.name, awaited.why))
+        return self._made(wanted)
+
+    def remove(self, name: str, namespace: str, uid: str) -> None:
+        """Ends a server, and with it its Secrets and Service; another one of its name stays, one that is gone is fine.
+
+        Raises:
+            InfrastructureFailed: Kubernetes refuses, or does not answer.
+        """
+        self._pods.delete(k8s.V1Pod(metadata=k8s.V1ObjectMeta(name=name, namespace=namespace, uid=uid)))
+
+    def _taken(self, wanted: WantedServer, pod: k8s.V1Pod, look: Look) -> Found:
+        obtained = self._credentials(wanted.name)
+        if obtained is not None and isinstance(look, Answers):
+            self._renew(pod, obtained)
+        elif not isinstance(look, Answers):
+            self._complete(pod, obtained)
+        return Found(pod.metadata.name, pod.metadata.uid, look, secret_of(pod))
+
+    def _made(self, wanted: WantedServer) -> Found:
+        obtained = self._credentials(wanted.name)  # before there is a pod: where the role is refused, nothing starts
+        try:
+            pod = self._pods.create(server_pod(wanted, uuid.uuid4().hex))
+        except ApiException as error:
+            found = self._pods.read(wanted.name, wanted.workspace.namespace) if error.status == _CONFLICT else None
+            if found is None:
+                raise SparkUnavailable(f"Kubernetes does not make Spark server {wanted.name}: {said(error)}") from error
+            log.info("Spark server %s was made by another run at this very moment", wanted.name)
+            return self._taken(wanted, found, look_at(found, wanted.server.start_seconds, datetime.now(UTC)))
+        log.info("Spark server %s (%s) is made", wanted.name, wanted.profile)
+        self._complete(pod, obtained)
+        return Found(
+            pod.metadata.name,
+            pod.metadata.uid,
+            look_at(pod, wanted.server.start_seconds, datetime.now(UTC)),
+            secret_of(pod),
+        )
+
+    def _complete(self, pod: k8s.V1Pod, obtained: SessionCredentials | None) -> None:
+        """Makes what belongs to a pod and is not there; where that cannot be, the pod goes too."""
+        namespace = pod.metadata.namespace
+        try:
+            self._create(lambda api: api.create_namespaced_secret(namespace, key_secret(pod)))
+            if obtained is not None:
+                secret = credentials_secret_of(pod, {KEY: obtained.document()})
+                self._create(lambda api: api.create_namespaced_secret(namespace, secret))
+            self._create(lambda api: api.create_namespaced_service(namespace, server_service(pod)))
+        except (ApiException, HTTPError) as error:
+            self.remove(pod.metadata.name, namespace, pod.metadata.uid)
+            text = f"Kubernetes does not take what Spark server {pod.metadata.name} needs: {said(error)}"
+            raise SparkUnavailable(text) from error
+
+    def _create(self, create: Callable[[CoreV1Api], Any]) -> None:
+        try:
+            create(self._client())
+        except ApiException as error:
+            if error.status != _CONFLICT:
+                raise
+
+    def _renew(self, pod: k8s.V1Pod, obtained: SessionCredentials) -> None:
+        name = f"{secret_of(pod)}-credentials"
+        body = {"stringData": {KEY: obtained.document()}}
+        try:
+            self._client().patch_namespaced_secret(name, pod.metadata.namespace, body)
+        except (ApiException, HTTPError) as error:
+            log.warning("The credentials of Spark server %s are not renewed: %s", pod.metadata.name, said(error))
+
+    def _remove(self, pod: k8s.V1Pod, ended: Ended, awaited: Awaited | None) -> None:
+        """Takes an ended server away, so that another may have its name; a failure of the one awaited is told."""
+        why = self._why(pod, ended)
+        self.remove(pod.metadata.name, pod.metadata.namespace, pod.metadata.uid)
+        if ended.failed and awaited is not None and awaited.of(pod):
+            raise SparkUnavailable(_failed(pod.metadata.name, why))
+        log.info("Spark server %s is replaced: %s", pod.metadata.name, why)
+        if not self._pods.wait_until_gone(pod, GONE_SECONDS):
+            raise SparkUnavailable(f"Spark server {pod.metadata.name} is being ended, and its node does not answer")
+
+    def _why(self, pod: k8s.V1Pod, ended: Ended) -> str:
+        """The reason of an end; of a server that runs on and gives no answer with the last lines of its log."""
+        if not ended.failed or pod.status.phase != "Running":
+            return ended.why
+        try:
+            tail = self._client().read_namespaced_pod_log(
+                pod.metadata.name, pod.metadata.namespace, container=CONTAINER, tail_lines=LOG_LINES
+            )
+        except (ApiException, HTTPError):
+            return ended.why
+        return f"{ended.why}; its log ends:\n{tail.strip()}"
+
+
+def _failed(name: str, why: str) -> str:
+    return f"the workspace's Spark server {name} did not start: {why}"
+
+
+def labels_of_workspace(workspace: str) -> str:
+    """The selector of all Spark servers' pods of a workspace."""
+    return (
+        "app.kubernetes.io/name=daybook,app.kubernetes.io/component=spark-server,"
+        f"{keys.WORKSPACE_LABEL}={keys.label_value(workspace)}"
+    )

@@ -1,0 +1,97 @@
+"""Waits in the triggerer for a Spark server to answer, so that a run which needs it holds no worker slot meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from airflow.triggers.base import TriggerEvent
+from kubernetes_asyncio.client.exceptions import ApiException
+
+from daybook.on_airflow.patience import PatientHook
+from daybook.on_airflow.trigger import RoomTrigger
+from daybook.pods.spark import Ended, Starts, look_at
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the server's pod."""
+
+_NOT_FOUND = 404
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How the triggerer reaches Kubernetes: the operator's own arguments."""
+
+    kubernetes_conn_id: str | None = None
+    in_cluster: bool | None = None
+    config_dict: dict[str, Any] | None = None
+    cluster_context: str | None = None
+
+    def hook(self) -> PatientHook:
+        """The way to Kubernetes."""
+        return PatientHook(
+            conn_id=self.kubernetes_conn_id,
+            in_cluster=self.in_cluster,
+            config_dict=self.config_dict,
+            cluster_context=self.cluster_context,
+        )
+
+
+class SparkTrigger(RoomTrigger):
+    """Waits until a server answers, or never will.
+
+    Args:
+        run: the `RunReference` of the attempt, which has no pod yet.
+        server: the server's pod: `name`, `namespace`, `uid`, and how long it may take, `start_seconds`.
+        connection: the fields of a `Connection`.
+    """
+
+    def __init__(self, run: dict[str, Any], server: dict[str, Any], connection: dict[str, Any]) -> None:
+        super().__init__(run, 0.0)
+        self.server = server
+        self.connection = connection
+
+    @classmethod
+    def of(cls, run: dict[str, Any], server: dict[str, Any], connection: Connection) -> SparkTrigger:
+        """The trigger of a run that waits for a server."""
+        return cls(run, server, asdict(connection))
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, for the triggerer's database."""
+        arguments = {"run": self.run_reference, "server": self.server, "connection": self.connection}
+        return f"{__name__}.{type(self).__name__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event, when the server answers or is known not to."""
+        hook = Connection(**self.connection).hook()
+        why: str | None = None
+        while True:
+            found = await self._looked(hook)
+            if not isinstance(found, Starts):
+                break
+            if found.why != why:
+                why = found.why
+                log.info("Waiting for Spark server %s: %s", self.server["name"], why)
+            await asyncio.sleep(LOOK_SECONDS)
+        event = {"daybook": self.run_reference, "spark": {"uid": self.server["uid"], "why": _why(found)}}
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call] # Airflow's own
+
+    async def _looked(self, hook: PatientHook) -> Any:
+        try:
+            pod = await hook.get_pod(name=self.server["name"], namespace=self.server["namespace"])
+        except (ApiException, aiohttp.ClientError, OSError) as error:  # the hook has been patient with what passes
+            gone = isinstance(error, ApiException) and error.status == _NOT_FOUND
+            return Ended("its pod is gone" if gone else f"Kubernetes does not tell of its pod: {error}", failed=True)
+        if pod.metadata.uid != self.server["uid"]:
+            return Ended("its pod is gone, and another one has its name", failed=False)
+        return look_at(pod, self.server["start_seconds"], datetime.now(UTC))
+
+
+def _why(found: Any) -> str | None:
+    return found.why if isinstance(found, Ended) and found.failed else None

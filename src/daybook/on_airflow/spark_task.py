@@ -1,0 +1,138 @@
+"""The Spark server's side of `NotebookOperator`: one that answers is there before the run's pod is made."""
+
+from __future__ import annotations
+
+import time
+from typing import NoReturn
+
+from kubernetes.client import models as k8s
+
+from daybook.catalogue import Notebook
+from daybook.contract.errors import InfrastructureFailed
+from daybook.contract.manifest import Reason, State
+from daybook.on_airflow.asking import PodPlan
+from daybook.on_airflow.credentials.connections import role_of
+from daybook.on_airflow.credentials.roles import SessionCredentials
+from daybook.on_airflow.pod_api import QuotaExceeded
+from daybook.on_airflow.pod_task import ROOM_SECONDS, PodTask
+from daybook.on_airflow.sealing import note_message, settle
+from daybook.on_airflow.settings import Settings
+from daybook.on_airflow.spark_servers.servers import Awaited, Found, SparkServers, SparkUnavailable
+from daybook.on_airflow.spark_servers.trigger import LOOK_SECONDS, Connection, SparkTrigger
+from daybook.pods import Ending
+from daybook.pods.spark import Answers, Starts, WantedServer
+from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
+from daybook.workspaces import StsCredentials, Workspace
+
+
+class SparkTask(PodTask):
+    """A `PodTask` whose run may need a Spark server."""
+
+    _plan: PodPlan | None = None
+    _awaited: Awaited | None = None
+
+    def _attach_spark(self, settings: Settings, entry: Notebook) -> None:
+        """Points the run's pod at a server that answers; waits for one, here or in the triggerer.
+
+        A run whose server cannot be had is sealed: there is nothing that its pod could do.
+
+        Raises:
+            TaskDeferred: the triggerer waits; the task comes back to `try_again`.
+            InfrastructureFailed: Kubernetes or the bucket does not answer.
+        """
+        plan = self._plan
+        if plan is None or self._manifest is not None or self._pod_to_reattach is not None:
+            return
+        wanted = self._wanted(plan.workspace, entry)
+        if wanted is None:
+            return
+        servers = SparkServers(lambda: self.client, lambda session: _credentials(plan.workspace, session, settings))
+        try:
+            found = self._answering(servers, wanted)
+        except SparkUnavailable as error:
+            self._seal_without_spark(Ending(State.FAILED, Reason.SPARK_UNAVAILABLE, str(error)))
+        except (CredentialsRefused, CredentialsUnavailable) as error:
+            refused = isinstance(error, CredentialsRefused)
+            reason = Reason.CREDENTIALS_REFUSED if refused else Reason.SPARK_UNAVAILABLE
+            self._seal_without_spark(Ending(State.FAILED, reason, f"the Spark server can have no credentials: {error}"))
+        else:
+            self._plan = replace(plan, workspace=plan.workspace.model_copy(update={"spark": found.settings}))
+
+    def _wanted(self, workspace: Workspace, entry: Notebook) -> WantedServer | None:
+        owner = (self._this.run_id, self._attempt) if entry.run.own_spark else None
+        return WantedServer.of(workspace, entry.run.spark_profile, owner, entry.run.spark_settings)
+
+    def _answering(self, servers: SparkServers, wanted: WantedServer) -> Found:
+        """A server that answers; comes back only with one."""
+        while True:
+            if self._killed:
+                raise InfrastructureFailed("the task was ended before its Spark server was ready")
+            try:
+                found = servers.ensure(wanted, self._awaited)
+            except QuotaExceeded as error:
+                self._note_wait(f"waits for room in the namespace's quota for its Spark server: {error}")
+                if self.deferrable:
+                    self._wait_for_room()
+                time.sleep(ROOM_SECONDS)
+                continue
+            if wanted.owner is not None:
+                self._refer(own_spark=(found.name, found.uid))
+            if isinstance(found.look, Answers):
+                return found
+            self._awaited = Awaited(found.uid)
+            self._note_wait(f"waits for Spark server {found.name}: {_why(found)}")
+            if self.deferrable:
+                self._wait_for_spark(wanted, found)
+            time.sleep(LOOK_SECONDS)
+
+    def _wait_for_spark(self, wanted: WantedServer, found: Found) -> NoReturn:
+        server = {
+            "name": found.name,
+            "namespace": wanted.workspace.namespace,
+            "uid": found.uid,
+            "start_seconds": wanted.server.start_seconds,
+        }
+        self.convert_config_file_to_dict()  # type: ignore[no-untyped-call] # Airflow's own
+        connection = Connection(self.kubernetes_conn_id, self.in_cluster, self._config_dict, self.cluster_context)
+        trigger = SparkTrigger.of(self._this.to_json(), server, connection)
+        super(PodTask, self).defer(trigger=trigger, method_name="try_again")
+        raise RuntimeError("a deferral raises")
+
+    def _note_wait(self, message: str) -> None:
+        self.log.info("The run %s", message)
+        note_message(self._record, self._attempt, message)
+
+    def _seal_without_spark(self, ending: Ending) -> None:
+        self._manifest = settle(self._record, self._attempt, ending)
+        self._end_own_spark()
+
+    def _finish(self, pod: k8s.V1Pod | None, refused: Ending | None = None) -> None:
+        super()._finish(pod, refused)
+        self._end_own_spark()
+
+    def on_kill(self) -> None:
+        """Ends what runs for this task, its own Spark server too."""
+        again = self._killed
+        super().on_kill()
+        if not again:
+            self._end_own_spark()
+
+    def _end_own_spark(self) -> None:
+        """Ends the server that was this attempt's own; where that cannot be, it ends by itself when it idles."""
+        own = self._reference.own_spark if self._reference is not None else None
+        if own is None:
+            return
+        try:
+            SparkServers(lambda: self.client).remove(own[0], self._namespace, own[1])
+        except InfrastructureFailed as error:
+            self.log.warning("Spark server %s is not ended, and ends by itself: %s", own[0], error)
+
+
+def _why(found: Found) -> str:
+    return found.look.why if isinstance(found.look, Starts) else "an earlier one ends"
+
+
+def _credentials(workspace: Workspace, session: str, settings: Settings) -> SessionCredentials | None:
+    if not isinstance(workspace.credentials, StsCredentials):
+        return None
+    return role_of(workspace, settings.store_environment).assume(session)
