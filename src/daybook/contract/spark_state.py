@@ -47,7 +47,7 @@ class SparkServerState(Frozen):
     size: SparkSize = SparkSize()
     sessions: int | None = Field(default=None, description="clients that are connected; None where nobody has looked")
     remote: str | None = Field(default=None, description="sc://host:port, for pods of its workspace")
-    ui: str | None = Field(default=None, description="Spark's pages")
+    ui: str | None = Field(default=None, pattern=r"^https?://", max_length=500, description="Spark's pages")
 
     def seen(self, now: datetime | None = None) -> SparkServerState:
         """As it is to be shown: silent where it has not been heard of."""

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
-from daybook.contract.keys import RUN_NOTEBOOK_DAG
+from daybook.contract.keys import RUN_NOTEBOOK_DAG, SPARK_DAG
 from daybook.on_airflow.admission import Decision, Passed, Refusal
 from daybook.on_airflow.identity import identity_of
 from daybook.on_airflow.params import unknown_keys
@@ -26,13 +26,14 @@ from daybook.on_airflow.ports.runs import Runs
 from daybook.on_airflow.ports.users import Users, token_of
 from daybook.on_airflow.ports.waiting import Waiting
 from daybook.on_airflow.settings import Settings
+from daybook.on_airflow.spark_members import refuse_strangers, require_managed
 from daybook.on_airflow.vouchers import Errand, issue
 from daybook.on_airflow.web_settings import web_settings
 from daybook.web.app import create_app
 from daybook.web.tokens.oidc import OidcTokens
 from daybook.web.tokens.provider_keys import ProviderKeys
 from daybook.web.world import World
-from daybook.workspaces import Identity, require_access, require_within
+from daybook.workspaces import Identity, Workspace, Workspaces, require_access, require_within
 
 
 def create_pages(environment: Mapping[str, str]) -> FastAPI:
@@ -59,6 +60,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         catalogue=settings.read_catalogue,
         trigger=runs.trigger,
         cancel=runs.cancel,
+        spark=runs.spark,
         waiting=waiting.waiting,
         waiting_run=waiting.waiting_run,
         next_runs=waiting.next_runs,
@@ -78,7 +80,7 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
         return None  # an Airflow whose DAGs are not ours; our own could not be parsed either, and say so
     try:
         catalogue = await asyncio.to_thread(settings.read_catalogue)
-        if dag_id != RUN_NOTEBOOK_DAG and not catalogue.names(dag_id):
+        if dag_id not in (RUN_NOTEBOOK_DAG, SPARK_DAG) and not catalogue.names(dag_id):
             return None
         identity = await _authorised(Request(scope), dag_id)
         if identity is None:
@@ -93,6 +95,8 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
 
 
 def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
+    if dag_id == SPARK_DAG:
+        return _spark_decided(settings, conf, identity)
     given, notebook_id = dict(conf), dag_id
     workspace_name, settings_chosen = given.pop(WORKSPACE, None), given.pop(RUN_SETTINGS, None)
     if dag_id == RUN_NOTEBOOK_DAG:
@@ -105,6 +109,24 @@ def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[s
     require_access(identity, workspace, notebook)
     require_within(workspace, notebook.with_settings(settings_chosen).run)
     notebook.resolve(given)
+    return _passed(settings, dag_id, workspace, workspaces, identity)
+
+
+def _spark_decided(settings: Settings, conf: dict[str, Any], identity: Identity) -> Passed:
+    """Members may start and stop their workspace's server; the task decides it again."""
+    named = conf.get(WORKSPACE)
+    if not isinstance(named, str):
+        raise InvalidRequest("unknown workspace", [Fault(WORKSPACE, "must be a name")])
+    workspaces = settings.load_workspaces()
+    workspace = workspaces.get(named)
+    refuse_strangers(identity, workspace)
+    require_managed(workspace)
+    return _passed(settings, SPARK_DAG, workspace, workspaces, identity)
+
+
+def _passed(
+    settings: Settings, dag_id: str, workspace: Workspace, workspaces: Workspaces, identity: Identity
+) -> Passed:
     key = settings.voucher_key()
     if key is None or identity.user is None:
         return Passed()

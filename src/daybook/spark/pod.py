@@ -39,6 +39,7 @@ from daybook.spark.java import find_java
 from daybook.spark.process import java_environment, spark_home, write_properties
 from daybook.spark.server import UI_SETTING, prepare, read_token, server_command
 from daybook.spark.supervisor import Patience, Supervisor
+from daybook.spark.telling import Telling
 
 CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
 """Kubernetes gives it to every container; localpods does not, since there it could make no further pods."""
@@ -74,17 +75,25 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
         stdin=subprocess.DEVNULL,
         process_group=0,
     )
+    ready = state / SPARK_READY_FILE
+    telling = Telling.of(pod, address, ready, environment, _say)
     supervisor = Supervisor(
         process,
         Asking(f"{address}:{SPARK_PORT}", key),
-        Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT).is_used,
-        state / SPARK_READY_FILE,
+        telling.looking(Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT)),
+        ready,
         Patience(pod.start_seconds, pod.idle_seconds),
-        lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201 - the pod's log
+        telling.hear,
     )
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: supervisor.end())
-    return supervisor.run()
+    code = supervisor.run()
+    telling.ended(code)
+    return code
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the pod's log
 
 
 def read_pod(environment: Mapping[str, str]) -> SparkPod:
