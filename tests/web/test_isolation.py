@@ -36,6 +36,8 @@ NOT_OF_A_WORKSPACE = {
     "/health/ready": "tells of no data",
     "/metrics": "numbers by workspace for operators; says itself whom it lets in",
     "/api/v1/notebooks": "lists what `workspaces_of` gives: tests of the API",
+    "/spark": "lists what `workspaces_of` gives: tests of the Spark page",
+    "/api/v1/spark": "lists what `workspaces_of` gives: tests of the Spark page",
     "/api/v1/runs": "lists what `workspaces_of` gives: tests of the API",
 }
 """Routes that name no workspace in their path, and what holds there instead. A new one has to be named here; below
