@@ -55,3 +55,16 @@ class SparkServerState(Frozen):
         if self.state is SparkState.FAILED or quiet <= CURRENT_SECONDS:
             return self
         return self.model_copy(update={"state": SparkState.SILENT, "sessions": None})
+
+
+def size_in_words(size: SparkSize) -> str:
+    """A server's size for people."""
+    own = f"{_count(size.driver_cores, 'core')}, {size.driver_memory}"
+    if not size.maximum_executors:
+        return own
+    most = _count(size.maximum_executors, "executor")
+    return f"{own}; up to {most} of {_count(size.executor_cores, 'core')}, {size.executor_memory}"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"

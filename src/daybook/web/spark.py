@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from daybook.contract.errors import DaybookError
 from daybook.contract.manifest import Manifest
-from daybook.contract.spark_server import SparkSize
 from daybook.contract.spark_state import SparkServerState
 from daybook.storage.spark_states import spark_states
 from daybook.web.world import World
@@ -102,14 +101,6 @@ def kind_of(workspace: Workspace) -> Kind:
     return "server" if workspace.spark.server is not None else "remote"
 
 
-def size_in_words(size: SparkSize) -> str:
-    """A server's size for people."""
-    own = f"{_cores(size.driver_cores)}, {size.driver_memory}"
-    if not size.maximum_executors:
-        return own
-    return f"{own}; up to {size.maximum_executors} executors of {_cores(size.executor_cores)}, {size.executor_memory}"
-
-
 def link_to(ui: str | None) -> str | None:
     """A server's pages as a link, where a browser on this machine may reach them: a pod's address it cannot."""
     try:
@@ -117,10 +108,6 @@ def link_to(ui: str | None) -> str | None:
         return ui if host == "localhost" or ip_address(host).is_loopback else None
     except ValueError:
         return None
-
-
-def _cores(count: int) -> str:
-    return f"{count} core{'s' if count != 1 else ''}"
 
 
 def _told(workspace: Workspace, look: Future[tuple[SparkServerState, ...]] | None) -> WorkspaceSpark:

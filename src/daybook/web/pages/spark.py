@@ -10,10 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from daybook.contract.errors import InvalidRequest, NotAllowed
+from daybook.contract.spark_state import size_in_words
 from daybook.web import headers
 from daybook.web.runs import require_workspace
 from daybook.web.site import Here, Site, User
-from daybook.web.spark import link_to, size_in_words
+from daybook.web.spark import link_to
 from daybook.web.tokens.csrf import SafePost
 from daybook.web.world import Conflict, SparkDeed
 from daybook.workspaces import Identity
