@@ -21,7 +21,7 @@ MINIMUM_OVERHEAD_BYTES = 384 * MIB
 MINIMUM_HEAP_BYTES = 450 * MIB
 """Spark starts with no smaller heap: it keeps 300 MiB for itself and wants half as much again."""
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_AMOUNT = re.compile(r"(\d{1,20}(?:\.\d{1,9})?)\s*(?:([kmgtp]?)(?:ib|b|i)?)", re.IGNORECASE | re.ASCII)
+_AMOUNT = re.compile(r"(\d{1,20}(?:\.\d{1,9})?)\s*(?:([kmgtp])(?:ib|b|i)?|b)?", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,9 @@ def memory_bytes(amount: object) -> int:
     """
     text = str(amount).strip() if isinstance(amount, str | int | float) and not isinstance(amount, bool) else ""
     match = _AMOUNT.fullmatch(text)
-    bare = match is not None and match[2] == ""
-    if match is None or (bare and (text[-1:] in "iI" or "." in text)):
+    if match is None or (match[2] is None and "." in text):
         raise ValueError("must be an amount of memory such as 512MiB, 2g or 1.5GiB, or a number of bytes")
-    found = int((Decimal(match[1]) * Decimal(1024) ** _UNITS[match[2].lower()]).to_integral_value(ROUND_FLOOR))
+    found = int((Decimal(match[1]) * Decimal(1024) ** _UNITS[(match[2] or "").lower()]).to_integral_value(ROUND_FLOOR))
     if found < 1:
         raise ValueError("must be more than nothing")
     return found

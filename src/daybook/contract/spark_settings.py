@@ -46,6 +46,14 @@ WORKSPACES = (
 )
 """What a workspace alone decides: where its data lies and what its Spark is made of."""
 
+SIZES = (
+    *("spark.driver.cores", "spark.driver.memory", "spark.driver.memoryOverhead", "spark.executor.cores"),
+    *("spark.executor.memory", "spark.executor.memoryOverhead", "spark.executor.instances", "spark.cores.max"),
+    *("spark.dynamicAllocation.minExecutors", "spark.dynamicAllocation.initialExecutors"),
+    *("spark.dynamicAllocation.maxExecutors", "spark.dynamicAllocation.enabled", "spark.executor.resource."),
+)
+"""What a server's profile decides, for its pods are as large. A Spark that a notebook starts for itself has none."""
+
 AT_START_ONLY = (
     *(
         "spark.app.",
@@ -110,6 +118,8 @@ def _forbidden(name: str, layer: Layer) -> str | None:
         return "cannot be set: Daybook alone decides it"
     if layer is not Layer.WORKSPACE and is_one_of(name, WORKSPACES):
         return f"cannot be set by a {layer}: the workspace alone decides it (`spark` in workspaces.yaml)"
+    if layer is not Layer.CALL and is_one_of(name, SIZES):
+        return "cannot be set: the server's profile decides it (`profile`)"
     return None
 
 

@@ -37,13 +37,19 @@ from daybook.spark.asking import Asking
 from daybook.spark.configuration import Installed, server_configuration
 from daybook.spark.java import find_java
 from daybook.spark.process import java_environment, spark_home, write_properties
-from daybook.spark.server import UI_SETTING, prepare, read_token, server_command
+from daybook.spark.server import UI_SETTING, prepare, read_token, require_free, server_command
 from daybook.spark.supervisor import Patience, Supervisor
 from daybook.spark.telling import Telling
 
 CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
 """Kubernetes gives it to every container; localpods does not, since there it could make no further pods."""
 DEFAULT_HEAP = "1g"
+_PORTS = {
+    "Spark Connect": SPARK_PORT,
+    "Spark's pages": SPARK_UI_PORT,
+    "driver": SPARK_DRIVER_PORT,
+    "blocks": SPARK_BLOCK_PORT,
+}
 _NEEDED = (SPARK_SERVER_VARIABLE, SPARK_KEY_VARIABLE, SPARK_STATE_VARIABLE, POD_ADDRESS_VARIABLE)
 
 
@@ -60,6 +66,8 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     pod = read_pod(environment)
     key_file, state = Path(environment[SPARK_KEY_VARIABLE]), Path(environment[SPARK_STATE_VARIABLE])
     key = read_token(key_file)
+    address = environment[POD_ADDRESS_VARIABLE]
+    require_free(address, _PORTS)
     home, java = spark_home(), find_java(environment)
     temporary = prepare(state)
     settings = pod_settings(pod, environment, installed(home), key_file, state)
@@ -67,7 +75,6 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     archive = archive_file(java, home)
     shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
     heap = settings.get("spark.driver.memory", DEFAULT_HEAP)
-    address = environment[POD_ADDRESS_VARIABLE]
     process = subprocess.Popen(
         server_command(java, home, heap, state, temporary, shared),
         env={**java_environment(environment, home), SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": address},

@@ -71,7 +71,7 @@ def serve(options: ServerOptions, environment: Mapping[str, str]) -> None:
     """
     token = read_token(options.token_file)
     memory = checked_memory(options.memory)
-    _require_free(options)
+    require_free(LOOPBACK, {"--port": options.port, "--ui-port": options.ui_port})
     home, java = spark_home(), find_java(environment)
     state = options.state.absolute()
     temporary = prepare(state)
@@ -138,15 +138,24 @@ def read_token(path: Path) -> str:
     return token
 
 
-def _require_free(options: ServerOptions) -> None:
+def require_free(host: str, ports: Mapping[str, int | None]) -> None:
+    """Makes sure that nothing listens there yet; Java would say so in a page of its own words.
+
+    Args:
+        host: an address of this machine.
+        ports: by what a person calls them; None is no port.
+
+    Raises:
+        InvalidRequest: some cannot be used; every one is named.
+    """
     faults = []
-    for option, port in (("--port", options.port), ("--ui-port", options.ui_port)):
+    for option, port in ports.items():
         if port is None:
             continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((LOOPBACK, port))
+                probe.bind((host, port))
             except (OSError, OverflowError) as error:
                 reason = getattr(error, "strerror", None) or str(error)
                 faults.append(Fault(option, f"port {port} cannot be used ({reason}); choose another"))

