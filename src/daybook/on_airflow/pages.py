@@ -26,14 +26,13 @@ from daybook.on_airflow.ports.runs import Runs
 from daybook.on_airflow.ports.users import Users, token_of
 from daybook.on_airflow.ports.waiting import Waiting
 from daybook.on_airflow.settings import Settings
-from daybook.on_airflow.spark_members import refuse_strangers, require_managed
-from daybook.on_airflow.vouchers import Errand, issue
+from daybook.on_airflow.spark_members import decide_on_spark, passed
 from daybook.on_airflow.web_settings import web_settings
 from daybook.web.app import create_app
 from daybook.web.tokens.oidc import OidcTokens
 from daybook.web.tokens.provider_keys import ProviderKeys
 from daybook.web.world import World
-from daybook.workspaces import Identity, Workspace, Workspaces, require_access, require_within
+from daybook.workspaces import Identity, require_access, require_within
 
 
 def create_pages(environment: Mapping[str, str]) -> FastAPI:
@@ -96,7 +95,7 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
 
 def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
     if dag_id == SPARK_DAG:
-        return _spark_decided(settings, conf, identity)
+        return decide_on_spark(settings.load_workspaces(), conf, identity, settings.voucher_key())
     given, notebook_id = dict(conf), dag_id
     workspace_name, settings_chosen = given.pop(WORKSPACE, None), given.pop(RUN_SETTINGS, None)
     if dag_id == RUN_NOTEBOOK_DAG:
@@ -109,28 +108,7 @@ def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[s
     require_access(identity, workspace, notebook)
     require_within(workspace, notebook.with_settings(settings_chosen).run)
     notebook.resolve(given)
-    return _passed(settings, dag_id, workspace, workspaces, identity)
-
-
-def _spark_decided(settings: Settings, conf: dict[str, Any], identity: Identity) -> Passed:
-    """Members may start and stop their workspace's server; the task decides it again."""
-    named = conf.get(WORKSPACE)
-    if not isinstance(named, str):
-        raise InvalidRequest("unknown workspace", [Fault(WORKSPACE, "must be a name")])
-    workspaces = settings.load_workspaces()
-    workspace = workspaces.get(named)
-    refuse_strangers(identity, workspace)
-    require_managed(workspace)
-    return _passed(settings, SPARK_DAG, workspace, workspaces, identity)
-
-
-def _passed(
-    settings: Settings, dag_id: str, workspace: Workspace, workspaces: Workspaces, identity: Identity
-) -> Passed:
-    key = settings.voucher_key()
-    if key is None or identity.user is None:
-        return Passed()
-    return Passed(issue(Errand(identity.user, dag_id, workspace.name), identity, workspaces, key))
+    return passed(identity, dag_id, workspace, workspaces, settings.voucher_key())
 
 
 def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

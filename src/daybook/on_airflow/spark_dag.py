@@ -74,7 +74,7 @@ def serve() -> dict[str, Any]:
         require_member(workspace, TaskInstance.from_context(context), settings.voucher_key())
         require_managed(workspace)
         servers = SparkServers(client, lambda session: credentials(workspace, session, settings))
-        done = started(servers, workspace) if params["action"] == START else stopped(servers, workspace)
+        done = started(servers, workspace) if params["action"] == START else stopped(servers, client(), workspace)
     except DaybookError as error:
         raise as_airflow(error) from error
     log.info("Workspace %s: %s", workspace.name, done)
@@ -107,7 +107,7 @@ def started(servers: SparkServers, workspace: Workspace) -> dict[str, Any]:
     return {"started": servers.ensure(wanted).name}
 
 
-def stopped(servers: SparkServers, workspace: Workspace) -> dict[str, Any]:
+def stopped(servers: SparkServers, api: CoreV1Api, workspace: Workspace) -> dict[str, Any]:
     """Ends the workspace's servers; those of a run's own end with their runs.
 
     Raises:
@@ -115,11 +115,9 @@ def stopped(servers: SparkServers, workspace: Workspace) -> dict[str, Any]:
     """
     selector = f"{labels_of_workspace(workspace.name)},!{SPARK_OWNER_LABEL}"
     try:
-        pods = (
-            client()
-            .list_namespaced_pod(workspace.namespace, label_selector=selector, _request_timeout=_ASK_SECONDS)
-            .items
-        )
+        pods = api.list_namespaced_pod(
+            workspace.namespace, label_selector=selector, _request_timeout=_ASK_SECONDS
+        ).items
     except (ApiException, HTTPError) as error:
         raise InfrastructureFailed(
             f"Kubernetes does not tell the Spark servers of {workspace.name}: {error}"
