@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from daybook.contract.errors import Fault
 
@@ -79,7 +80,7 @@ AT_START_ONLY = (
 _NAME = re.compile(r"spark\.[A-Za-z0-9_.\-]{1,200}", re.ASCII)
 
 
-def setting_faults(settings: Mapping[object, object], layer: Layer, *, starts_spark: bool) -> list[Fault]:
+def setting_faults(settings: Mapping[Any, object], layer: Layer, *, starts_spark: bool) -> list[Fault]:
     """What cannot be set like this by this layer; every fault, none where all is well.
 
     Args:
