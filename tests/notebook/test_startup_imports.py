@@ -1,4 +1,4 @@
-"""What the notebook image's kernels begin with where the image asks for it; the file is read from IPython's own folder."""
+"""What the notebook image's kernels begin with where it asks for that; the file is read from IPython's own folder."""
 
 import os
 import shutil

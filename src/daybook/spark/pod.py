@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -35,11 +34,12 @@ from daybook.spark.activity import Activity
 from daybook.spark.archive import archive_file
 from daybook.spark.asking import Asking
 from daybook.spark.configuration import Installed, server_configuration
+from daybook.spark.jars import installed
 from daybook.spark.java import find_java
 from daybook.spark.process import java_environment, spark_home, write_properties
 from daybook.spark.server import UI_SETTING, prepare, read_token, require_free, server_command
 from daybook.spark.supervisor import Patience, Supervisor
-from daybook.spark.telling import Telling
+from daybook.spark.announcing import Announcing
 
 CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
 """Kubernetes gives it to every container; localpods does not, since there it could make no further pods."""
@@ -83,19 +83,19 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
         process_group=0,
     )
     ready = state / SPARK_READY_FILE
-    telling = Telling.of(pod, address, ready, environment, _say)
+    announcing = Announcing.of(pod, address, ready, environment, _say)
     supervisor = Supervisor(
         process,
         Asking(f"{address}:{SPARK_PORT}", key),
-        telling.looking(Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT)),
+        announcing.looking(Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT)),
         ready,
         Patience(pod.start_seconds, pod.idle_seconds),
-        telling.hear,
+        announcing.hear,
     )
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: supervisor.end())
     code = supervisor.run()
-    telling.ended(code)
+    announcing.ended(code)
     return code
 
 
@@ -180,10 +180,3 @@ def _executors(
         "spark.authenticate.secret.executor.file": str(key_file),
         "spark.network.crypto.enabled": "true",
     }
-
-
-def installed(home: Path) -> Installed:
-    """The Spark of this environment."""
-    text = (home / "version.py").read_text(encoding="utf-8")
-    match = re.search(r"__version__[^=\n]*=\s*['\"]([^'\"]+)['\"]", text)
-    return Installed(match[1] if match else "unknown", sorted(path.name for path in (home / "jars").iterdir()))

@@ -1,140 +1,72 @@
-"""Tells a workspace's bucket how its Spark server is, for the pages and for people at the command line.
-
-A thread of its own writes, so that a bucket which is slow or away holds up nobody; the newest state counts, and what
-was not written in time is not written at all. Nothing here ends a server.
-"""
+"""Tells the run's record of the session's operations: how far they are, and what became of them."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-import psutil
+from daybook.spark.operations import Listener, Operation
 
-from daybook.contract.errors import DaybookError, ExitCode
-from daybook.contract.spark_pod import SPARK_PORT, SPARK_UI_PORT, SparkPod
-from daybook.contract.spark_state import TELL_SECONDS, SparkServerState, SparkState
-from daybook.spark.activity import Activity
-from daybook.storage import Store, open_store
-from daybook.storage.spark_states import forget_old_spark_states, forget_spark_state, tell_spark_state
+PROGRESS_SECONDS = 1.0
+"""Between two words on what runs: the run's record is written no more often."""
 
-END_SECONDS = 10.0
-"""How long the last word of a server that ends may take."""
+Tell = Callable[[Mapping[str, Any]], None]
 
 
 class Telling:
-    """What one server says of itself, from its start to its end.
+    """Listens to operations and tells of them, one JSON object at a time.
 
     Args:
-        store: the workspace's bucket; None where it cannot be opened, and so nothing is told.
-        pod: the server.
-        address: where it listens.
-        ready: the file that is there while it answers.
-        say: tells the pod's log, once, when the bucket does not take it.
+        tell: takes an object.
+        clock: seconds that only grow.
     """
 
-    def __init__(
-        self, store: Store | None, pod: SparkPod, address: str, ready: Path, say: Callable[[str], None]
-    ) -> None:
-        host = f"[{address}]" if ":" in address else address
-        began = _now()
-        self._store = store
-        self._say = say
-        self._ready = ready
-        self._state = SparkServerState(
-            name=pod.name,
-            workspace=pod.server.workspace,
-            state=SparkState.STARTS,
-            started_at=began,
-            told_at=began,
-            size=pod.server.size,
-            remote=f"sc://{host}:{SPARK_PORT}",
-            ui=f"http://{host}:{SPARK_UI_PORT}",
-        )
-        self._last_line = ""
-        self._complained = False
-        self._changed = threading.Event()
-        self._over = False
-        self._thread = threading.Thread(target=self._work, name="telling", daemon=True)
-        self._changed.set()
-        self._thread.start()
+    def __init__(self, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._told_at = float("-inf")
 
-    @classmethod
-    def of(
-        cls, pod: SparkPod, address: str, ready: Path, environment: Mapping[str, str], say: Callable[[str], None]
-    ) -> Telling:
-        """Tells the bucket that the pod was given, with the pod's own credentials."""
-        try:
-            store = open_store(pod.server.bucket.url, environment)
-        except DaybookError as error:
-            say(f"The pages are not told of this server: {error}")
-            store = None
-        return cls(store, pod, address, ready, say)
+    def progressed(self, operation: Operation) -> None:
+        """Tells how far it is, now and then."""
+        with self._lock:
+            now = self._clock()
+            if now - self._told_at < PROGRESS_SECONDS:
+                return
+            self._told_at = now
+        counts = {name: getattr(operation, name) for name in ("stages", "tasks", "tasks_done", "read_bytes")}
+        self._say({"kind": "spark_progress", "id": operation.id, **counts})
 
-    def hear(self, line: str) -> None:
-        """A line of the pod's log, passed on; the last one says why a server failed, the first one that it answers."""
-        self._last_line = line
-        self._say(line)
-        if self._state.state is SparkState.STARTS:
-            self.looked(None)
+    def ended(self, operation: Operation) -> None:
+        """Tells of it once more, and for good."""
+        told = {
+            **asdict(operation),
+            "seconds": round(operation.seconds, 3),
+            "started_at": round(operation.started_at, 3),
+        }
+        self._say({"kind": "spark_operation", **told})
 
-    def looked(self, sessions: int | None) -> None:
-        """It has so many clients; whether it answers its mark of readiness says."""
-        if self._ready.exists():
-            self._tell(state=SparkState.ANSWERS, sessions=sessions)
-
-    def looking(self, activity: Activity) -> Callable[[], bool]:
-        """Whether it is used, as its supervisor asks from time to time; each time its clients are counted, too."""
-
-        def is_used() -> bool:
-            try:
-                self.looked(activity.clients())
-            except psutil.Error:
-                self.looked(None)
-            return activity.is_used()
-
-        return is_used
-
-    def ended(self, code: ExitCode) -> None:
-        """It has ended: one that was not needed any more is forgotten, one that failed says why."""
-        if code is not ExitCode.SUCCEEDED:
-            self._tell(state=SparkState.FAILED, why=self._last_line, sessions=None)
-        self._over = True
-        self._changed.set()
-        self._thread.join(END_SECONDS)
-
-    def _tell(self, **changes: Any) -> None:
-        changed = self._state.model_copy(update=changes)
-        if changed != self._state:
-            self._state = changed
-            self._changed.set()
-
-    def _work(self) -> None:
-        self._write(lambda store: forget_old_spark_states(store, _now()))
-        while not self._over or self._changed.is_set():
-            self._changed.wait(TELL_SECONDS)
-            self._changed.clear()
-            state = self._state.model_copy(update={"told_at": _now()})
-            if self._over and state.state is not SparkState.FAILED:
-                self._write(lambda store: forget_spark_state(store, self._state.name))
-            else:
-                self._write(lambda store, state=state: tell_spark_state(store, state))  # type: ignore[misc]
-
-    def _write(self, write: Callable[[Store], None]) -> None:
-        if self._store is None:
-            return
-        with suppress(RuntimeError):  # the interpreter is being taken down
-            try:
-                write(self._store)
-            except DaybookError as error:
-                if not self._complained:
-                    self._say(f"The pages are not told of this server: {error}")
-                self._complained = True
+    def _say(self, event: Mapping[str, Any]) -> None:
+        with suppress(OSError):  # a full disk: the query itself is none the worse for it
+            self._tell(event)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+class Several:
+    """Listeners as one."""
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        self._listeners = tuple(listeners)
+
+    def progressed(self, operation: Operation) -> None:
+        """Each is told."""
+        for each in self._listeners:
+            each.progressed(operation)
+
+    def ended(self, operation: Operation) -> None:
+        """Each is told."""
+        for each in self._listeners:
+            each.ended(operation)

@@ -9,7 +9,7 @@ from daybook.contract.errors import ExitCode
 from daybook.contract.spark_pod import SparkPod
 from daybook.contract.spark_server import SparkBucket, SparkServerRequest
 from daybook.contract.spark_state import CURRENT_SECONDS, FORGOTTEN_SECONDS, SparkServerState, SparkState
-from daybook.spark.telling import Telling
+from daybook.spark.announcing import Announcing
 from daybook.storage import open_store
 from daybook.storage.spark_states import spark_states, tell_spark_state
 
@@ -37,8 +37,8 @@ def said():
 
 
 @pytest.fixture
-def telling(store, ready, said):
-    made = Telling(store, a_pod(), "10.1.2.3", ready, said.append)
+def announcing(store, ready, said):
+    made = Announcing(store, a_pod(), "10.1.2.3", ready, said.append)
     yield made
     made.ended(ExitCode.SUCCEEDED)
 
@@ -57,40 +57,40 @@ def the_one(store):
     return found[0] if found else None
 
 
-def test_it_tells_that_it_starts_and_where_it_will_be(store, telling):
+def test_it_tells_that_it_starts_and_where_it_will_be(store, announcing):
     told = until(lambda: the_one(store))
     assert (told.state, told.workspace, told.sessions) == (SparkState.STARTS, "flights", None)
     assert (told.remote, told.ui) == ("sc://10.1.2.3:15002", "http://10.1.2.3:4040")
 
 
-def test_it_answers_once_the_mark_is_there_and_counts_its_clients(store, telling, ready):
-    telling.looked(2)
+def test_it_answers_once_the_mark_is_there_and_counts_its_clients(store, announcing, ready):
+    announcing.looked(2)
     assert until(lambda: the_one(store)).state is SparkState.STARTS
     ready.touch()
-    telling.looked(2)
+    announcing.looked(2)
     until(lambda: the_one(store).state is SparkState.ANSWERS and the_one(store).sessions == 2)
-    telling.looked(3)
+    announcing.looked(3)
     until(lambda: the_one(store).sessions == 3)
 
 
-def test_the_line_that_says_that_it_answers_is_enough(store, telling, ready, said):
+def test_the_line_that_says_that_it_answers_is_enough(store, announcing, ready, said):
     until(lambda: the_one(store))
     ready.touch()
-    telling.hear("The Spark server answers, 4.0 s after its start")
+    announcing.hear("The Spark server answers, 4.0 s after its start")
     until(lambda: the_one(store).state is SparkState.ANSWERS)
     assert said == ["The Spark server answers, 4.0 s after its start"]
 
 
-def test_a_server_that_was_not_needed_any_more_is_forgotten(store, telling):
+def test_a_server_that_was_not_needed_any_more_is_forgotten(store, announcing):
     until(lambda: the_one(store))
-    telling.ended(ExitCode.SUCCEEDED)
+    announcing.ended(ExitCode.SUCCEEDED)
     assert the_one(store) is None
 
 
 def test_a_server_that_failed_says_why_however_soon_it_ends(store, ready, said):
-    telling = Telling(store, a_pod(), "10.1.2.3", ready, said.append)
-    telling.hear("The Spark server failed: its Java ended with exit code 1")
-    telling.ended(ExitCode.INFRASTRUCTURE_FAILED)
+    announcing = Announcing(store, a_pod(), "10.1.2.3", ready, said.append)
+    announcing.hear("The Spark server failed: its Java ended with exit code 1")
+    announcing.ended(ExitCode.INFRASTRUCTURE_FAILED)
     told = the_one(store)
     assert (told.state, told.why) == (SparkState.FAILED, "The Spark server failed: its Java ended with exit code 1")
 
@@ -99,11 +99,11 @@ def test_a_bucket_that_does_not_take_it_is_told_once_and_ends_nothing(tmp_path, 
     blocked = tmp_path / "bucket"
     store = open_store(str(blocked))
     (blocked / "spark").write_text("a file where the folder should be")
-    telling = Telling(store, a_pod(), "10.1.2.3", ready, said.append)
+    announcing = Announcing(store, a_pod(), "10.1.2.3", ready, said.append)
     until(lambda: said)
     ready.touch()
-    telling.looked(1)
-    telling.ended(ExitCode.INFRASTRUCTURE_FAILED)
+    announcing.looked(1)
+    announcing.ended(ExitCode.INFRASTRUCTURE_FAILED)
     assert len(said) == 1
     assert "The pages are not told" in said[0]
 
@@ -131,6 +131,6 @@ def test_what_a_killed_server_said_becomes_silent_and_is_forgotten_in_the_end(st
 
 
 def test_a_bucket_that_cannot_be_opened_is_no_reason_not_to_serve(ready, said):
-    telling = Telling.of(a_pod("ftp://nowhere"), "10.1.2.3", ready, {}, said.append)
-    telling.ended(ExitCode.SUCCEEDED)
+    announcing = Announcing.of(a_pod("ftp://nowhere"), "10.1.2.3", ready, {}, said.append)
+    announcing.ended(ExitCode.SUCCEEDED)
     assert "The pages are not told" in said[0]
