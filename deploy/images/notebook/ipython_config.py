@@ -1,7 +1,7 @@
 """IPython reads this from the image's environment whenever a kernel starts, in a run and in JupyterLab.
 
-With DAYBOOK_STARTUP_IMPORTS=1 what `daybook.notebook` offers is there without an import, as people know it from notebooks
-on a platform. A notebook that counts on it needs it in its runs, too: hence a variable of the image, not of one server.
+With DAYBOOK_STARTUP_IMPORTS=1 what `daybook.notebook` offers is there without an import, as people know it from
+platforms. A notebook that counts on it needs it in its runs, too: hence a variable of the image, not of one server.
 """
 
 import os

@@ -31,6 +31,7 @@ from daybook.contract.variables import (
     SPARK_TOKEN_VARIABLE,
 )
 from daybook.spark.activity import Activity
+from daybook.spark.announcing import Announcing
 from daybook.spark.archive import archive_file
 from daybook.spark.asking import Asking
 from daybook.spark.configuration import Installed, server_configuration
@@ -39,7 +40,6 @@ from daybook.spark.java import find_java
 from daybook.spark.process import java_environment, spark_home, write_properties
 from daybook.spark.server import UI_SETTING, prepare, read_token, require_free, server_command
 from daybook.spark.supervisor import Patience, Supervisor
-from daybook.spark.announcing import Announcing
 
 CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
 """Kubernetes gives it to every container; localpods does not, since there it could make no further pods."""
