@@ -1,10 +1,10 @@
 """What is wrong with the files at home; a branch of `contract.errors`.
 
-    InvalidRequest
-    ├── FileSizeError       user      no retry   more than the limits allow; nothing was sent
-    └── FilesUnreadable     user      no retry   files that belong to the project cannot be read; nothing was sent
-    DatabricksFailed
-    └── SyncFailed          operator  retry      the files could not be brought there whole
+InvalidRequest
+├── FileSizeError       user      no retry   more than the limits allow; nothing was sent
+└── FilesUnreadable     user      no retry   files that belong to the project cannot be read; nothing was sent
+DatabricksFailed
+└── SyncFailed          operator  retry      the files could not be brought there whole
 """
 
 from __future__ import annotations

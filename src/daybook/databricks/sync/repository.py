@@ -43,7 +43,12 @@ def _configured(folder: Path, environment: Mapping[str, str]) -> Path | None:
     command = [git, "config", "--type=path", "--get", "core.excludesFile"]
     with suppress(OSError, subprocess.TimeoutExpired):
         asked = subprocess.run(
-            command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, timeout=GIT_SECONDS
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=GIT_SECONDS,
         )
         told = os.fsdecode(asked.stdout.removesuffix(b"\n"))
         return folder / told if asked.returncode == 0 and told else None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daybook.contract.errors import Fault
 from daybook.databricks.settings import SyncSettings
-from daybook.databricks.sync.errors import FilesUnreadable, FileSizeError
+from daybook.databricks.sync.errors import FileSizeError, FilesUnreadable
 from daybook.databricks.sync.ignoring import VIRTUAL_ENVIRONMENT, Rules
 from daybook.databricks.sync.naming import shown
 

@@ -145,7 +145,7 @@ def _decoded(document: Any) -> dict[bytes, _Known]:
         if document["version"] != VERSION or document["block_bytes"] != BLOCK_BYTES:
             return {}
         return {
-            os.fsencode(path): _Known(tuple(look), File(size, executable, bytes.fromhex(blocks)))  # type: ignore[arg-type]
+            os.fsencode(path): _Known(tuple(look), File(size, executable, bytes.fromhex(blocks)))
             for path, *look, size, executable, blocks in document["files"]
         }
     except (TypeError, KeyError, ValueError):
