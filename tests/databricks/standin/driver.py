@@ -149,7 +149,20 @@ def main(commands: TextIO, results: TextIO, language: str) -> None:
         tell({"result": result})
 
 
+def mount(folder: str) -> None:
+    """Lets `open` find the files of the Databricks workspace below `/Workspace`, as a cluster's mount does."""
+    usual = open
+
+    def mounted(file: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(file, str) and file.startswith("/Workspace/"):
+            file = folder + file.removeprefix("/Workspace")
+        return usual(file, *args, **kwargs)
+
+    builtins.open = mounted
+
+
 if __name__ == "__main__":
+    mount(os.environ.pop("STAND_IN_WORKSPACE"))
     # What a notebook imports lies where it runs, not beside this file.
     sys.path[0] = str(Path.cwd())
     main(os.fdopen(int(sys.argv[1])), os.fdopen(int(sys.argv[2]), "w"), sys.argv[3])
