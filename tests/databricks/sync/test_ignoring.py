@@ -76,8 +76,10 @@ def repository(project, environment):
 
 @pytest.mark.parametrize(
     "name",
-    [".git/config", ".git", "sub/.git/config", ".hg/x", ".svn/x", ".jj/x", "CVS/Root", ".databricks/sync.json"]
-    + [".daybook/secrets/key", "sub/__pycache__/m.pyc", ".ipynb_checkpoints/n.ipynb"],
+    [
+        *[".git/config", ".git", "sub/.git/config", ".hg/x", ".svn/x", ".jj/x", "CVS/Root", ".databricks/sync.json"],
+        *[".daybook/secrets/key", "sub/__pycache__/m.pyc", ".ipynb_checkpoints/n.ipynb"],
+    ],
 )
 def test_some_things_never_travel(project, environment, name):
     project.put("kept.py")
