@@ -63,7 +63,9 @@ def test_the_folder_is_private(files):
 
 
 def test_files_folders_and_links_are_made(files):
-    whole(["empty"], a_file("run.sh", executable=True), a_file("d/e/zero", b""), ["l", "d/e/zero"], ["d/up", "../run.sh"])
+    whole(
+        ["empty"], a_file("run.sh", executable=True), a_file("d/e/zero", b""), ["l", "d/e/zero"], ["d/up", "../run.sh"]
+    )
     assert sorted(everything(files)) == ["d", "d/e", "d/e/zero", "d/up", "empty", "l", "run.sh"]
     assert os.access(files / "run.sh", os.X_OK)
     assert (files / "d/up").read_bytes() == b"x"
@@ -71,10 +73,20 @@ def test_files_folders_and_links_are_made(files):
 
 def test_nothing_but_the_files_and_the_notes_is_left(files):
     whole(a_file("a"), a_file("b"))
-    assert sorted(everything(files.parent)) == ["blocks", "files", "files/a", "files/b", "generation", "incoming", "index"]
+    assert sorted(everything(files.parent)) == [
+        "blocks",
+        "files",
+        "files/a",
+        "files/b",
+        "generation",
+        "incoming",
+        "index",
+    ]
 
 
-@pytest.mark.parametrize("name", ["", "x", "daybook-", "daybook-a/b", "daybook-../..", "daybook-a\n", "/etc", "daybook-Ä"])
+@pytest.mark.parametrize(
+    "name", ["", "x", "daybook-", "daybook-a/b", "daybook-../..", "daybook-a\n", "/etc", "daybook-Ä"]
+)
 @pytest.mark.parametrize("do", ["begin", "remove"])
 def test_another_name_than_ours_is_refused(temporary, name, do):
     (temporary / "daybook-a").mkdir(mode=0o700)
@@ -259,7 +271,10 @@ def test_a_full_disk_is_told(files, monkeypatch):
 
     whole(a_file("a"))
     monkeypatch.setattr(os, "replace", full)
-    assert bring([a_file("b", b"y")], after="1", becomes="2", contents=[b"y"])["error"] == "No space left on device: /tmp/\\xff"
+    assert (
+        bring([a_file("b", b"y")], after="1", becomes="2", contents=[b"y"])["error"]
+        == "No space left on device: /tmp/\\xff"
+    )
 
 
 def test_removing_takes_the_folder_and_nothing_that_links_in_it_lead_to(files, temporary, tmp_path):

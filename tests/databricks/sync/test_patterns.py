@@ -54,7 +54,7 @@ NAMES = [
 
 
 def a_pattern():
-    # Git before 2.52 takes the stars of `a**/b` for those of `**/b`; its manual says, as we do, that they are usual ones.
+    # Older gits take the stars of `a**/b` for those of `**/b`; the manual says, as we do, that they are usual ones.
     return (
         st.lists(st.sampled_from(PIECES), min_size=1, max_size=5)
         .map("".join)

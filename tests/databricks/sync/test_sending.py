@@ -5,8 +5,8 @@ import os
 import threading
 
 import pytest
-from databricks.standin import Fault
 
+from databricks.standin import Fault
 from daybook.databricks.errors import DatabricksRefused, RemoteFailed
 from daybook.databricks.sync import sending, uploading
 from daybook.databricks.sync.calling import Driver

@@ -123,9 +123,14 @@ def test_names_that_are_no_text_are_remembered(project, a_tree, reads, at_once):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '"x"', '{"version": 1}', '{"version": 0, "block_bytes": 262144, "files": []}', "\xff"]
-    + ['{"version": 1, "block_bytes": 262144, "files": [["a", 1]]}', '{"version": 1, "block_bytes": 1, "files": []}']
-    + ['{"version": 1, "block_bytes": 262144, "files": [["a", 3, 1, 1, 1, 3, false, "no digits"]]}'],
+    [
+        *["", "{", "[]", '"x"', '{"version": 1}', '{"version": 0, "block_bytes": 262144, "files": []}', "\xff"],
+        *[
+            '{"version": 1, "block_bytes": 262144, "files": [["a", 1]]}',
+            '{"version": 1, "block_bytes": 1, "files": []}',
+        ],
+        '{"version": 1, "block_bytes": 262144, "files": [["a", 3, 1, 1, 1, 3, false, "no digits"]]}',
+    ],
 )
 def test_what_is_not_understood_is_as_if_it_were_not_there(project, environment, a_tree, reads, content):
     project.put("a", "one")
