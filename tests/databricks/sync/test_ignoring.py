@@ -79,6 +79,7 @@ def repository(project, environment):
     [
         *[".git/config", ".git", "sub/.git/config", ".hg/x", ".svn/x", ".jj/x", "CVS/Root", ".databricks/sync.json"],
         *[".daybook/secrets/key", "sub/__pycache__/m.pyc", ".ipynb_checkpoints/n.ipynb"],
+        *[".ssh/id_rsa", ".aws/credentials", ".databrickscfg", ".netrc"],
     ],
 )
 def test_some_things_never_travel(project, environment, name):
