@@ -7,7 +7,7 @@ lock() {
 }
 lock requirements/build.in -o requirements/build.txt
 lock pyproject.toml --extra airflow --extra postgres -c requirements/build.txt -o requirements/airflow.txt
-lock pyproject.toml requirements/notebook.in --extra runner --extra spark -c requirements/build.txt -o requirements/notebook.txt
+lock pyproject.toml requirements/notebook.in --extra runner --extra spark --extra databricks -c requirements/build.txt -o requirements/notebook.txt
 lock requirements/dev.in -o requirements/dev.txt
 lock requirements/lab.in -o requirements/lab.txt
 lock requirements/deploy.in -o requirements/deploy.txt

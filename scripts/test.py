@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK_SIDE = ["tests/runner", "tests/notebook", "tests/spark", "tests/examples"]
+NOTEBOOK_SIDE = ["tests/runner", "tests/notebook", "tests/spark", "tests/databricks", "tests/examples"]
 WHOLE_STACKS = "tests/e2e"
 CHAOS = "tests/e2e/test_chaos.py"
 """What it found last is mended; it comes back here once it has passed often enough. `make chaos` runs it."""
