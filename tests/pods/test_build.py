@@ -149,10 +149,13 @@ def test_the_kernel_databricks_gets_its_workspaces_cluster_and_a_reference_to_it
     found = environment_of(a_pod(on_kernel("databricks"), databricks={**DATABRICKS, **way}))
     ours = {name: each for name, each in found.items() if "DATABRICKS" in name}
     assert ours.pop(secret)["valueFrom"] == {"secretKeyRef": TOKEN}
-    settings = json.loads(ours.pop("DAYBOOK_DATABRICKS")["value"])
-    assert settings == {"limits": {"command_seconds": 60}}
-    place = {"DATABRICKS_HOST": "https://x.databricks.com", "DATABRICKS_CLUSTER_ID": "1126-1-a"}
-    assert {name: each["value"] for name, each in ours.items()} == {**place, **plain}
+    assert {name: each["value"] for name, each in ours.items()} == {
+        "DATABRICKS_HOST": "https://x.databricks.com",
+        "DATABRICKS_CLUSTER_ID": "1126-1-a",
+        "DAYBOOK_DATABRICKS_COMMAND_SECONDS": "60.0",
+        "DAYBOOK_DATABRICKS_SYNC_ENABLED": "false",
+        **plain,
+    }
 
 
 @pytest.mark.parametrize("kernel", [None, "python3", "databricks2"])

@@ -78,9 +78,17 @@ def test_there_is_exactly_one_way_to_be_known_there(ways):
 
 
 def test_what_the_kernel_is_told_is_what_was_given():
-    given = {"limits": {"start_seconds": 60}, "sync": {"enabled": True, "source": "/data", "exclude": ["*.csv"]}}
-    assert DatabricksSettings(**GIVEN).for_kernel() == {}
-    assert DatabricksSettings(**{**GIVEN, **given}).for_kernel() == given
+    sync = {"enabled": True, "source": "/data", "exclude": ["*.csv", "a b"], "use_gitignore": False}
+    given = {"limits": {"cluster_start_seconds": 60}, "sync": sync}
+    prefix = "DAYBOOK_DATABRICKS_"
+    assert DatabricksSettings(**GIVEN).variables == {f"{prefix}SYNC_ENABLED": "false"}
+    assert DatabricksSettings(**{**GIVEN, **given}).variables == {
+        f"{prefix}CLUSTER_START_SECONDS": "60.0",
+        f"{prefix}SYNC_ENABLED": "true",
+        f"{prefix}SYNC_SOURCE": "/data",
+        f"{prefix}SYNC_EXCLUDE": "*.csv\na b",
+        f"{prefix}SYNC_USE_GITIGNORE": "false",
+    }
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ CLIENT_ID_VARIABLE = "DATABRICKS_CLIENT_ID"
 CLIENT_SECRET_VARIABLE = "DATABRICKS_CLIENT_SECRET"  # noqa: S105 - the variable's name
 AUTH_TYPE_VARIABLE = "DATABRICKS_AUTH_TYPE"
 """The variables above are those of Databricks' own SDK and tools (its unified authentication)."""
-SETTINGS_VARIABLE = "DAYBOOK_DATABRICKS"
-"""The workspace's time limits and settings of the synchronisation, as one JSON object; nothing in it is secret."""
+SETTINGS_PREFIX = "DAYBOOK_DATABRICKS_"
+"""How the variables begin that hold the kernel's own settings, such as its time limits; nothing in them is secret."""
 
 CLUSTER_ID = r"[A-Za-z0-9][A-Za-z0-9-]{0,99}"
 """What a cluster's id looks like; Databricks' own are `1126-081234-abcd1234`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kubernetes.client import models as k8s
@@ -76,7 +75,7 @@ def _databricks(request: RunRequest, workspace: Workspace) -> list[k8s.V1EnvVar]
     found = [
         _variable(databricks.HOST_VARIABLE, settings.host),
         _variable(databricks.CLUSTER_VARIABLE, settings.cluster_id),
-        _variable(databricks.SETTINGS_VARIABLE, json.dumps(settings.for_kernel())),
+        *(_variable(name, value) for name, value in settings.variables.items()),
         # So that the SDK takes this way and no other one that an image or another Secret may offer.
         _variable(databricks.AUTH_TYPE_VARIABLE, "pat" if settings.oauth is None else "oauth-m2m"),
     ]

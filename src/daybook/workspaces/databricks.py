@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from daybook.contract.databricks import CLUSTER_ID
+from daybook.contract.databricks import CLUSTER_ID, SETTINGS_PREFIX
 from daybook.workspaces.credentials import SecretReference
 from daybook.workspaces.fields import Pattern, like
 from daybook.workspaces.model import Model
@@ -54,7 +54,7 @@ class DatabricksLimits(Model):
     command_seconds: Seconds | None = Field(
         default=None, description="one cell's command; by default no limit of its own"
     )
-    start_seconds: Seconds | None = Field(default=None, description="until a terminated cluster runs")
+    cluster_start_seconds: Seconds | None = Field(default=None, description="until a terminated cluster runs")
     context_seconds: Seconds | None = Field(default=None, description="until an execution context answers")
 
 
@@ -75,6 +75,13 @@ class DatabricksSync(Model):
         if self.enabled and self.source is None:
             raise ValueError("needs a source: the pod's working folder has nothing in it that could be synchronised")
         return self
+
+
+def _text(value: object) -> str:
+    """A setting as a variable holds it; lists by lines."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 class DatabricksSettings(Model):
@@ -108,10 +115,9 @@ class DatabricksSettings(Model):
         """The same for a run on another cluster; None leaves it as it is."""
         return self if cluster_id is None else self.model_copy(update={"cluster_id": cluster_id})
 
-    def for_kernel(self) -> dict[str, Any]:
-        """Limits and synchronisation as the kernel is told them; what is not given is not in it."""
-        found = {
-            name: getattr(self, name).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-            for name in ("limits", "sync")
-        }
-        return {name: given for name, given in found.items() if given}
+    @property
+    def variables(self) -> dict[str, str]:
+        """Limits and synchronisation as the kernel's variables; what is not given is the kernel's to say."""
+        sync = self.sync.model_dump(mode="json", exclude_none=True)
+        given = {**self.limits.model_dump(exclude_none=True), **{f"sync_{name}": sync[name] for name in sync}}
+        return {f"{SETTINGS_PREFIX}{name.upper()}": text for name, each in given.items() if (text := _text(each))}
