@@ -1,0 +1,135 @@
+"""What goes along with a notebook to its cluster: `daybook.notebook` as it is here, and in a run its folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from daybook.contract import variables
+from daybook.databricks.errors import DatabricksFailed
+from daybook.databricks.in_run.asking import NotThere, ask, send
+from daybook.databricks.in_run.fetching import Fetch
+from daybook.databricks.in_run.telling import Telling
+from daybook.databricks.model import Remote
+
+BEGIN_SECONDS = 60.0
+"""For the two short commands that bring our side there."""
+REMOVE_SECONDS = 10.0
+_HANDED_ON = (
+    variables.WORKSPACE_VARIABLE,
+    variables.RUN_VARIABLE,
+    variables.NOTEBOOK_VARIABLE,
+    variables.USER_VARIABLE,
+)
+"""What `daybook.notebook.workspace()` reads. Nothing else of the environment here is anybody's business there."""
+_SENT = {
+    "daybook.contract.variables": "daybook.contract.variables",
+    "daybook.spark.session": "daybook.databricks.in_run.spark_on_cluster",
+    "daybook.notebook": "daybook.notebook",
+}
+"""Modules on the cluster, by the modules here that their source is read from; without importing those."""
+_NO_SECRETS = '''
+def secret(name):
+    """Secret inputs do not reach a cluster: their values would stand in its history of commands."""
+    raise LookupError(
+        f"secret input {name!r} does not reach a Databricks cluster; keep it in a secret scope of Databricks, and use "
+        "dbutils.secrets.get(scope, key)"
+    )
+'''
+
+
+class Companion:
+    """Goes along with one kernel's context; a fresh context is begun with anew."""
+
+    def __init__(self, environment: Mapping[str, str], telling: Telling) -> None:
+        """Sends nothing yet.
+
+        Args:
+            environment: the kernel's own.
+            telling: takes what is lost.
+        """
+        self._outputs = environment.get(variables.OUTPUTS_VARIABLE)
+        self._results = environment.get(variables.RESULTS_VARIABLE)
+        self._variables = {name: environment[name] for name in _HANDED_ON if environment.get(name)}
+        self._telling = telling
+        self._folder: str | None = None
+
+    @property
+    def is_in_run(self) -> bool:
+        """Whether there is a runner that wants outputs and results."""
+        return bool(self._outputs and self._results)
+
+    @property
+    def has_something(self) -> bool:
+        """Whether there may be outputs or results on the cluster."""
+        return self._folder is not None
+
+    def begin(self, remote: Remote) -> Mapping[str, str | None]:
+        """Makes `daybook.notebook` importable in a fresh context, and outputs and results possible.
+
+        Returns:
+            What is known of the cluster then: `python`, `runtime` and `spark` versions; None for what it does not tell.
+
+        Raises:
+            RemoteFailed: the cluster did not take it.
+        """
+        send(remote, BEGIN_SECONDS)
+        given = {"modules": _modules(), "variables": self._variables, "in_run": self.is_in_run, "folder": self._folder}
+        found = ask(remote, "begin", BEGIN_SECONDS, **given)
+        told = {name: _text_or_none(found, name) for name in ("python", "runtime", "spark", "folder")}
+        self._folder = told.pop("folder") if self.is_in_run else None
+        return told
+
+    def end(self, remote: Remote, seconds: float) -> None:
+        """Fetches results and outputs, and removes the folder; what cannot be fetched is told of, never raised.
+
+        Args:
+            remote: the context of the notebook, or a fresh one on its cluster.
+            seconds: all of it may take.
+        """
+        if not self.has_something or self._outputs is None or self._results is None:
+            return
+        fetch = Fetch(remote, time.monotonic() + max(0.0, seconds - REMOVE_SECONDS), self._telling.lost)
+        try:
+            self._again_where_needed(remote, lambda: fetch.results(Path(str(self._results))))
+            fetch.outputs(Path(self._outputs))
+        except DatabricksFailed as error:
+            self._telling.lost(f"outputs or results that are still on the cluster: {error}")
+        self._remove(remote)
+
+    def _again_where_needed(self, remote: Remote, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except NotThere:
+            self.begin(remote)
+            do()
+
+    def _remove(self, remote: Remote) -> None:
+        try:
+            ask(remote, "remove", REMOVE_SECONDS)
+            self._folder = None
+        except DatabricksFailed as error:
+            self._telling.lost(f"the folder {self._folder} on the cluster's driver, which is still there: {error}")
+
+
+def _modules() -> dict[str, str]:
+    """Sources by the names they have there; packages, which are empty, come first."""
+    packages = sorted({name.rpartition(".")[0] for name in _SENT} | {"daybook"})
+    sources = {name: _source(origin) for name, origin in _SENT.items()}
+    sources["daybook.notebook"] += _NO_SECRETS
+    return {**dict.fromkeys(packages, ""), **sources}
+
+
+def _source(module: str) -> str:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"{module} is not there: Daybook is not whole")
+    return Path(spec.origin).read_text("utf-8")
+
+
+def _text_or_none(found: Any, name: str) -> str | None:
+    value = found.get(name) if isinstance(found, dict) else None
+    return value if isinstance(value, str) else None
