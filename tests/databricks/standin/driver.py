@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import builtins
 import io
 import json
 import os
@@ -35,10 +36,33 @@ class Said(io.TextIOBase):
         return len(text)
 
 
+class Events:
+    """What the runtimes' IPython calls before each cell."""
+
+    def __init__(self) -> None:
+        self.events = self
+        self._before: list[Any] = []
+
+    def register(self, event: str, call: Any) -> None:
+        assert event == "pre_run_cell"
+        self._before.append(call)
+
+    def trigger(self) -> None:
+        builtins.input = _no_input
+        for call in list(self._before):
+            call(None)
+
+
+def _no_input(prompt: str = "") -> str:
+    raise RuntimeError("raw_input was called, but this frontend does not support input requests.")
+
+
 class Python:
     """A namespace, and what its commands showed."""
 
     def __init__(self) -> None:
+        self._shell = Events()
+        builtins.get_ipython = lambda: self._shell  # type: ignore[attr-defined]
         self.names: dict[str, Any] = {"__name__": "__main__", "display": self.display, "displayHTML": self.html}
         self.shown: list[dict[str, Any]] = []
 
@@ -59,6 +83,7 @@ class Python:
 
     def run(self, code: str, said: Said) -> dict[str, Any]:
         self.shown = []
+        self._shell.trigger()
         tree = ast.parse(code, "<command>")
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, "<command>", "exec"), self.names)
@@ -100,7 +125,10 @@ def _type(value: Any) -> str:
 
 def _error(error: BaseException) -> dict[str, Any]:
     name, text = type(error).__name__, str(error)
-    lines = "".join(traceback.format_exception(error)).rstrip("\n")
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    lines = "".join(traceback.format_exception(type(error), error, trace)).rstrip("\n")
     summary = f'<span class="ansi-red-fg">{name}</span>: {text}'
     return {"resultType": "error", "summary": summary, "cause": lines}
 
@@ -121,7 +149,20 @@ def main(commands: TextIO, results: TextIO, language: str) -> None:
         tell({"result": result})
 
 
+def mount(folder: str) -> None:
+    """Lets `open` find the files of the Databricks workspace below `/Workspace`, as a cluster's mount does."""
+    usual = open
+
+    def mounted(file: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(file, str) and file.startswith("/Workspace/"):
+            file = folder + file.removeprefix("/Workspace")
+        return usual(file, *args, **kwargs)
+
+    builtins.open = mounted
+
+
 if __name__ == "__main__":
+    mount(os.environ.pop("STAND_IN_WORKSPACE"))
     # What a notebook imports lies where it runs, not beside this file.
     sys.path[0] = str(Path.cwd())
     main(os.fdopen(int(sys.argv[1])), os.fdopen(int(sys.argv[2]), "w"), sys.argv[3])

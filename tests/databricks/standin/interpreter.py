@@ -87,6 +87,7 @@ class Interpreter:
             "HOME": str(self._home / "home"),
             "TMPDIR": str(self._home / "tmp"),
             "DATABRICKS_RUNTIME_VERSION": "16.4",
+            "STAND_IN_WORKSPACE": str(self._home.parent / "workspace"),
         }
         command = [sys.executable, str(_DRIVER), str(to_read), str(to_write), self.language]
         # Nobody answers at its standard input, and nobody closes it: who asks there waits for ever.

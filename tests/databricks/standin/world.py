@@ -15,7 +15,7 @@ from typing import Any, Self
 from databricks.standin.app import ApiError, Request, Response, Router, Server
 from databricks.standin.faults import Faults
 
-MODULES = ("identity", "clusters", "contexts", "commands")
+MODULES = ("identity", "clusters", "contexts", "commands", "files")
 """Each has `add_to(router, world)`; another one (`files`) is added by its name here."""
 
 TOKEN, USER = "dapi-stand-in-token", "ada@example.org"
@@ -73,6 +73,10 @@ class StandIn:
     @property
     def commands(self) -> Any:
         return self.parts["commands"]
+
+    @property
+    def files(self) -> Any:
+        return self.parts["files"]
 
     def environment(self, cluster_id: str | None = None) -> dict[str, str]:
         """The variables that lead a kernel here."""

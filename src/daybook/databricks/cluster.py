@@ -1,0 +1,113 @@
+"""The cluster: running, or started and waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from databricks.sdk.errors import BadRequest, NotFound
+from databricks.sdk.service.compute import ClusterDetails, ClusterSource, State
+
+from daybook.databricks.connection import Connection
+from daybook.databricks.errors import ClusterUnavailable, DatabricksRefused
+from daybook.databricks.interruption import Interruption
+from daybook.databricks.polling import next_wait
+from daybook.databricks.refusals import FOREIGN, in_our_words, passing
+from daybook.databricks.settings import Limits
+
+_USABLE = frozenset({State.RUNNING, State.RESIZING})
+_ON_ITS_WAY = frozenset({State.PENDING, State.RESTARTING, State.TERMINATING})
+
+
+class Cluster:
+    """One cluster of the workspace."""
+
+    def __init__(self, connection: Connection, limits: Limits, interruption: Interruption) -> None:
+        self._connection = connection
+        self._api = connection.client.clusters
+        self._limits = limits
+        self._interruption = interruption
+        self.id = connection.cluster_id
+
+    def details(self) -> ClusterDetails:
+        """What Databricks says of it.
+
+        Raises:
+            DatabricksRefused: it is unknown, or the caller may not see it.
+            DatabricksFailed: Databricks cannot be asked.
+        """
+        try:
+            return self._api.get(self.id)
+        except (NotFound, BadRequest) as error:
+            raise DatabricksRefused(
+                f"cluster {self.id} is not known in {self._connection.host}; check DATABRICKS_CLUSTER_ID: it is the id "
+                "of an all-purpose cluster, not its name, a SQL warehouse or serverless compute"
+            ) from error
+        except FOREIGN as error:
+            raise in_our_words(error, f"asking for cluster {self.id}", self._connection.host) from error
+
+    @staticmethod
+    def is_usable(details: ClusterDetails) -> bool:
+        """Whether contexts can be made on it."""
+        return details.state in _USABLE
+
+    def ensure_running(self, progress: Callable[[str], None]) -> ClusterDetails:
+        """Starts it where it is stopped, and waits.
+
+        Args:
+            progress: told what is being waited for, time and again.
+
+        Raises:
+            ClusterUnavailable: it does not start, or not in time.
+            DatabricksRefused: it is unknown, or the caller may not start it.
+            Interrupted: nobody wants to wait any more; the cluster goes on starting.
+        """
+        began = time.monotonic()
+        started = False
+        while True:
+            details = self.details()
+            if self.is_usable(details):
+                return details
+            if details.state not in _ON_ITS_WAY:
+                if started or details.state is not State.TERMINATED:
+                    raise ClusterUnavailable(self._why_not(details))
+                started = self._start(details)
+            waited = time.monotonic() - began
+            if waited > self._limits.cluster_start:
+                raise ClusterUnavailable(
+                    f"cluster {self.id} is still {_state(details)} after {waited:.0f} s; wait for it in Databricks, or "
+                    "raise cluster_start_seconds"
+                )
+            progress(f"Cluster {self.id} is {_state(details)}: {waited:.0f} s{_aside(details.state_message)}")
+            self._interruption.wait(next_wait(waited, self._limits.longest_poll))
+
+    def _start(self, details: ClusterDetails) -> bool:
+        """Starts it; somebody else may have done so since it was looked at."""
+        if details.cluster_source is ClusterSource.JOB:
+            raise ClusterUnavailable(f"cluster {self.id} belongs to a job and ended with it; name one for all purposes")
+        try:
+            self._api.start(self.id)
+        except BadRequest:
+            return False
+        except FOREIGN as error:
+            if passing(error):
+                return False
+            raise in_our_words(error, f"starting cluster {self.id}", self._connection.host) from error
+        return True
+
+    def _why_not(self, details: ClusterDetails) -> str:
+        reason = details.termination_reason
+        code = reason.code.value if reason and reason.code else None
+        because = f" ({code})" if code else ""
+        return (
+            f"cluster {self.id} did not start: it is {_state(details)}{because}{_aside(details.state_message)}; its "
+            "event log in Databricks tells more"
+        )
+
+
+def _state(details: ClusterDetails) -> str:
+    return details.state.value if details.state else "in a state that is not known"
+
+
+def _aside(message: str | None) -> str:
+    return f" ({message})" if message else ""

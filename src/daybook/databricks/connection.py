@@ -1,0 +1,135 @@
+"""The SDK's client for a workspace: its unified authentication, our patience. Importing it loads the SDK: 3 s."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.clock import Clock
+from databricks.sdk.core import Config
+from urllib3.exceptions import NewConnectionError
+
+from daybook.contract.errors import Fault, InvalidSettings
+from daybook.databricks.interruption import Interruption
+from daybook.databricks.settings import Settings
+
+HTTP_SECONDS = 30
+"""One request, after which it counts as lost on the way."""
+RETRY_SECONDS = 20
+"""How long the SDK itself asks again; beyond that the kernel decides."""
+
+
+class PatientClock(Clock):
+    """The SDK's clock: what it waits for between two attempts can be interrupted."""
+
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption = interruption
+        self._once = threading.local()
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Waits before another attempt, unless there must not be one.
+
+        Raises:
+            Interrupted: somebody asked.
+            Exception: the error that the last attempt met, where the request may have arrived nevertheless.
+        """
+        error = sys.exc_info()[1]
+        if getattr(self._once, "wanted", False) and error is not None and may_have_arrived(error):
+            raise error
+        self._interruption.wait(seconds)
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """What is asked for within is not asked for again once it may have arrived."""
+        self._once.wanted = True
+        try:
+            yield
+        finally:
+            self._once.wanted = False
+
+
+def may_have_arrived(error: BaseException) -> bool:
+    """Whether a request that failed so may have been done. One that was answered, or never sent, was not."""
+    if isinstance(error, requests.ConnectTimeout):
+        return False
+    if isinstance(error, requests.ConnectionError):
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        return not isinstance(reason, NewConnectionError)
+    return isinstance(error, requests.Timeout)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A client, and the cluster it is for."""
+
+    client: WorkspaceClient
+    cluster_id: str
+    clock: PatientClock
+
+    @property
+    def host(self) -> str:
+        """The workspace's address."""
+        return str(self.client.config.host or "").rstrip("/")
+
+
+def connect(settings: Settings, interruption: Interruption) -> Connection:
+    """Finds host, credentials and cluster.
+
+    Raises:
+        InvalidSettings: one of them is missing; every one is named.
+    """
+    clock = PatientClock(interruption)
+    given: dict[str, Any] = {"host": settings.host, "profile": settings.profile, "cluster_id": settings.cluster_id}
+    try:
+        config = Config(
+            **{name: value for name, value in given.items() if value},
+            clock=clock,
+            product="daybook",
+            product_version=_version(),
+            http_timeout_seconds=HTTP_SECONDS,
+            retry_timeout_seconds=RETRY_SECONDS,
+        )
+    except ValueError as error:
+        faults = [Fault("host, token", _way_out(str(error)))]
+        if not settings.cluster_id:
+            faults.append(_no_cluster())
+        raise InvalidSettings("there is no way to Databricks", faults) from error
+    if not config.host or not config.cluster_id:
+        faults = [] if config.host else [Fault("DATABRICKS_HOST", "no Databricks workspace is named")]
+        raise InvalidSettings(
+            "there is no way to Databricks", [*faults, *([] if config.cluster_id else [_no_cluster()])]
+        )
+    return Connection(WorkspaceClient(config=config), str(config.cluster_id), clock)
+
+
+def _no_cluster() -> Fault:
+    return Fault(
+        "DATABRICKS_CLUSTER_ID",
+        "no cluster is named; set it to the id of an all-purpose cluster (in the address of the cluster's page), in "
+        "the environment, in a profile or in pyproject.toml [tool.daybook.databricks]",
+    )
+
+
+def _way_out(message: str) -> str:
+    first = message.split(" Config:")[0].splitlines()[0].rstrip(". ")
+    return (
+        f"{first}; set DATABRICKS_HOST and DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET), or "
+        "run 'databricks auth login'; 'daybook databricks check' shows what is found where"
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("daybook")

@@ -1,0 +1,283 @@
+"""A notebook's session on a cluster: its contexts, its files, its cells one after another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Protocol
+
+from databricks.sdk.service.compute import ClusterDetails, Language, Results
+
+from daybook.databricks.cell_errors import cell_error
+from daybook.databricks.cells import Cell, Kind, read_cell
+from daybook.databricks.cluster import Cluster
+from daybook.databricks.commands import Command
+from daybook.databricks.connection import Connection, connect
+from daybook.databricks.context import Context
+from daybook.databricks.errors import ContextLost, DatabricksFailed, RemoteFailed
+from daybook.databricks.interruption import Interrupted, Interruption
+from daybook.databricks.model import Synchroniser
+from daybook.databricks.refusals import FOREIGN
+from daybook.databricks.remote_code import ask_code, enter_code, new_token, read_answer, start_code
+from daybook.databricks.results import Message, display, messages_of, stream
+from daybook.databricks.settings import Settings
+
+ASK_SECONDS = 10.0
+"""What a failed cell had printed is nice to have; a driver that is too busy to tell it keeps it."""
+END_SECONDS = 10.0
+"""For what is put in order at the end; a pod that is ended has about 30 s in all."""
+GONE_AGAIN = "the notebook's variables were lost with its context, in an earlier cell; run it from its start"
+GONE = "The variables are gone: this cell runs in a new context. Run the cells that it builds on again.\n"
+_PROCESS_GONE = "The Python process of the context has ended, and the variables with it.\n"
+
+
+class Output(Protocol):
+    """Where a cell's output goes."""
+
+    def show(self, message: Message) -> None:
+        """Among the cell's outputs."""
+        ...
+
+    def progress(self, text: str) -> None:
+        """What is being waited for; the next one takes its place."""
+        ...
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a record of the run should know of the cluster.
+
+    Attributes:
+        runtime: Databricks' version, `16.4.x-scala2.12` and the like.
+    """
+
+    host: str
+    cluster_id: str
+    runtime: str
+    context_id: str
+    driver_log: str
+
+
+class Session:
+    """Runs cells on one cluster. Everything but `close` is for one thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: Connection,
+        interruption: Interruption,
+        make_synchroniser: Callable[[], Synchroniser] | None = None,
+    ) -> None:
+        """Asks nothing of Databricks yet.
+
+        Args:
+            make_synchroniser: makes what brings the project's files to the cluster before each cell; None for no files.
+        """
+        self._settings = settings
+        self._connection = connection
+        self._interruption = interruption
+        self._make_synchroniser = make_synchroniser
+        self._synchroniser: Synchroniser | None = None
+        self._cluster = Cluster(connection, settings.limits, interruption)
+        self._contexts: dict[Kind, Context] = {}
+        self._turn = threading.Lock()
+        self._token = ""
+        self._entered = False
+        self._lost = False
+        self._noted: set[str] = set()
+        self._details: ClusterDetails | None = None
+        self.commands: list[str] = []
+        self.facts: Facts | None = None
+
+    def run_cell(self, source: str, output: Output, *, batch: bool) -> None:
+        """Runs one cell.
+
+        Args:
+            source: as it stands in the notebook.
+            output: takes what it shows.
+            batch: nobody watches: once the variables are lost, every later cell fails as well.
+
+        Raises:
+            CellFailed: it raised.
+            Interrupted: somebody asked for it.
+            DaybookError: anything else; the cell has not run, or nobody can tell what it came to.
+        """
+        cell = read_cell(source)
+        if cell.kind is Kind.MARKDOWN:
+            output.show(display({"text/markdown": cell.code, "text/plain": cell.code}))
+            return
+        with self._turn:
+            try:
+                self._check_lost(output, batch)
+                self._prepare(output)
+                self._run(cell, output)
+            except ContextLost:
+                self._forget()
+                raise
+
+    def run_python(self, code: str, *, limit_seconds: float | None = None) -> str:
+        """See `daybook.databricks.model.Remote`."""
+        told = Command(self._contexts[Kind.PYTHON]).run(code, limit_seconds or self._settings.limits.command)
+        results = told.results or Results()
+        if told.failed:
+            error = cell_error(results)
+            raise RemoteFailed(f"{error.name}: {error.value}")
+        return results.data if isinstance(results.data, str) else ""
+
+    def close(self) -> None:
+        """Ends it: cancels the running command, removes the files, ends the contexts; calling it again is fine."""
+        self._interruption.ask_for_good()
+        mine = self._turn.acquire(timeout=self._settings.limits.cancel + 1)
+        try:
+            self._interruption.release()
+            if mine and self._synchroniser is not None and Kind.PYTHON in self._contexts:
+                with suppress(DatabricksFailed, Interrupted):
+                    self._synchroniser.remove(self)
+            for context in self._contexts.values():
+                context.close()
+            self._contexts.clear()
+            self._synchroniser = None
+        finally:
+            if mine:
+                self._turn.release()
+
+    def _check_lost(self, output: Output, batch: bool) -> None:
+        if not self._lost:
+            return
+        if batch:
+            raise ContextLost(GONE_AGAIN)
+        output.show(stream(GONE, "stderr"))
+        self._lost = False
+
+    def _forget(self) -> None:
+        """The variables are gone; what is left of the contexts goes with them."""
+        for context in self._contexts.values():
+            context.close()
+        self._contexts.clear()
+        self._entered = False
+        self._lost = True
+
+    def _prepare(self, output: Output) -> None:
+        if Kind.PYTHON not in self._contexts:
+            self._details = self._cluster.ensure_running(output.progress)
+            self._contexts[Kind.PYTHON] = self._opened(Kind.PYTHON)
+            self._start()
+        if self._make_synchroniser is None:
+            return
+        if self._synchroniser is None:
+            self._synchroniser = self._make_synchroniser()
+        self._bring_files(self._synchroniser, output)
+
+    def _bring_files(self, synchroniser: Synchroniser, output: Output) -> None:
+        report = synchroniser.synchronise(self)
+        if not self._entered:
+            self.run_python(enter_code(synchroniser.remote_folder), limit_seconds=self._settings.limits.context)
+            self._entered = True
+        for note in report.notes:
+            if note not in self._noted:
+                self._noted.add(note)
+                output.show(stream(f"{note}\n", "stderr"))
+
+    def _start(self) -> None:
+        """Whatever a fresh context needs. One that cannot be prepared is not used."""
+        self._token = new_token()
+        try:
+            self.run_python(start_code(self._token), limit_seconds=self._settings.limits.context)
+        except (DatabricksFailed, Interrupted):
+            self._contexts.pop(Kind.PYTHON).close()
+            raise
+        self.facts = self._facts()
+
+    def _opened(self, kind: Kind) -> Context:
+        context = Context(
+            self._connection, self._cluster, self._settings.limits, self._interruption, Language(kind.value)
+        )
+        context.open()
+        return context
+
+    def _run(self, cell: Cell, output: Output) -> None:
+        if cell.kind not in self._contexts:
+            self._contexts[cell.kind] = self._opened(cell.kind)
+        heard = _Heard(output)
+        command = Command(self._contexts[cell.kind], heard.hear)
+        try:
+            told = command.run(cell.code, self._settings.limits.command)
+        except (Interrupted, RemoteFailed) as error:
+            if not isinstance(error, ContextLost):
+                self._tell_printed(output, heard, cell)
+            raise
+        finally:
+            self.commands.append(command.id)
+        if told.failed:
+            self._tell_printed(output, heard, cell)
+            raise cell_error(told.results or Results())
+        for message in messages_of(told.results, heard.text, self._fetched):
+            output.show(message)
+
+    def _tell_printed(self, output: Output, heard: _Heard, cell: Cell) -> None:
+        """What a cell had printed before it failed, and whether its variables are still there."""
+        if cell.kind is not Kind.PYTHON:
+            return
+        with suppress(DatabricksFailed, Interrupted):
+            kept = read_answer(self.run_python(ask_code(), limit_seconds=ASK_SECONDS))
+            if kept is None:
+                return
+            if kept.token != self._token:
+                output.show(stream(_PROCESS_GONE, "stderr"))
+                self._forget()
+                return
+            heard.hear(kept.printed or "")
+
+    def _fetched(self, path: str) -> bytes | None:
+        try:
+            with self._connection.client.dbfs.download(path) as file:
+                return bytes(file.read())
+        except FOREIGN:
+            return None
+
+    def _facts(self) -> Facts:
+        connection, details = self._connection, self._details
+        return Facts(
+            host=connection.host,
+            cluster_id=connection.cluster_id,
+            runtime=str(details.spark_version or "") if details else "",
+            context_id=self._contexts[Kind.PYTHON].id,
+            driver_log=f"{connection.host}/compute/clusters/{connection.cluster_id}/driver-logs",
+        )
+
+
+class _Heard:
+    """Text that is shown as it grows, and only once."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self.text = ""
+
+    def hear(self, text: str) -> None:
+        """Shows what is new in it."""
+        if not text.startswith(self.text) or len(text) == len(self.text):
+            return
+        self._output.show(stream(text[len(self.text) :]))
+        self.text = text
+
+
+def make_session(settings: Settings, run_id: str | None, interruption: Interruption) -> Session:
+    """A session for these settings.
+
+    Args:
+        run_id: keeps the remote files of runs apart; None for a kernel that belongs to none.
+        interruption: what interrupts it.
+
+    Raises:
+        InvalidSettings: host, credentials or cluster are missing.
+    """
+    connection = connect(settings, interruption)
+    make_synchroniser = None
+    if settings.sync.enabled:
+        sync = import_module("daybook.databricks.sync")
+        make_synchroniser = partial(sync.synchroniser, settings.sync, connection.client, run_id)
+    return Session(settings, connection, interruption, make_synchroniser)

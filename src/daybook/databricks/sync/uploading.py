@@ -1,0 +1,115 @@
+"""Packs as files of the Databricks workspace, in the user's own home there, which the cluster's driver reads.
+
+`docs/decisions/0027-databricks-sync.md` tells why these, and not DBFS or volumes. The import of a file takes some
+500 MB where it is multipart, as the SDK's `upload` is; its limit of 10 MB is one of the JSON form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from daybook.databricks.model import Remote
+from daybook.databricks.sync.calling import Driver
+from daybook.databricks.sync.errors import SyncFailed
+from daybook.databricks.sync.packing import Pack
+from daybook.databricks.sync.sending import NotThisWay
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+PACK_BYTES = 8 * 2**20
+"""One upload; with `AT_ONCE` it bounds the memory that is used."""
+AT_ONCE = 3
+"""Uploads that go on beside each other."""
+MOUNT = "/Workspace"
+"""Where clusters see the files of the Databricks workspace (from runtime 11.3 on)."""
+
+
+@dataclass
+class Uploads:
+    """The way over the Databricks workspace.
+
+    Attributes:
+        driver: reads what was uploaded.
+        client: uploads.
+    """
+
+    driver: Driver
+    client: WorkspaceClient
+    pack_bytes: int = PACK_BYTES
+    _folder: str = field(default="", init=False)
+
+    def carry(self, remote: Remote, packs: Iterable[Pack]) -> Iterator[Pack]:
+        """Uploads some at once, and has the driver read each as soon as it is there."""
+        with _failures():
+            self._make_folder()
+        pool = ThreadPoolExecutor(AT_ONCE, "daybook-upload")
+        try:
+            under_way: set[Future[tuple[str, Pack]]] = set()
+            for number, pack in enumerate(packs):
+                if len(under_way) == AT_ONCE:
+                    yield from self._read(remote, under_way)
+                under_way.add(pool.submit(self._upload, f"{self._folder}/{number}.pack", pack))
+            while under_way:
+                yield from self._read(remote, under_way)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        self.remove()
+
+    def remove(self) -> None:
+        """Removes what was uploaded; calling it again is fine.
+
+        Raises:
+            SyncFailed: it could not be removed.
+        """
+        from databricks.sdk.errors import NotFound
+
+        if not self._folder:
+            return
+        try:
+            self.client.workspace.delete(self._folder, recursive=True)
+        except NotFound:
+            pass
+        except OSError as error:
+            raise SyncFailed(f"{self._folder} of the Databricks workspace could not be removed: {error}") from error
+        self._folder = ""
+
+    def _make_folder(self) -> None:
+        user = self.client.current_user.me().user_name
+        folder = f"/Users/{user}/.daybook/{self.driver.name}"
+        self.client.workspace.mkdirs(folder)
+        self._folder = folder
+
+    def _upload(self, path: str, pack: Pack) -> tuple[str, Pack]:
+        from databricks.sdk.service.workspace import ImportFormat
+
+        with _failures():
+            self.client.workspace.upload(path, pack.content, format=ImportFormat.AUTO, overwrite=True)
+        return path, pack
+
+    def _read(self, remote: Remote, under_way: set[Future[tuple[str, Pack]]]) -> Iterator[Pack]:
+        """Has the driver read those that are there by now, one at least."""
+        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        under_way -= done
+        arrived = dict(future.result() for future in done)
+        told = self.driver.ask(remote, "store", paths=[MOUNT + path for path in arrived])
+        for path, reason in told["unreadable"].items():
+            raise NotThisWay(f"the driver cannot read what was uploaded to {path}: {reason}")
+        yield from arrived.values()
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Tells a way that is closed from one that failed. All errors of the SDK and its HTTP client are `OSError`s."""
+    from databricks.sdk.errors import BadRequest, NotFound, NotImplemented, PermissionDenied
+
+    try:
+        yield
+    except (BadRequest, NotFound, NotImplemented, PermissionDenied) as error:
+        raise NotThisWay(f"the Databricks workspace takes no uploads from this user: {error}") from error
+    except OSError as error:
+        raise SyncFailed(f"The project's files could not be uploaded to the Databricks workspace: {error}") from error
