@@ -3,16 +3,24 @@
 import base64
 import json
 import re
+from contextlib import contextmanager
 
 import pytest
 
-from daybook.databricks.errors import RemoteFailed
+from daybook.databricks.errors import DatabricksFailed, RemoteFailed
 from daybook.databricks.in_run import fetching
 from daybook.databricks.in_run.companion import Companion
 from daybook.databricks.in_run.telling import Telling
 from daybook.runner.events import events_of
 
 LONG = 60.0
+
+
+@contextmanager
+def no_other():
+    """There is no other context to be had."""
+    raise DatabricksFailed("the cluster is gone")
+    yield
 
 
 def folders(process):
@@ -28,7 +36,7 @@ def test_the_notebooks_imports_work_unchanged_and_nothing_stays_behind(process, 
         "record('mean', 1.5)\n"
         "record('who', [workspace().name, workspace().run_id, workspace().notebook, workspace().user])\n"
     )
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     assert run.fetched == {"plots/ä b.txt": b"a plot", "plain.bin": bytes(range(256))}
     told = events_of(run.events)
     assert told.results == {"mean": 1.5, "who": ["research", "run-1", "nb", "ada"]}
@@ -42,7 +50,7 @@ def test_the_notebooks_imports_work_unchanged_and_nothing_stays_behind(process, 
 def test_no_secret_travels(process, companion):
     companion.begin(process)
     said = process.run_python("import os; print(sorted(os.environ.items()))")
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     texts = re.findall(r"'([A-Za-z0-9+/=]{16,})'", "".join(process.asked))
     assert len(texts) >= 2
     assert "hush" not in said
@@ -63,7 +71,7 @@ def test_outside_of_a_run_outputs_are_where_the_notebook_is_and_nothing_is_fetch
     )
     assert where.strip() == f"local {process.home}/outputs"
     asked = len(process.asked)
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     assert len(process.asked) == asked
 
 
@@ -72,7 +80,7 @@ def test_what_was_written_before_the_process_died_is_fetched_all_the_same(proces
     process.run_python("from daybook.notebook import outputs, record; record('a', 1); outputs('a.txt').write_text('a')")
     with pytest.raises(Exception, match="unresponsive"):
         process.run_python("import os; os._exit(1)")
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     assert run.fetched == {"a.txt": b"a"}
     assert events_of(run.events).results == {"a": 1}
     assert folders(process) == []
@@ -88,7 +96,7 @@ def test_large_files_come_in_parts_and_small_ones_together(process, run, compani
         "outputs('empty').write_text('')"
     )
     before = len(process.asked)
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     assert run.fetched["large"] == bytes(range(256)) * 20
     assert run.fetched["empty"] == b""
     assert [run.fetched[f"small/{n}"].decode() for n in range(30)] == [str(n) for n in range(30)]
@@ -99,7 +107,7 @@ def test_an_answer_that_is_cut_is_asked_for_in_smaller_parts(process, run, compa
     companion.begin(process)
     process.run_python("import os; from daybook.notebook import outputs; outputs('a').write_bytes(os.urandom(700_000))")
     process.text_limit = 200_000
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     assert len(run.fetched["a"]) == 700_000
     assert events_of(run.events).lost == []
 
@@ -108,9 +116,9 @@ def test_a_cluster_that_cuts_everything_is_told_of(process, run, companion):
     companion.begin(process)
     process.run_python("import os; from daybook.notebook import outputs; outputs('a').write_bytes(os.urandom(700_000))")
     process.text_limit = 1000
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     assert run.fetched == {}
-    assert "answer was cut" in events_of(run.events).lost[0]
+    assert "the cluster is gone" in events_of(run.events).lost[0]
 
 
 def test_links_pipes_and_too_many_files_are_left_out_and_told(process, run, companion, monkeypatch):
@@ -124,7 +132,7 @@ def test_links_pipes_and_too_many_files_are_left_out_and_told(process, run, comp
         "open(os.path.join(os.fsencode(outputs()), b'\\xff'), 'w').close()\n"
         "outputs('d').write_text('d'); outputs('e').write_text('e')"
     )
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     assert run.fetched == {"a": b"a", "b": b"a"}
     lost = "\n".join(events_of(run.events).lost)
     for each in (
@@ -141,7 +149,7 @@ def test_links_pipes_and_too_many_files_are_left_out_and_told(process, run, comp
 def test_without_time_what_stays_behind_is_told(process, run, companion):
     companion.begin(process)
     process.run_python("from daybook.notebook import outputs; outputs('a').write_text('a')")
-    companion.end(process, 1.0)
+    companion.leave(process, no_other, 1.0)
     assert run.fetched == {}
     (lost,) = events_of(run.events).lost
     assert "no time left" in lost
@@ -157,6 +165,6 @@ def test_a_notebook_cannot_tell_of_the_cluster_in_the_kernels_place(process, run
     ]
     text = "".join(json.dumps(each) + "\n" for each in lines) + "no json\n[1]\n"
     process.run_python(f"import os; open(os.environ['DAYBOOK_RESULTS'], 'a').write({text!r})")
-    companion.end(process, LONG)
+    companion.leave(process, no_other, LONG)
     told = events_of(run.events)
     assert (told.databricks, told.failures, told.results, told.lost) == (None, {}, {"a": 1}, [])

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import time
 import zlib
 
 import pytest
@@ -37,7 +36,7 @@ def fetched(tmp_path):
         lost = []
         folder = tmp_path / "work" / "outputs"
         folder.mkdir(parents=True)
-        Fetch(Hostile(**answers), time.monotonic() + 60, lost.append).outputs(folder)
+        Fetch(Hostile(**answers), lambda: 60.0, lost.append).outputs(folder)
         everything = {each.relative_to(tmp_path).as_posix() for each in tmp_path.rglob("*") if each.is_file()}
         return {each.removeprefix("work/outputs/") for each in everything}, lost
 

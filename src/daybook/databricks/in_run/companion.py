@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,17 @@ from typing import Any
 from daybook.contract import variables
 from daybook.databricks.errors import DatabricksFailed
 from daybook.databricks.in_run.asking import NotThere, ask, send
-from daybook.databricks.in_run.fetching import Fetch
+from daybook.databricks.in_run.fetching import Fetch, OutOfTime
 from daybook.databricks.in_run.telling import Telling
+from daybook.databricks.interruption import Interrupted
 from daybook.databricks.model import Remote
 
 BEGIN_SECONDS = 60.0
 """For the two short commands that bring our side there."""
-REMOVE_SECONDS = 10.0
+REMOVE_SECONDS = 4.0
+"""Kept of the time at the end for leaving no folder behind."""
+FRESH_SECONDS = 10.0
+"""With less time than this, no other context is opened to fetch what the notebook's own does not give any more."""
 _HANDED_ON = (
     variables.WORKSPACE_VARIABLE,
     variables.RUN_VARIABLE,
@@ -42,7 +48,7 @@ def secret(name):
 
 
 class Companion:
-    """Goes along with one kernel's context; a fresh context is begun with anew."""
+    """Goes along with one kernel's context; where that is replaced, it begins anew in the next, in the same folder."""
 
     def __init__(self, environment: Mapping[str, str], telling: Telling) -> None:
         """Sends nothing yet.
@@ -56,16 +62,12 @@ class Companion:
         self._variables = {name: environment[name] for name in _HANDED_ON if environment.get(name)}
         self._telling = telling
         self._folder: str | None = None
+        self._deadline = math.inf
 
     @property
     def is_in_run(self) -> bool:
         """Whether there is a runner that wants outputs and results."""
         return bool(self._outputs and self._results)
-
-    @property
-    def has_something(self) -> bool:
-        """Whether there may be outputs or results on the cluster."""
-        return self._folder is not None
 
     def begin(self, remote: Remote) -> Mapping[str, str | None]:
         """Makes `daybook.notebook` importable in a fresh context, and outputs and results possible.
@@ -83,36 +85,60 @@ class Companion:
         self._folder = told.pop("folder") if self.is_in_run else None
         return told
 
-    def end(self, remote: Remote, seconds: float) -> None:
+    def hurry(self, seconds: float) -> None:
+        """Leaves so much time and no more, for a `leave` that is under way too; from any thread."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+
+    def leave(self, remote: Remote | None, fresh: Callable[[], AbstractContextManager[Remote]], seconds: float) -> None:
         """Fetches results and outputs, and removes the folder; what cannot be fetched is told of, never raised.
 
         Args:
-            remote: the context of the notebook, or a fresh one on its cluster.
+            remote: the notebook's context; None where it cannot be used any more.
+            fresh: opens another one on the same cluster, in which the folder is to be found too.
             seconds: all of it may take.
         """
-        if not self.has_something or self._outputs is None or self._results is None:
+        if self._folder is None:
             return
-        fetch = Fetch(remote, time.monotonic() + max(0.0, seconds - REMOVE_SECONDS), self._telling.lost)
+        self.hurry(seconds)
         try:
-            self._again_where_needed(remote, lambda: fetch.results(Path(str(self._results))))
-            fetch.outputs(Path(self._outputs))
-        except DatabricksFailed as error:
+            if remote is None or not self._left(remote):
+                with fresh() as other:
+                    self.begin(other)
+                    self._fetch_and_remove(other)
+        except (DatabricksFailed, Interrupted) as error:
+            self._telling.lost(f"outputs or results that are still on the cluster: {error or 'it was interrupted'}")
+
+    def _left(self, remote: Remote) -> bool:
+        """Whether the notebook's own context still served; a new process in it does not know us."""
+        try:
+            self._fetch_and_remove(remote)
+        except NotThere:
+            self.begin(remote)
+            self._fetch_and_remove(remote)
+        except (DatabricksFailed, Interrupted):
+            if self._time_left() < FRESH_SECONDS:
+                raise
+            return False
+        return True
+
+    def _fetch_and_remove(self, remote: Remote) -> None:
+        fetch = Fetch(remote, lambda: self._time_left() - REMOVE_SECONDS, self._telling.lost)
+        try:
+            fetch.results(Path(str(self._results)))
+            fetch.outputs(Path(str(self._outputs)))
+        except OutOfTime as error:
             self._telling.lost(f"outputs or results that are still on the cluster: {error}")
         self._remove(remote)
 
-    def _again_where_needed(self, remote: Remote, do: Callable[[], None]) -> None:
-        try:
-            do()
-        except NotThere:
-            self.begin(remote)
-            do()
+    def _time_left(self) -> float:
+        return self._deadline - time.monotonic()
 
     def _remove(self, remote: Remote) -> None:
+        folder, self._folder = self._folder, None
         try:
             ask(remote, "remove", REMOVE_SECONDS)
-            self._folder = None
         except DatabricksFailed as error:
-            self._telling.lost(f"the folder {self._folder} on the cluster's driver, which is still there: {error}")
+            self._telling.lost(f"the folder {folder} on the cluster's driver, which is still there: {error}")
 
 
 def _modules() -> dict[str, str]:

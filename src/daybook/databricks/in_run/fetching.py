@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +31,10 @@ QUESTION_SECONDS = 120.0
 """For one answer; a driver that is busy elsewhere takes its time."""
 _KINDS = frozenset({"result", "spark"})
 """What a notebook may tell; what is told of the cluster is the kernel's own to say."""
+
+
+class OutOfTime(RemoteFailed):
+    """What is not here by now stays where it is."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,13 @@ class Fetch:
 
     Attributes:
         remote: an open context, in which our side has begun.
-        deadline: on the clock of `time.monotonic`.
+        time_left: seconds; may shrink faster than time passes.
         lost: told what stays behind, one sentence each.
         part_bytes: as large as answers have come through so far.
     """
 
     remote: Remote
-    deadline: float
+    time_left: Callable[[], float]
     lost: Callable[[str], None]
     part_bytes: int = PART_BYTES
 
@@ -163,9 +166,9 @@ class Fetch:
             offset = 0
 
     def _ask(self, do: str, **given: Any) -> Any:
-        left = self.deadline - time.monotonic()
+        left = self.time_left()
         if left <= 0:
-            raise RemoteFailed("there was no time left to fetch everything from the cluster")
+            raise OutOfTime("there was no time left to fetch them")
         return ask(self.remote, do, min(left, QUESTION_SECONDS), **given)
 
     def _listed(self) -> Iterator[Listed]:
