@@ -142,11 +142,11 @@ class Session:
             seconds: all of that may take; called again meanwhile, it may take less.
         """
         self._companion.hurry(seconds)
-        begun = not self._ending.acquire(blocking=False)
-        if begun and not self._ending.acquire(timeout=seconds):
-            return
+        is_first = self._ending.acquire(blocking=False)
+        if not is_first:
+            self._ending.acquire()  # it is under way, and hurries now
         try:
-            if not begun:
+            if is_first:
                 self._interruption.ask_for_good()
                 self._end(seconds)
         finally:

@@ -84,6 +84,11 @@ class CellClient(MessageTaker):
         """Ends the wait for the running cell, from the loop's own thread; calling it again is fine."""
         self._stop(Stopped.TOLD_TO_STOP)
 
+    def hurry(self) -> None:
+        """The run was told to stop while the kernel ends: one that still fetches things has little time left."""
+        if self.kernel.spec.is_remote and not self.told_to_stop:
+            self._stop(Stopped.TOLD_TO_STOP)
+
     async def begin(self, seconds: float | None = None) -> bool:
         """Waits until the kernel answers and its output arrives; False when the run was told to stop before that.
 
@@ -303,7 +308,11 @@ class CellClient(MessageTaker):
         channel = SHELL if self._is_ipython else CONTROL
         told = {SECONDS_LEFT: seconds} if self.kernel.spec.is_remote else {}
         self._line.ask(channel, "shutdown_request", {"restart": False, **told})
+        was_told = self.told_to_stop
         await self._until_ended(seconds)
+        if self.told_to_stop and not was_told:
+            self.kernel.terminate()
+            await self._until_ended(self._waits.hurried)
 
     async def _until_ended(self, seconds: float) -> None:
         """Waits for whatever ends a wait, for so long at most."""
