@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import Protocol
 
 from databricks.sdk.service.compute import ClusterDetails, Language, Results
@@ -18,8 +17,9 @@ from daybook.databricks.cluster import Cluster
 from daybook.databricks.commands import Command
 from daybook.databricks.connection import Connection, connect
 from daybook.databricks.context import Context
-from daybook.databricks.errors import ContextLost, DatabricksFailed, RemoteFailed
+from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, DatabricksFailed, RemoteFailed
 from daybook.databricks.in_run.companion import Companion
+from daybook.databricks.in_run.reporter import END_SECONDS
 from daybook.databricks.in_run.telling import Telling
 from daybook.databricks.interruption import Interrupted, Interruption
 from daybook.databricks.model import Remote, Synchroniser
@@ -30,8 +30,6 @@ from daybook.databricks.settings import Settings
 
 ASK_SECONDS = 10.0
 """What a failed cell had printed is nice to have; a driver that is too busy to tell it keeps it."""
-END_SECONDS = 10.0
-"""For what is put in order at the end; a pod that is ended has about 30 s in all."""
 GONE_AGAIN = "the notebook's variables were lost with its context, in an earlier cell; run it from its start"
 GONE = "The variables are gone: this cell runs in a new context. Run the cells that it builds on again.\n"
 _PROCESS_GONE = "The Python process of the context has ended, and the variables with it.\n"
@@ -155,7 +153,7 @@ class Session:
     def _end(self, seconds: float) -> None:
         mine = self._turn.acquire(timeout=min(self._settings.limits.cancel + 1, seconds / 2))
         try:
-            self._interruption.release()
+            self._interruption.settle()
             remote = self if mine and Kind.PYTHON in self._contexts else None
             self._companion.leave(remote, self._fresh, seconds)
             if remote is not None and self._synchroniser is not None:
@@ -240,9 +238,8 @@ class Session:
         command = Command(self._contexts[cell.kind], heard.hear)
         try:
             told = command.run(cell.code, self._settings.limits.command)
-        except (Interrupted, RemoteFailed) as error:
-            if not isinstance(error, ContextLost):
-                self._tell_printed(output, heard, cell)
+        except (Interrupted, CommandTimedOut, CommandCancelled):
+            self._tell_printed(output, heard, cell)
             raise
         finally:
             self.commands.append(command.id)
@@ -254,7 +251,7 @@ class Session:
 
     def _tell_printed(self, output: Output, heard: _Heard, cell: Cell) -> None:
         """What a cell had printed before it failed, and whether its variables are still there."""
-        if cell.kind is not Kind.PYTHON:
+        if cell.kind is not Kind.PYTHON or self._interruption.for_good:
             return
         with suppress(DatabricksFailed, Interrupted):
             kept = read_answer(self.run_python(ask_code(), limit_seconds=ASK_SECONDS))
@@ -330,6 +327,7 @@ def make_session(
     connection = connect(settings, interruption)
     make_synchroniser = None
     if settings.sync.enabled:
-        sync = import_module("daybook.databricks.sync")
-        make_synchroniser = partial(sync.synchroniser, settings.sync, connection.client, run_id)
+        from daybook.databricks.sync import synchroniser
+
+        make_synchroniser = partial(synchroniser, settings.sync, connection.client, run_id)
     return Session(settings, connection, interruption, make_synchroniser, companion)

@@ -24,7 +24,7 @@ _ASK = (
 )
 _SEND = (
     "exec(__import__('zlib').decompress(__import__('base64').b64decode({source!r})).decode(),"
-    " __import__('sys').modules.setdefault({module!r}, __import__('types').ModuleType({module!r})).__dict__)"
+    " __import__('sys').modules.setdefault({module!r}, __import__('types').ModuleType({module!r})).__dict__)\n"
 )
 
 
@@ -36,33 +36,34 @@ class NotThere(RemoteFailed):
     """The process on the cluster does not know us: it was started anew."""
 
 
-def send(remote: Remote, seconds: float) -> None:
-    """Brings our side into the process of a context.
+def begin(remote: Remote, seconds: float, **given: Any) -> Any:
+    """Brings our side into the process of a context, and asks it to begin; one command, since each takes its time.
 
     Raises:
-        RemoteFailed: the cluster did not take it.
+        RemoteFailed: as `ask`.
     """
     source = resources.files(__package__).joinpath("on_cluster.py").read_bytes()
-    remote.run_python(_SEND.format(source=_text(zlib.compress(source, 9)), module=_MODULE), limit_seconds=seconds)
+    return ask(remote, "begin", seconds, _SEND.format(source=_text(zlib.compress(source, 9)), module=_MODULE), **given)
 
 
-def ask(remote: Remote, do: str, seconds: float, **given: Any) -> Any:
+def ask(remote: Remote, do: str, seconds: float, first: str = "", **given: Any) -> Any:
     """The answer to a question; one that fits no form of ours is a failure of the cluster's.
 
     Args:
         remote: an open context.
         do: one of the questions of `on_cluster`.
         seconds: how long it may take.
+        first: code of ours that comes before it.
         given: what goes with the question, as JSON holds it.
 
     Raises:
-        NotThere: `send` comes first.
+        NotThere: `begin` comes first.
         Truncated: the answer was cut.
         RemoteFailed: there was no answer, or none of ours.
     """
     mark = secrets.token_hex(8)
     question = _text(json.dumps({"do": do, **given}).encode())
-    code = _ASK.format(mark=mark, question=question, absent=_NOT_THERE, module=_MODULE)
+    code = first + _ASK.format(mark=mark, question=question, absent=_NOT_THERE, module=_MODULE)
     said = remote.run_python(code, limit_seconds=seconds)
     found = re.search(rf"\[{mark}:([A-Za-z0-9+/=]*):{mark}\]", said)
     if found is not None:

@@ -12,14 +12,14 @@ from typing import Any
 
 from daybook.contract import variables
 from daybook.databricks.errors import DatabricksFailed
-from daybook.databricks.in_run.asking import NotThere, ask, send
+from daybook.databricks.in_run.asking import NotThere, ask, begin
 from daybook.databricks.in_run.fetching import Fetch, OutOfTime
 from daybook.databricks.in_run.telling import Telling
 from daybook.databricks.interruption import Interrupted
 from daybook.databricks.model import Remote
 
 BEGIN_SECONDS = 60.0
-"""For the two short commands that bring our side there."""
+"""For the short command that brings our side there."""
 REMOVE_SECONDS = 4.0
 """Kept of the time at the end for leaving no folder behind."""
 FRESH_SECONDS = 10.0
@@ -78,9 +78,8 @@ class Companion:
         Raises:
             RemoteFailed: the cluster did not take it.
         """
-        send(remote, BEGIN_SECONDS)
         given = {"modules": _modules(), "variables": self._variables, "in_run": self.is_in_run, "folder": self._folder}
-        found = ask(remote, "begin", BEGIN_SECONDS, **given)
+        found = begin(remote, BEGIN_SECONDS, **given)
         told = {name: _text_or_none(found, name) for name in ("python", "runtime", "spark", "folder")}
         self._folder = told.pop("folder") if self.is_in_run else None
         return told

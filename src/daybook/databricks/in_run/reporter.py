@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from daybook.databricks.session import Facts, Session
 
 END_SECONDS = 10.0
-"""For what is put in order at the end, where nobody says how long it may take."""
+"""For what is put in order at the end, where nobody says how long it may take; a pod that is ended has about 30 s."""
 SECONDS_LEFT = "daybook_seconds"
 """In a request to shut down: how long that may take; `daybook.runner` sends it."""
 
