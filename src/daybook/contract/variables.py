@@ -13,6 +13,7 @@ RESULTS_VARIABLE = "DAYBOOK_RESULTS"
 
 `{"kind": "result", "name": …, "value": …}` is a recorded result; `{"kind": "spark", …}` names the Spark application,
 `spark_session` and `spark_session_ended` a session on its server, `spark_progress` and `spark_operation` what it runs.
+What the kernel `databricks` tells of its cluster stands in `daybook.databricks.in_run.telling`.
 """
 OUTPUTS_VARIABLE = "DAYBOOK_OUTPUTS"
 """In the kernel: the folder whose files become the run's outputs."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from kubernetes.client import models as k8s
 
+from daybook.contract import databricks
+from daybook.contract.databricks import is_databricks
 from daybook.contract.request import (
     REQUEST_VARIABLE,
     SECRET_VARIABLE_PREFIX,
@@ -32,6 +34,7 @@ def variables(request: RunRequest, workspace: Workspace) -> list[Any]:
         *_request(request),
         *plain(workspace),
         *_spark(workspace),
+        *_databricks(request, workspace),
         *_secrets(request, workspace),
     ]
 
@@ -58,6 +61,27 @@ def _spark(workspace: Workspace) -> list[k8s.V1EnvVar]:
     if workspace.spark.token:
         token = workspace.spark.token
         found.append(_from_secret(SPARK_TOKEN_VARIABLE, token.name, token.key))
+    return found
+
+
+def _databricks(request: RunRequest, workspace: Workspace) -> list[k8s.V1EnvVar]:
+    """For the kernel `databricks` alone: its cells run elsewhere and never see these, any other kernel's would."""
+    settings = workspace.databricks
+    if settings is None or not is_databricks(request.notebook.kernel):
+        return []
+    found = [
+        variable(databricks.HOST_VARIABLE, settings.host),
+        variable(databricks.CLUSTER_VARIABLE, settings.cluster_id),
+        *(variable(name, value) for name, value in settings.variables.items()),
+        # So that the SDK takes this way and no other one that an image or another Secret may offer.
+        variable(databricks.AUTH_TYPE_VARIABLE, "pat" if settings.oauth is None else "oauth-m2m"),
+    ]
+    if settings.token is not None:
+        found.append(_from_secret(databricks.TOKEN_VARIABLE, settings.token.name, settings.token.key))
+    if settings.oauth is not None:
+        secret = settings.oauth.client_secret
+        found.append(variable(databricks.CLIENT_ID_VARIABLE, settings.oauth.client_id))
+        found.append(_from_secret(databricks.CLIENT_SECRET_VARIABLE, secret.name, secret.key))
     return found
 
 

@@ -12,8 +12,9 @@ from daybook import __version__
 from daybook.contract.errors import Fault
 from daybook.contract.quantities import quantity
 from daybook.contract.spark_settings import Layer, setting_faults
+from daybook.workspaces.credentials import SecretReference
 from daybook.workspaces.faults import Place, raise_all
-from daybook.workspaces.fields import Amount, DnsName, Image, Metastore, PageUrl, ProfileName, Remote, SecretKey
+from daybook.workspaces.fields import Amount, DnsName, Image, Metastore, PageUrl, ProfileName, Remote
 from daybook.workspaces.model import Model
 
 DEFAULT_SPARK_IMAGE: Final = f"daybook/spark:{__version__}"
@@ -24,13 +25,6 @@ DEFAULT_IDLE_MINUTES: Final = 30.0
 """Long enough that a person who reads a result comes back to a warm server, short enough that a night costs nothing."""
 DEFAULT_START_SECONDS: Final = 300
 """A cold server takes 10 s, on a busy machine a minute; the rest is for a node that must be added and pull an image."""
-
-
-class SecretReference(Model):
-    """A key of a Kubernetes Secret in the workspace's namespace; never the value."""
-
-    name: DnsName
-    key: SecretKey
 
 
 class SparkProfile(Model):
