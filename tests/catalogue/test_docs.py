@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -78,3 +79,15 @@ def test_the_schema_is_a_schema_that_refuses_what_the_catalogue_refuses() -> Non
         assert not validator.is_valid(read_yaml(text)[0]), text
     for text in ("{}", "schedule: '@daily'", "inputs: {a: integer}", "run: {cpu: 0.5}", "tags: one"):
         assert validator.is_valid(read_yaml(text)[0]), text
+
+
+LINKS = re.findall(r"/notebooks/run/(\w+)\?([^\s)\"]+)", (DOCS / "web.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("notebook", "query"), LINKS)
+def test_each_link_to_an_example_fills_its_form_in(notebook: str, query: str) -> None:
+    given = parse_qs(query, strict_parsing=True)
+    values = {name: texts for name, texts in given.items() if name != "workspace" and "." not in name}
+    example = load_catalogue([DOCS.parent / "include" / "notebooks"]).notebooks[notebook]
+    assert example.resolve(values, "query").keys() >= values.keys()
+    assert len(values) >= 1
