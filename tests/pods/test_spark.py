@@ -160,7 +160,7 @@ def test_no_secret_is_in_the_pod_and_each_pod_has_secrets_of_its_own():
     assert secrets[0].string_data["token"] != secrets[1].string_data["token"]
     volumes = {each.name: each.secret.secret_name for each in pods[0].spec.volumes if each.secret}
     assert volumes["key"] == secrets[0].metadata.name
-    assert volumes["credentials"] == credentials_secret_of(pods[0], {}).metadata.name
+    assert volumes["daybook-credentials"] == credentials_secret_of(pods[0], {}).metadata.name
     for one in (*secrets, server_service(pods[0])):
         assert [owner.uid for owner in one.metadata.owner_references] == ["uid"]
 
