@@ -111,28 +111,38 @@ def secret(name: str) -> str:
 
 
 def get_spark_session(
-    app_name: str | None = None, *, settings: Mapping[str, object] | None = None, local: bool = False
+    app_name: str | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    local: bool = False,
+    workspace: str | None = None,
+    scheduler_pool: str | None = None,
+    remote: str | None = None,
+    ready_seconds: float = 60.0,
 ) -> Any:
     """A Spark session: on the Connect server given to the run, or started on this machine where there is none.
+
+    It is the notebook's own, and its operations end with the notebook. Asked for again, it is the same one, with the
+    new settings; one that its server has lost is an error, never silently another one.
 
     Args:
         app_name: names the application; the notebook's id unless given.
         settings: Spark settings, `{"spark.sql.shuffle.partitions": 4}`.
         local: start Spark on this machine although a server is given.
+        workspace: says whose Spark this must be; a run has its own workspace's alone.
+        scheduler_pool: of Spark's fair scheduler, for the jobs of the thread that asks; with `local` only.
+        remote: attach to this Connect server instead, `sc://host:443/;use_ssl=true;token=…`; it gets no key of ours.
+        ready_seconds: how long to wait for the server.
 
     Raises:
         daybook.contract.errors.DaybookError: one clear message on what is missing or will not do.
     """
+    from daybook.spark.session import Asked
     from daybook.spark.session import get_spark_session as get
 
-    return get(
-        app_name,
-        settings,
-        local=local,
-        environment=os.environ,
-        report=lambda found: _tell({"kind": "spark", **found}),
-        say=lambda text: print(text, flush=True),  # noqa: T201 - the cell's output is where its author looks
-    )
+    asked = Asked(app_name, settings or {}, local, workspace, scheduler_pool, remote, ready_seconds)
+    # The cell's output is where its author looks.
+    return get(asked, os.environ, _tell, lambda text: print(text, flush=True))  # noqa: T201
 
 
 def _tell(event: Mapping[str, Any]) -> None:

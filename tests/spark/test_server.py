@@ -61,12 +61,15 @@ def test_a_setting_name_cannot_smuggle_in_another(tmp_path):
         write_properties(tmp_path / "p", {"spark.a=1\nspark.b": "2"})
 
 
-@pytest.mark.parametrize("text", ["1g", "512m", "2G"])
-def test_memory_as_java_writes_it(text):
-    assert checked_memory(text) == text
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1g", "1g"), ("512m", "512m"), ("2G", "2g"), ("1.5GiB", "1536m"), ("2 GB", "2g"), ("4194305", "4m")],
+)
+def test_memory_is_given_as_java_writes_it(text, expected):
+    assert checked_memory(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0g", "1", "1 g", "1gb", "-1g", "1g -Dx=y"])
+@pytest.mark.parametrize("text", ["", "0g", "1", "1025k", "-1g", "1g -Dx=y"])
 def test_memory_that_is_none_is_refused(text):
     with pytest.raises(InvalidRequest, match="not a size of memory"):
         checked_memory(text)

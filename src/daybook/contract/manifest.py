@@ -127,6 +127,34 @@ class KernelRecord(Frozen):
     language_version: str | None = None
 
 
+class SparkProgress(Frozen):
+    """How far the Spark operation is that told of itself last; only of a run that goes on."""
+
+    stages: int = Field(default=0, ge=0)
+    tasks: int = Field(default=0, ge=0, description="of all stages that Spark knows of by now")
+    tasks_done: int = Field(default=0, ge=0)
+    read_bytes: int = Field(default=0, ge=0)
+
+
+class SparkOperation(Frozen):
+    """One query or command of the notebook's session on a Spark Connect server."""
+
+    id: str = Field(description="the server's")
+    tags: tuple[str, ...] = Field(default=(), description="the notebook's own, beside run, notebook and user")
+    started_at: str | None = None
+    seconds: float = 0.0
+    state: Literal["succeeded", "failed"] = "succeeded"
+    stages: int = Field(default=0, description="that Spark told of; it tells nothing of what is quick")
+    tasks: int = 0
+    read_bytes: int = Field(default=0, description="that its tasks have read, as far as Spark told")
+    rows: int = Field(default=0, description="that the notebook got")
+    result_bytes: int = Field(default=0, description="of these rows, as they were sent")
+
+
+MAX_SPARK_OPERATIONS = 200
+"""So many of a run's newest operations are listed: a record stays small enough to be read everywhere."""
+
+
 class SparkRecord(Frozen):
     """The Spark application the notebook used."""
 
@@ -134,6 +162,11 @@ class SparkRecord(Frozen):
     application_id: str | None = None
     version: str | None = None
     ui: str | None = None
+    progress: SparkProgress | None = None
+    operation_count: int = Field(default=0, ge=0, description="all operations, also those that are not listed")
+    operations: tuple[SparkOperation, ...] = Field(
+        default=(), description=f"the newest {MAX_SPARK_OPERATIONS}, in the order of their ends"
+    )
 
 
 def _not_climbing(path: str) -> str:

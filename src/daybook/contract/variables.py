@@ -11,7 +11,8 @@ REQUEST_VARIABLE = "DAYBOOK_REQUEST"
 RESULTS_VARIABLE = "DAYBOOK_RESULTS"
 """In the kernel: the file for what the notebook tells the runner, one JSON object a line.
 
-`{"kind": "result", "name": …, "value": …}` is a recorded result, `{"kind": "spark", …}` names the Spark application.
+`{"kind": "result", "name": …, "value": …}` is a recorded result; `{"kind": "spark", …}` names the Spark application,
+`spark_session` and `spark_session_ended` a session on its server, `spark_progress` and `spark_operation` what it runs.
 """
 OUTPUTS_VARIABLE = "DAYBOOK_OUTPUTS"
 """In the kernel: the folder whose files become the run's outputs."""

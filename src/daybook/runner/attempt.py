@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from daybook.contract import keys, variables
 from daybook.contract.keys import AttemptKeys
-from daybook.contract.manifest import Manifest
+from daybook.contract.manifest import Manifest, SparkRecord
 from daybook.contract.request import RunRequest
 from daybook.runner import records
 from daybook.runner.cells import Tally, mark_running
@@ -57,6 +57,7 @@ class Attempt:
         kernel: the kernel's specification, once chosen.
         head_start: a process that may become the kernel.
         tally: what has become of its cells, once they are being executed.
+        spark: what the notebook has told of its Spark by now.
         page: renders the notebook, once there is one to render.
         recordable: whether the record is this attempt's to write.
         kept: whether the working folder must stay, since the bucket does not have all of it.
@@ -82,6 +83,7 @@ class Attempt:
     kernel: KernelSpec | None = None
     head_start: HeadStart | None = None
     tally: Tally | None = None
+    spark: SparkRecord | None = None
     page: HtmlPage | None = None
     recordable: bool = True
     kept: bool = False
@@ -107,11 +109,17 @@ class Attempt:
         self.tally = tally
         self.recorder.progress()
 
+    def spark_progressed(self, spark: SparkRecord | None) -> None:
+        """The notebook has told of its Spark: the manifest says so soon."""
+        self.spark = spark
+        if self.tally is not None:
+            self.recorder.progress()
+
     def current_manifest(self) -> Manifest:
         """The manifest as of now; the recorder asks for it when it is about to write."""
         manifest = records.carried(self.manifest, self.recorder.before, self.recorder.saved)
         if self.tally is not None:
-            manifest = records.progressed(manifest, self.tally.counts())
+            manifest = records.progressed(manifest, self.tally.counts(), self.spark)
         return records.without_secrets(manifest, self.redactor)
 
     def copy(self, held: int, /) -> int:

@@ -21,11 +21,12 @@ from daybook.runner.ending import Ending
 from daybook.runner.fetch import fetch
 from daybook.runner.head_start import HeadStart
 from daybook.runner.kernel import KernelPlace, KernelProcess
-from daybook.runner.kernels import choose, installed, substitution
+from daybook.runner.kernels import KernelSpec, choose, installed, substitution
 from daybook.runner.literals import parameters_cell
 from daybook.runner.patience import PATIENCE_SECONDS, Patience
 from daybook.runner.prepare import language_for, prepare
 from daybook.runner.publish import publish
+from daybook.runner.spark import SparkFollower, end_sessions
 from daybook.storage import StaleAttempt
 
 
@@ -114,6 +115,20 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
     injected = parameters_cell(parameters, kernel.name, language_for(document, kernel)) if parameters else None
     variables = {**attempt.kernel_environment(), **aws_variables(attempt.environment, attempt.folder.aws_config)}
     place = KernelPlace(attempt.folder.kernel, variables, attempt.folder.kernel_log)
+    spark = SparkFollower(attempt.folder.events, attempt.spark_progressed)
+    try:
+        with spark:
+            return _hosted(attempt, document, kernel, injected, place)
+    finally:
+        attempt.spark = spark.story.record(running=False)
+        end_sessions(spark.story.sessions, variables, attempt.log.say)
+
+
+def _hosted(
+    attempt: Attempt, document: Document, kernel: KernelSpec, injected: str | None, place: KernelPlace
+) -> Ending:
+    """Executes the notebook in a kernel that is gone when this comes back."""
+    request = attempt.request
     with KernelProcess(kernel, place, attempt.head_start) as process:
         # The kernel boots while the libraries that will talk to it are loaded here.
         from daybook.runner.engine import host

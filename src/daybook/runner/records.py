@@ -10,8 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import (
     CellCounts,
@@ -28,6 +26,7 @@ from daybook.runner.ending import Ending
 from daybook.runner.kernels import KernelSpec
 from daybook.runner.outputs import OutputFile
 from daybook.runner.redaction import Redactor
+from daybook.runner.spark import SparkStory
 
 MAX_LEVELS = 50
 MAX_EVENT_BYTES = 1024 * 1024
@@ -71,10 +70,10 @@ def carried(manifest: Manifest, before: Manifest | None, notebook_key: str | Non
     return manifest.model_copy(update=found)
 
 
-def progressed(manifest: Manifest, cells: CellCounts) -> Manifest:
-    """The manifest of a run that goes on, with what has become of its cells by now."""
+def progressed(manifest: Manifest, cells: CellCounts, spark: SparkRecord | None = None) -> Manifest:
+    """The manifest of a run that goes on, with what has become of its cells, and of its Spark, by now."""
     timings = manifest.timings.model_copy(update={"updated_at": moment(now())})
-    return manifest.model_copy(update={"cells": cells, "timings": timings})
+    return manifest.model_copy(update={"cells": cells, "timings": timings, "spark": spark})
 
 
 def sealed(manifest: Manifest, ending: Ending, started: datetime, **found: Any) -> Manifest:
@@ -170,10 +169,10 @@ def events_of(path: Path) -> tuple[dict[str, Any], SparkRecord | None, list[str]
     """What the notebook told through `daybook.notebook`.
 
     Returns:
-        Results by name, the Spark application, and what could not be kept.
+        Results by name, the Spark application with its operations, and what could not be kept.
     """
     results: dict[str, Any] = {}
-    spark: SparkRecord | None = None
+    spark = SparkStory()
     lost: list[str] = []
     kept = 0
     for event in _events(path, lost):
@@ -185,9 +184,9 @@ def events_of(path: Path) -> tuple[dict[str, Any], SparkRecord | None, list[str]
                 lost.append(f"result {event['name']!r}: it is nested more than {MAX_LEVELS} levels deep")
             else:
                 results[event["name"]] = event.get("value")
-        elif event.get("kind") == "spark":
-            spark = _spark_of(event) or spark
-    return results, spark, lost
+        else:
+            spark.take(event)
+    return results, spark.record(running=False), lost
 
 
 def _events(path: Path, lost: list[str]) -> Iterable[Mapping[str, Any]]:
@@ -214,10 +213,3 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
-
-
-def _spark_of(event: Mapping[str, Any]) -> SparkRecord | None:
-    try:
-        return SparkRecord(**{name: event.get(name) for name in SparkRecord.model_fields})
-    except ValidationError:
-        return None

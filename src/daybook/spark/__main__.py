@@ -1,4 +1,4 @@
-"""`python -m daybook.spark serve|pod|check|archive`: what set-up, the local stack and servers' pods call."""
+"""`python -m daybook.spark serve|pod|check|release|archive`: what set-up, stack, servers' pods and the runner call."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
             return serve_in_pod(environment)
         elif chosen.command == "archive":
             _archive(environment, chosen.background)
+        elif chosen.command == "release":
+            _release(environment)
         else:
             _check(chosen.remote, chosen.token_file, chosen.timeout)
     except DaybookError as error:
@@ -51,6 +53,13 @@ def _archive(environment: Mapping[str, str], background: bool) -> None:
     except OSError as error:
         raise InfrastructureFailed(f"cannot write Java's archive: {error}") from error
     print(made)  # noqa: T201
+
+
+def _release(environment: Mapping[str, str]) -> None:
+    from daybook.spark.lifetime import release_all
+
+    sessions = [json.loads(line) for line in sys.stdin if line.strip()]
+    print(release_all([(each["session_id"], each["user_id"]) for each in sessions], environment))  # noqa: T201
 
 
 def _check(remote: str, token_file: Path | None, limit_seconds: float) -> None:
@@ -73,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("pod", help="run the Spark Connect server that this pod is for, until nobody uses it")
     makes = commands.add_parser("archive", help="make the archive of classes that servers start faster with, once")
     makes.add_argument("--background", action="store_true", help="leave the processor to everything else")
+    commands.add_parser("release", help="end the sessions named on standard input, on the server of the environment")
     checks = commands.add_parser("check", help="wait until a server answers a real query; prints its application")
     checks.add_argument("--remote", required=True, help="sc://host:port")
     checks.add_argument("--token-file", type=Path, help="file with the pre-shared key")

@@ -47,7 +47,7 @@ class Asking:
         """
         import grpc
 
-        messages = _messages()
+        messages = messages_of_connect()
         session = str(uuid.uuid4())
         with grpc.insecure_channel(self._address) as channel:
             stub = messages.SparkConnectServiceStub(channel)
@@ -79,7 +79,7 @@ def _said(error: Any) -> str:
     return f"{code}: {detail.strip().splitlines()[0] if detail.strip() else 'no reason given'}"
 
 
-def _messages() -> Any:
+def messages_of_connect() -> Any:
     """pyspark's generated messages, without pyspark itself."""
     if "pyspark" in sys.modules:
         return import_module("pyspark.sql.connect.proto")

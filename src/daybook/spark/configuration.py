@@ -17,7 +17,7 @@ from daybook.contract.spark_settings import Layer, setting_faults, setting_text
 from daybook.spark.jars import ICEBERG, Installed, s3a_faults, table_faults, table_settings
 from daybook.spark.s3a import is_s3, s3a_settings, s3a_url
 
-__all__ = ["Installed", "defaults", "merged", "server_configuration", "settings_of"]
+__all__ = ["Installed", "defaults", "merged", "plain_configuration", "server_configuration", "settings_of"]
 
 WAREHOUSE = "spark-warehouse"
 """Where tables lie that are given no place, below the workspace's bucket."""
@@ -49,6 +49,13 @@ def merged(*layers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for layer in layers for name, value in layer.items()}
 
 
+def plain_configuration(place: str) -> dict[str, str]:
+    """Daybook's own settings for a Spark that it starts, `local` or on `kubernetes`, below what anybody else says."""
+    found = defaults()
+    pools = {"spark.scheduler.allocation.file": Path(__file__).with_name("fair-scheduler.xml").as_uri()}
+    return merged(found["session"], found["start"], found[place], found["server"], pools)
+
+
 def server_configuration(request: SparkServerRequest, installed: Installed) -> dict[str, str]:
     """All of Spark's settings for a server, but for its ports, folders, key and, on Kubernetes, its executors' pods.
 
@@ -58,13 +65,8 @@ def server_configuration(request: SparkServerRequest, installed: Installed) -> d
     faults = list(_faults(request, installed))
     if faults:
         raise InvalidSettings(f"the Spark of workspace {request.workspace!r} cannot be as it is configured", faults)
-    places = defaults()
     return merged(
-        places["session"],
-        places["start"],
-        places[request.place],
-        places["server"],
-        {"spark.scheduler.allocation.file": Path(__file__).with_name("fair-scheduler.xml").as_uri()},
+        plain_configuration(request.place),
         _size(request),
         s3a_settings(request.bucket, installed.jars),
         _data(request),

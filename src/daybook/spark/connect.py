@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import grpc
 from pyspark.errors import PySparkException
-from pyspark.sql.connect.client.core import DefaultChannelBuilder
+from pyspark.sql.connect.client.core import ChannelBuilder, DefaultChannelBuilder
+from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession
 
 from daybook.contract.errors import Fault, InfrastructureFailed, InvalidRequest
@@ -17,6 +19,11 @@ QUIET_SECONDS = 2.0
 
 RECONNECT_MILLISECONDS = 500
 """How long gRPC pauses at most between tries to connect; its own two minutes would outsleep a server's start."""
+
+LONGEST_RETRY_MILLISECONDS = 10_000
+"""Between two tries of a query whose server does not answer. There are 15, two minutes in all: by then the server has
+given its session up as well. pyspark's own are ten minutes, for a session that is lost all the same."""
+_ANSWER_SECONDS = 2.0
 
 
 class SparkUnavailable(InfrastructureFailed):
@@ -37,13 +44,21 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
         except (PySparkException, ValueError) as error:
             fault = Fault(without_token(remote), first_line(error))
             raise InvalidRequest("not an address of a Spark Connect server", [fault]) from error
-        if user:
+        if user and not self.userId:
             self.set("user_id", user)
 
     @property
     def token(self) -> str | None:
-        """None for a key of ours, since it travels as metadata; else the one in the address."""
-        return None if self._key else super().token
+        """None for a key of ours, since it travels as metadata; else the one in the address.
+
+        pyspark's own takes the environment's as well, which is the workspace's and for its server alone.
+        """
+        return None if self._key else self._params.get(ChannelBuilder.PARAM_TOKEN)
+
+    @property
+    def where(self) -> str:
+        """The address as it may be shown and kept."""
+        return f"sc://{self.endpoint}"
 
     def metadata(self) -> Any:
         """What goes with every call."""
@@ -51,57 +66,66 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
         return [*super().metadata(), *keyed]
 
 
-def attach(
-    remote: str, token: str | None, *, user: str | None, limit_seconds: float, say: Callable[[str], None]
-) -> SparkSession:
+def attach(builder: KeyedChannelBuilder, *, limit_seconds: float, say: Callable[[str], None]) -> SparkSession:
     """A new session of one's own on a server, once the server answers.
 
     Args:
-        remote: `sc://host:port`.
-        token: the pre-shared key, or None for a server that wants none.
-        user: whom Spark notes as the session's user.
+        builder: of channels to the server.
         limit_seconds: how long to wait for the server.
         say: told what is being waited for, when it takes long enough to wonder.
 
     Raises:
-        InvalidRequest: the address is none.
         SparkUnavailable: the server cannot be reached in time, or refuses the key.
     """
-    builder = KeyedChannelBuilder(remote, token, user)
-    where = without_token(remote)
-    _wait_for_channel(builder, where, limit_seconds, say)
+    _wait_for_channel(builder, limit_seconds, say)
+    # Not the builder's `getOrCreate`, nor anybody's session but one that is made here.
     session = SparkSession.builder.channelBuilder(builder).create()
-    retries = session.client.get_retry_policies()
     try:
-        # The channel stands, so what fails now is an answer, not the weather: no ten minutes of retries.
+        # The channel stands, so what fails now is an answer, not the weather: no minutes of retries.
         session.client.set_retry_policies([])
         session.version  # noqa: B018 - a property that asks the server
     except (PySparkException, grpc.RpcError) as error:
         session.client.close()
-        raise SparkUnavailable(_refusal(where, error)) from error
-    session.client.set_retry_policies(retries)
+        raise SparkUnavailable(_refusal(builder.where, error)) from error
+    session.client.set_retry_policies([DefaultPolicy(max_backoff=LONGEST_RETRY_MILLISECONDS)])
     return session
 
 
-def _wait_for_channel(
-    builder: KeyedChannelBuilder, where: str, limit_seconds: float, say: Callable[[str], None]
-) -> None:
+def _wait_for_channel(builder: KeyedChannelBuilder, limit_seconds: float, say: Callable[[str], None]) -> None:
     channel = builder.toChannel()
     ready = grpc.channel_ready_future(channel)
+    where = builder.where
     try:
         ready.result(min(QUIET_SECONDS, limit_seconds))
     except grpc.FutureTimeoutError:
-        say(f"Waiting up to {limit_seconds:.0f} s for the Spark Connect server at {where}: it does not answer yet")
+        say(f"Waiting up to {limit_seconds:.0f} s for the Spark Connect server at {where}: {_why_not(builder)}")
         try:
             ready.result(max(0.0, limit_seconds - QUIET_SECONDS))
         except grpc.FutureTimeoutError as error:
             raise SparkUnavailable(
-                f"the Spark Connect server at {where} did not answer within {limit_seconds:.0f} s; see whether it runs "
-                "(`daybook status` on one machine), or use get_spark_session(local=True)"
+                f"the Spark Connect server at {where} did not answer within {limit_seconds:.0f} s: "
+                f"{_why_not(builder)}; see whether it runs (`daybook spark status`), or use "
+                "get_spark_session(local=True)"
             ) from error
     finally:
         ready.cancel()
         channel.close()
+
+
+def _why_not(builder: KeyedChannelBuilder) -> str:
+    """Why the server does not answer, as far as a plain connection tells; gRPC does not."""
+    host, _, port = builder.endpoint.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS):
+            return "something listens there, but it is no Spark Connect server that is ready"
+    except socket.gaierror:
+        return f"there is no {host} yet"
+    except ConnectionRefusedError:
+        return "nothing listens there yet"
+    except TimeoutError:
+        return "nothing answers there; a network policy may be in the way"
+    except OSError as error:
+        return str(error.strerror or error)
 
 
 def _refusal(where: str, error: Exception) -> str:
@@ -120,14 +144,11 @@ def without_token(remote: str) -> str:
     return remote.split("/;", 1)[0].split(";", 1)[0].rstrip("/")
 
 
-def application(session: SparkSession, remote: str) -> dict[str, str | None]:
+def application(session: SparkSession, where: str) -> dict[str, str | None]:
     """The Spark application behind a session, for the record: address, id, version, pages."""
-    return {
-        "remote": without_token(remote),
-        "application_id": session.conf.get("spark.app.id", None),
-        "version": session.version,
-        "ui": session.conf.get("spark.daybook.ui", None),
-    }
+    asked = (("spark.app.id", None), ("spark.daybook.ui", None))
+    application_id, ui = session.client.get_config_with_defaults(*asked)
+    return {"remote": where, "application_id": application_id, "version": session.version, "ui": ui}
 
 
 def check(remote: str, token: str | None, *, limit_seconds: float, say: Callable[[str], None]) -> dict[str, str | None]:
@@ -136,11 +157,12 @@ def check(remote: str, token: str | None, *, limit_seconds: float, say: Callable
     Raises:
         SparkUnavailable: it did not in time, or it refuses the key.
     """
-    session = attach(remote, token, user="daybook-check", limit_seconds=limit_seconds, say=say)
+    builder = KeyedChannelBuilder(remote, token, user="daybook-check")
+    session = attach(builder, limit_seconds=limit_seconds, say=say)
     try:
         session.sql("SELECT 1").collect()
-        return application(session, remote)
+        return application(session, builder.where)
     except (PySparkException, grpc.RpcError) as error:
-        raise SparkUnavailable(_refusal(without_token(remote), error)) from error
+        raise SparkUnavailable(_refusal(builder.where, error)) from error
     finally:
         session.stop()

@@ -1,4 +1,4 @@
-"""What the jars of a Spark can do: S3A, Delta Lake, Iceberg, told by their names and versions. Pure.
+"""What the jars of a Spark can do: S3A, Delta Lake, Iceberg, told by their names and versions.
 
 Names of files are all that is looked at: jars are the image's, whose builder chose them.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from daybook.contract.errors import Fault
 
@@ -52,6 +53,13 @@ class Installed:
     def minor(self) -> str:
         """Major and minor version: `4.3`."""
         return ".".join(self.version.split(".")[:2])
+
+
+def installed(home: Path) -> Installed:
+    """The Spark of this environment."""
+    text = (home / "version.py").read_text(encoding="utf-8")
+    match = re.search(r"__version__[^=\n]*=\s*['\"]([^'\"]+)['\"]", text)
+    return Installed(match[1] if match else "unknown", sorted(path.name for path in (home / "jars").iterdir()))
 
 
 def s3a_faults(installed: Installed) -> list[Fault]:

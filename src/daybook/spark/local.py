@@ -7,12 +7,18 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from daybook.contract.errors import InfrastructureFailed
+from daybook.contract.spark_server import SparkBucket, SparkCredentials, SparkServerRequest
+from daybook.contract.spark_settings import Layer
+from daybook.contract.variables import RUN_VARIABLE, WORKSPACE_VARIABLE
+from daybook.spark.asked import LOCAL_WORKSPACE, POOL_SETTING, Asked, call_settings, layers_of, tags_of
+from daybook.spark.configuration import server_configuration
+from daybook.spark.jars import Installed, installed, s3a_faults
 from daybook.spark.java import find_java
 from daybook.spark.process import (
     COMMON_SETTINGS,
@@ -23,6 +29,7 @@ from daybook.spark.process import (
     spark_home,
     write_properties,
 )
+from daybook.spark.s3a import bucket_of
 
 START_LIMIT_SECONDS = 60.0
 """How long Java may take to come up; 3 s is usual, a loaded machine needs longer."""
@@ -33,32 +40,78 @@ _GATEWAY = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET")
 _CONNECT = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 
 
-def start_local(app_name: str, settings: Mapping[str, str], environment: MutableMapping[str, str]) -> Any:
+def start_local(asked: Asked, environment: MutableMapping[str, str], say: Callable[[str], None]) -> Any:
     """A classic session on `local[*]`, bound to loopback, without pages; its Java ends with this process.
 
     Args:
-        app_name: the application's name.
-        settings: Spark's settings, static ones too, since Java has not started yet.
+        asked: the call; its settings may be static ones too, since Java has not started yet.
         environment: this process's own; pyspark reads it, so what would make it attach elsewhere is taken out.
+        say: told what this Spark cannot do.
 
     Raises:
+        InvalidSettings: what the workspace or the notebook says cannot be.
         UnusableJava: no Java of this machine will do.
         InfrastructureFailed: Java or Spark did not start; the message has the end of its log.
     """
     for name in _CONNECT:
         environment.pop(name, None)
+    configured = local_configuration(asked, environment, installed(spark_home()), say)
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
     state = Path(tempfile.mkdtemp(prefix="daybook-spark-"))
     atexit.register(shutil.rmtree, state, ignore_errors=True)
-    full = {**COMMON_SETTINGS, "spark.ui.enabled": "false", "spark.local.dir": str(state), **settings}
-    process, port, secret = _start_java({**full, "spark.app.name": app_name}, state, environment)
+    name = asked.name(environment)
+    full = {**configured, "spark.local.dir": str(state), "spark.app.name": name}
+    process, port, secret = _start_java(full, state, environment)
     with _gateway(environment, port, secret):
-        session = SparkSession.builder.appName(app_name).getOrCreate()
+        session = SparkSession.builder.appName(name).getOrCreate()
     # The open pipe is what keeps Java alive; it ends when this process does.
     SparkContext._gateway.proc = process
+    _mark(session, asked, environment)
     return session
+
+
+def local_configuration(
+    asked: Asked, environment: Mapping[str, str], there: Installed, say: Callable[[str], None]
+) -> dict[str, str]:
+    """The settings that a server of the workspace would have, with the call's.
+
+    Raises:
+        InvalidSettings: what the workspace or the notebook says cannot be.
+    """
+    bucket = bucket_of(environment)
+    if s3a_faults(there):
+        if bucket.endpoint or bucket.credentials is not SparkCredentials.NONE:
+            say("This image's Spark has no jars for S3: it cannot read s3:// and s3a:// addresses")
+        bucket = SparkBucket(url="file:///")
+    layers = layers_of(environment)
+    request = SparkServerRequest(
+        workspace=environment.get(WORKSPACE_VARIABLE) or LOCAL_WORKSPACE,
+        bucket=bucket,
+        settings=layers[Layer.WORKSPACE],
+        notebook_settings=layers[Layer.NOTEBOOK],
+    )
+    configured = server_configuration(request, there)
+    for name in (MEMORY_SETTING, "spark.sql.warehouse.dir"):
+        configured.pop(name, None)  # of a server's profile and of its bucket's address, which are not known here
+    return {**configured, **COMMON_SETTINGS, "spark.ui.enabled": "false", **call_settings(asked)}
+
+
+def _mark(session: Any, asked: Asked, environment: Mapping[str, str]) -> None:
+    """Names what the notebook's thread runs: a job group, tags, and the pool of the scheduler."""
+    context = session.sparkContext
+    run = environment.get(RUN_VARIABLE) or asked.name(environment)
+    context.setJobGroup(run, asked.name(environment), interruptOnCancel=True)
+    for tag in tags_of(asked, environment):
+        session.addTag(tag)
+    set_pool(session, asked)
+
+
+def set_pool(session: Any, asked: Asked) -> None:
+    """Has the calling thread's jobs go into the pool that was asked for."""
+    if asked.scheduler_pool is not None:
+        session.sparkContext.setLocalProperty(POOL_SETTING, asked.scheduler_pool)
 
 
 def _start_java(

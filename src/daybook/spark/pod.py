@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from daybook.spark.activity import Activity
 from daybook.spark.archive import archive_file
 from daybook.spark.asking import Asking
 from daybook.spark.configuration import Installed, server_configuration
+from daybook.spark.jars import installed
 from daybook.spark.java import find_java
 from daybook.spark.process import java_environment, spark_home, write_properties
 from daybook.spark.server import UI_SETTING, prepare, read_token, require_free, server_command
@@ -184,10 +184,3 @@ def _credentials(environment: Mapping[str, str], state: Path) -> dict[str, str]:
     config = state / "aws-config"
     config.write_text(f'[default]\ncredential_process = cat "{file}"\n')
     return {_CONFIG_VARIABLE: str(config)}
-
-
-def installed(home: Path) -> Installed:
-    """The Spark of this environment."""
-    text = (home / "version.py").read_text(encoding="utf-8")
-    match = re.search(r"__version__[^=\n]*=\s*['\"]([^'\"]+)['\"]", text)
-    return Installed(match[1] if match else "unknown", sorted(path.name for path in (home / "jars").iterdir()))

@@ -14,12 +14,14 @@ from importlib import util
 from pathlib import Path
 
 from daybook.contract.errors import InvalidRequest, InvalidSettings
+from daybook.contract.memory import KIB, memory_bytes, spark_size
 from daybook.spark.java import Java
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_MEMORY = "1g"
 """Java heap: enough for the examples, small enough that the idle stack stays below 3 GB."""
-_MEMORY_PATTERN = r"[1-9]\d*[kmgKMG]"
+_LEAST_HEAP_BYTES = 2 * 1024**2
+"""Java takes no less."""
 
 # What org.apache.spark.launcher.JavaModuleOptions of Spark 4.3 opens, without the incubator module.
 _OPENED = (
@@ -46,15 +48,8 @@ COMMON_SETTINGS: Mapping[str, str] = {
     "spark.driver.bindAddress": LOOPBACK,
     "spark.driver.host": LOOPBACK,
     "spark.authenticate": "true",
-    "spark.ui.killEnabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    # A record says the same on every machine.
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.sql.adaptive.enabled": "true",
-    # For one machine: 200 empty tasks cost more than the work of small data; adaptive execution splits large ones.
-    "spark.sql.shuffle.partitions": "8",
 }
+"""Of a Spark on this machine; what it computes with stands in `defaults.yaml`."""
 
 
 def spark_home() -> Path:
@@ -104,14 +99,18 @@ def java_environment(environment: Mapping[str, str], home: Path) -> dict[str, st
 
 
 def checked_memory(text: str) -> str:
-    """A Java heap size as Java writes it.
+    """A Java heap size as Java writes it, of any amount of memory: `1.5GiB` is `1536m`.
 
     Raises:
         InvalidRequest: it is none.
     """
-    if not re.fullmatch(_MEMORY_PATTERN, text):
-        raise InvalidRequest(f"not a size of memory: {text!r}; write it as 1g or 512m")
-    return text
+    try:
+        found = memory_bytes(text)
+    except ValueError as error:
+        raise InvalidRequest(f"not a size of memory: {text!r}; it {error}") from error
+    if found < _LEAST_HEAP_BYTES:
+        raise InvalidRequest(f"not a size of memory: {text!r}; Java takes no heap of less than 2m")
+    return spark_size(found - found % KIB)
 
 
 def write_properties(path: Path, settings: Mapping[str, str]) -> None:

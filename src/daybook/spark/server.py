@@ -14,6 +14,7 @@ from pathlib import Path
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings
 from daybook.contract.variables import SPARK_TOKEN_VARIABLE
 from daybook.spark.archive import archive_file
+from daybook.spark.configuration import plain_configuration
 from daybook.spark.java import Java, find_java
 from daybook.spark.process import (
     COMMON_SETTINGS,
@@ -105,6 +106,7 @@ def server_settings(options: ServerOptions, state: Path) -> dict[str, str]:
     if options.ui_port is not None:
         pages = {"spark.ui.port": str(options.ui_port), UI_SETTING: f"http://{LOOPBACK}:{options.ui_port}"}
     return {
+        **plain_configuration("local"),
         **COMMON_SETTINGS,
         **pages,
         "spark.app.name": "daybook",

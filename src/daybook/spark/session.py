@@ -6,145 +6,175 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from daybook.contract.errors import Fault, InvalidRequest
-from daybook.contract.variables import (
-    NOTEBOOK_VARIABLE,
-    RUN_VARIABLE,
-    SPARK_REMOTE_VARIABLE,
-    SPARK_TOKEN_VARIABLE,
-    USER_VARIABLE,
-)
+from daybook.contract.errors import Fault, InfrastructureFailed, InvalidRequest
+from daybook.contract.variables import SPARK_REMOTE_VARIABLE, SPARK_TOKEN_VARIABLE, USER_VARIABLE
+from daybook.spark.asked import READY_LIMIT_SECONDS, Asked, call_settings, session_settings, tags_of
 
-READY_LIMIT_SECONDS = 60.0
-"""How long a run waits for its server: a cold start takes about 10 s, on a busy machine several times that."""
-DEFAULT_APP_NAME = "daybook"
-_OURS = frozenset({"spark.master", "spark.remote", "spark.api.mode", "spark.driver.host", "spark.driver.bindAddress"})
-_OURS_PREFIXES = ("spark.connect.", "spark.authenticate", "spark.local.connect.")
-_AT_START_ONLY = (
-    *("spark.app.", "spark.cores.", "spark.driver.", "spark.dynamicAllocation.", "spark.eventLog.", "spark.executor."),
-    *("spark.jars", "spark.kryo", "spark.local.", "spark.memory.", "spark.network.", "spark.plugins", "spark.rpc."),
-    *("spark.scheduler.", "spark.serializer", "spark.shuffle.", "spark.submit.", "spark.task.", "spark.ui."),
-)
-"""Settings that a running Spark takes without a word and without effect."""
+__all__ = ["READY_LIMIT_SECONDS", "Asked", "SparkSessionLost", "get_spark_session"]
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+class SparkSessionLost(InfrastructureFailed):
+    """The server has closed the notebook's session, or was replaced: views, caches and settings are gone with it."""
 
 
 def get_spark_session(
-    app_name: str | None,
-    settings: Mapping[str, object] | None,
-    *,
-    local: bool,
-    environment: MutableMapping[str, str],
-    report: Callable[[Mapping[str, str | None]], None],
-    say: Callable[[str], None],
-    limit_seconds: float = READY_LIMIT_SECONDS,
+    asked: Asked, environment: MutableMapping[str, str], tell: Tell, say: Callable[[str], None]
 ) -> Any:
     """The notebook's one session; asked for again, the same one, with the settings applied to it.
 
     Args:
-        app_name: the application's name where the session starts Spark itself; a server has its own.
-        settings: Spark settings of the session.
-        local: start a session on this machine although a server is given.
+        asked: what the call asks for.
         environment: this process's own, since pyspark reads and changes it.
-        report: told of the Spark application, for the run's record.
+        tell: takes, for the run's record, the Spark application, the session and what runs in it.
         say: told what is being waited for.
-        limit_seconds: how long to wait for the server.
 
     Raises:
-        InvalidRequest: a setting's name or value cannot be taken; every one is named.
+        InvalidRequest: something cannot be as it is asked for; every fault is named.
+        SparkSessionLost: the session that there was is gone; there is no new one in its place.
         SparkUnavailable: the server cannot be reached, or refuses the run.
         UnusableJava: there is no server and no Java to start Spark with.
     """
-    wanted = checked_settings(settings or {})
-    name = app_name or environment.get(NOTEBOOK_VARIABLE) or DEFAULT_APP_NAME
-    remote = None if local else environment.get(SPARK_REMOTE_VARIABLE)
-    existing = _existing(local)
+    address = asked.address(environment)
+    existing = _existing(asked)
+    starts_spark = existing is None and address is None
+    asked.require(environment, starts_spark=starts_spark, has_pools=starts_spark or hasattr(existing, "_jsc"))
     if existing is not None:
-        _apply(existing, wanted)
-        return existing
-    if remote:
-        return _attached(remote, name, wanted, environment, report, say, limit_seconds)
+        return _again(existing, asked)
+    if address is not None:
+        return _attached(address, asked, environment, tell, say)
     from daybook.spark.local import start_local
 
-    session = start_local(name, wanted, environment)
+    session = start_local(asked, environment, say)
     context = session.sparkContext
-    report({"application_id": context.applicationId, "version": session.version, "remote": None, "ui": None})
+    tell(
+        {
+            "kind": "spark",
+            "application_id": context.applicationId,
+            "version": session.version,
+            "remote": None,
+            "ui": context.uiWebUrl,
+        }
+    )
     return session
-
-
-def checked_settings(settings: Mapping[str, object]) -> dict[str, str]:
-    """Settings as Spark takes them: names that begin with `spark.`, values as text.
-
-    Raises:
-        InvalidRequest: some cannot be taken; every one is named.
-    """
-    faults = []
-    for name, value in settings.items():
-        if not isinstance(name, str) or not name.startswith("spark."):
-            faults.append(Fault(str(name), "a Spark setting's name begins with 'spark.'"))
-        elif name in _OURS or name.startswith(_OURS_PREFIXES):
-            faults.append(Fault(name, "this setting belongs to the workspace and cannot be changed in a notebook"))
-        elif not isinstance(value, str | int | float):
-            faults.append(Fault(name, f"the value must be text, a number or a boolean, not {type(value).__name__}"))
-    if faults:
-        raise InvalidRequest("Spark settings that cannot be taken", faults)
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
 
 
 def _attached(
-    remote: str,
-    name: str,
-    settings: Mapping[str, str],
-    environment: MutableMapping[str, str],
-    report: Callable[[Mapping[str, str | None]], None],
-    say: Callable[[str], None],
-    limit_seconds: float,
+    address: str, asked: Asked, environment: MutableMapping[str, str], tell: Tell, say: Callable[[str], None]
 ) -> Any:
+    settings = session_settings(asked, environment)
     # pyspark.sql.functions and its like look at this to know which kind of column to make.
     environment["SPARK_CONNECT_MODE_ENABLED"] = "1"
-    from daybook.spark.connect import application, attach
+    from daybook.spark.bar import Bar, NotebookDisplay
+    from daybook.spark.connect import KeyedChannelBuilder, application, attach
+    from daybook.spark.lifetime import end_with_process, keep
+    from daybook.spark.operations import OperationWatch
+    from daybook.spark.telling import Several, Telling
 
-    session = attach(
-        remote,
-        (environment.get(SPARK_TOKEN_VARIABLE) or "").strip() or None,  # secrets often end in a newline
-        user=environment.get(USER_VARIABLE),
-        limit_seconds=limit_seconds,
-        say=say,
-    )
-    for variable in (RUN_VARIABLE, NOTEBOOK_VARIABLE):
-        if tag := environment.get(variable, "").replace(",", "-"):
-            session.addTag(tag)
-    if name != environment.get(NOTEBOOK_VARIABLE):
-        session.addTag(name.replace(",", "-"))
-    report(application(session, remote))
-    _apply(session, settings)
+    is_ours = address == environment.get(SPARK_REMOTE_VARIABLE)
+    # Secrets often end in a newline. The run's key is for its own server, never for another one.
+    key = (environment.get(SPARK_TOKEN_VARIABLE) or "").strip() if is_ours else None
+    builder = KeyedChannelBuilder(address, key or None, environment.get(USER_VARIABLE))
+    tags = tags_of(asked, environment)
+    builder.add_interceptor(OperationWatch(tags, Several([Telling(tell), Bar(NotebookDisplay())])))
+    session = attach(builder, limit_seconds=asked.ready_seconds, say=say)
+    if is_ours:
+        # Should this process be killed, the runner ends the session; of another server it knows no key.
+        tell({"kind": "spark_session", "session_id": session.session_id, "user_id": session.client._user_id})
+    end_with_process(session, builder, tell if is_ours else lambda _: None)
+    try:
+        _apply(session, {"spark.app.name": asked.name(environment), **settings}, also={"spark.app.name"})
+    except InvalidRequest:
+        session.stop()
+        raise
+    for tag in tags:
+        session.addTag(tag)
+    keep(session)
+    tell({"kind": "spark", **application(session, builder.where)})
     return session
 
 
-def _existing(local: bool) -> Any:
+def _again(session: Any, asked: Asked) -> Any:
+    """The session that there is, with what the call asks for."""
+    _apply(session, call_settings(asked))
+    if asked.scheduler_pool is not None:
+        from daybook.spark.local import set_pool
+
+        set_pool(session, asked)
+    return session
+
+
+def _existing(asked: Asked) -> Any:
     """The session that this process has already, of whichever kind; pyspark itself knows it."""
-    connected = sys.modules.get("pyspark.sql.connect.session")
-    session = connected and (connected.SparkSession.getActiveSession() or connected.SparkSession._get_default_session())
-    if session and local:
-        raise InvalidRequest(
-            "this notebook is attached to a Spark Connect server already; for a local session call "
-            "get_spark_session(local=True) first, or stop() the other"
-        )
+    connected = _connected()
+    if connected is not None:
+        if asked.local:
+            raise InvalidRequest(
+                "this notebook is attached to a Spark Connect server already; for a local session call "
+                "get_spark_session(local=True) first, or stop() the other"
+            )
+        return connected
     classic = sys.modules.get("pyspark.sql.session")
-    return session or (classic and classic.SparkSession.getActiveSession())
+    found = classic and classic.SparkSession.getActiveSession()
+    if found and asked.remote is not None:
+        raise InvalidRequest("this notebook has a Spark of its own already; stop() it before you attach to another")
+    return found
 
 
-def _apply(session: Any, settings: Mapping[str, str]) -> None:
+def _connected() -> Any:
+    """The session on a server, if there is one; lost ones are not forgotten, for a new one would lack what they had.
+
+    Raises:
+        SparkSessionLost: the server does not know it any more.
+    """
+    module = sys.modules.get("pyspark.sql.connect.session")
+    if module is None:
+        return None
+    # Only `stop()` takes a session out of here.
+    session = module.SparkSession._default_session
+    if session is None:
+        return None
+    if session.is_stopped:
+        raise SparkSessionLost(_LOST.format("it was replaced"))
     from pyspark.errors import PySparkException
 
-    faults = [
-        Fault(name, "takes effect only when Spark starts; set it on the workspace's server, or use local=True first")
-        for name in settings
-        if name.startswith(_AT_START_ONLY)
-    ]
-    for name, value in () if faults else settings.items():
+    policies = session.client.get_retry_policies()
+    session.client.set_retry_policies([])
+    try:
+        session.client.get_configs("spark.app.id")
+    except PySparkException as error:
+        raise SparkSessionLost(_LOST.format(str(error).strip().splitlines()[0])) from error
+    finally:
+        session.client.set_retry_policies(policies)
+    return session
+
+
+_LOST = (
+    "the Spark session of this notebook is lost ({}). A new one would lack its temporary views, caches and settings, "
+    "so none is made by itself: run the notebook again, or call stop() on the session and get_spark_session() anew"
+)
+
+
+def _apply(session: Any, settings: Mapping[str, str], also: frozenset[str] | set[str] = frozenset()) -> None:
+    """Sets all at once; where some cannot be, one by one, so that each is named."""
+    from pyspark.errors import PySparkException
+
+    if not settings:
+        return
+    if hasattr(session.conf, "_set_all"):
+        try:
+            session.conf._set_all(dict(settings), silent=False)
+        except PySparkException:
+            pass
+        else:
+            return
+    faults = []
+    for name, value in settings.items():
         try:
             session.conf.set(name, value)
         except PySparkException as error:
-            faults.append(Fault(name, str(error).strip().splitlines()[0]))
+            if name not in also:
+                faults.append(Fault(name, str(error).strip().splitlines()[0]))
     if faults:
         raise InvalidRequest("Spark settings that a session cannot change", faults)

@@ -1,0 +1,105 @@
+"""The life of a session on a Connect server: kept while its notebook lives, ended with it, and with it all it runs."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import grpc
+
+from daybook.contract.variables import SPARK_REMOTE_VARIABLE, SPARK_TOKEN_VARIABLE
+from daybook.spark.asking import messages_of_connect
+
+ALIVE_SECONDS = 300.0
+"""Between two signs of life: a server ends sessions that it hears nothing of for half an hour (`defaults.yaml`)."""
+RELEASE_SECONDS = 5.0
+"""How long a server may take to end a session: a kernel that is told to stop has little more."""
+
+
+def release(
+    channel: grpc.Channel,
+    metadata: Iterable[tuple[str, str]],
+    session_id: str,
+    user_id: str | None,
+    seconds: float = RELEASE_SECONDS,
+) -> bool:
+    """Ends a session on its server, and the operations that it runs; one that is not there any more is fine, too.
+
+    Args:
+        channel: to the server.
+        metadata: that goes with the call: the key.
+        session_id: of the session.
+        user_id: whose it is; a session is known by both.
+        seconds: that the server may take.
+
+    Returns:
+        Whether the server has said so.
+    """
+    messages = messages_of_connect()
+    request = messages.ReleaseSessionRequest(
+        session_id=session_id, user_context=messages.UserContext(user_id=user_id or ""), client_type="daybook"
+    )
+    try:
+        messages.SparkConnectServiceStub(channel).ReleaseSession(request, timeout=seconds, metadata=list(metadata))
+    except grpc.RpcError:
+        return False
+    return True
+
+
+def keep(session: Any, seconds: float = ALIVE_SECONDS) -> None:
+    """Gives the server a sign of life now and then, for as long as the session and this process live."""
+
+    from pyspark.errors import PySparkException
+
+    def work() -> None:
+        while not stop.wait(seconds) and not session.is_stopped:
+            # Whoever uses the session next is told what is wrong with it, if anything is.
+            with suppress(PySparkException, grpc.RpcError):
+                session.client.get_configs("spark.app.id")
+
+    stop = threading.Event()
+    atexit.register(stop.set)
+    threading.Thread(target=work, name="spark-sign-of-life", daemon=True).start()
+
+
+def end_with_process(session: Any, builder: Any, tell: Callable[[Mapping[str, Any]], None]) -> None:
+    """Has the session released when this process ends by itself, and that told: nobody else need do it then.
+
+    Args:
+        session: pyspark's.
+        builder: of its channel.
+        tell: takes `spark_session_ended`.
+    """
+
+    def end() -> None:
+        ended = session.is_stopped
+        if not ended:
+            with builder.toChannel() as channel:
+                ended = release(channel, builder.metadata(), session.session_id, session.client._user_id)
+            session.client.close()
+        if ended:
+            with suppress(OSError):
+                tell({"kind": "spark_session_ended", "session_id": session.session_id})
+
+    atexit.register(end)
+
+
+def release_all(sessions: Sequence[tuple[str, str | None]], environment: Mapping[str, str]) -> str:
+    """Releases sessions whose process is gone, on the run's own server; says how that went.
+
+    Args:
+        sessions: ids, and whose they are.
+        environment: has the server's address and key.
+    """
+    from daybook.spark.connect import KeyedChannelBuilder
+
+    token = (environment.get(SPARK_TOKEN_VARIABLE) or "").strip()
+    builder = KeyedChannelBuilder(environment[SPARK_REMOTE_VARIABLE], token or None, None)
+    with builder.toChannel() as channel:
+        ended = sum(release(channel, builder.metadata(), one, user) for one, user in sessions)
+    if ended == len(sessions):
+        return "what the notebook left running on its server is ended"
+    return "the server did not answer; what the notebook left running ends by itself in some minutes"
