@@ -185,6 +185,7 @@ WORLD_FAILED = {
     Reason.CANNOT_START,
     Reason.POD_REFUSED,
     Reason.CREDENTIALS_REFUSED,
+    Reason.SPARK_UNAVAILABLE,
     Reason.POD_FAILED,
 }
 

@@ -91,7 +91,9 @@ def a_service(name: str, **metadata: object) -> client.V1Service:
 def test_a_service_is_made_listed_and_deleted(api: client.CoreV1Api) -> None:
     made = api.create_namespaced_service(NAMESPACE, a_service("one", labels={"of": "this"}))
     assert api.read_namespaced_service("one", NAMESPACE).metadata.uid == made.metadata.uid
-    assert [one.metadata.name for one in api.list_namespaced_service(NAMESPACE, label_selector="of=this").items] == ["one"]
+    assert [one.metadata.name for one in api.list_namespaced_service(NAMESPACE, label_selector="of=this").items] == [
+        "one"
+    ]
     assert api.list_namespaced_service(NAMESPACE, label_selector="of=another").items == []
     with pytest.raises(ApiException, match="already exists"):
         api.create_namespaced_service(NAMESPACE, a_service("one"))

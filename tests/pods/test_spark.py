@@ -1,6 +1,5 @@
-"""A Spark server's pod, Secret and Service: who shares one, what Kubernetes' strictest policy says, what a pod tells."""
+"""A Spark server's pod, Secret and Service: who shares one, how restricted they are, what a pod tells."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -216,7 +215,10 @@ NO_NODE = k8s.V1PodCondition(type="PodScheduled", status="False", message="0/3 n
         (a_status("Succeeded"), Ended("it was not used any more", failed=False)),
         (a_status("Failed", containers=[EXITED]), Ended("exit code 3: port 15002 is taken", failed=True)),
         (a_status(ready="True", deleted=True), Ended("its pod is being deleted", failed=False)),
-        (a_status(age=901), Ended("it does not answer after 900 s: its container runs, and gives no answer", failed=True)),
+        (
+            a_status(age=901),
+            Ended("it does not answer after 900 s: its container runs, and gives no answer", failed=True),
+        ),
     ],
 )
 def test_what_a_pod_tells_of_its_server(pod, look):
@@ -236,7 +238,3 @@ def test_a_server_that_will_never_answer_says_why(pod, said):
     assert isinstance(look, Ended)
     assert look.failed
     assert said in look.why
-
-
-def test_the_document_holds_what_json_can():
-    assert json.loads(told(a_pod(a_wanted(profile="medium")))[0].model_dump_json())["executors"]["namespace"] == "default"

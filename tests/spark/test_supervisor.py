@@ -1,4 +1,4 @@
-"""The one who watches over a server: ready when it answers, over when nobody uses it, failed when it does not answer."""
+"""Who watches over a server: ready when it answers, over when nobody uses it, failed when it answers no more."""
 
 import subprocess
 import sys

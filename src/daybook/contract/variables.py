@@ -55,7 +55,8 @@ STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 CREDENTIALS_FILE_VARIABLE = "DAYBOOK_CREDENTIALS_FILE"
 """In the pod: the file with the credentials of its bucket that Airflow hands over and renews."""
 SPARK_SETTINGS_VARIABLE = "DAYBOOK_SPARK_SETTINGS"
-"""In the run: Spark's settings by who gives them, as JSON: `{"workspace": {…}, "notebook": {…}}`."""
+"""In the pod of a run: Spark's settings by who gives them, as JSON: `{"workspace": {…}, "notebook": {…}}`; see
+`contract.spark_settings.Layer`."""
 SPARK_SERVER_VARIABLE = "DAYBOOK_SPARK_SERVER"
 """In the pod of a Spark server: what it is to be, as JSON; see `contract.spark_pod`."""
 SPARK_KEY_VARIABLE = "DAYBOOK_SPARK_KEY_FILE"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from typing import NoReturn
 
 from kubernetes.client import models as k8s
@@ -10,6 +12,8 @@ from kubernetes.client import models as k8s
 from daybook.catalogue import Notebook
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.manifest import Reason, State
+from daybook.contract.spark_settings import Layer
+from daybook.contract.variables import SPARK_SETTINGS_VARIABLE
 from daybook.on_airflow.asking import PodPlan
 from daybook.on_airflow.credentials.connections import role_of
 from daybook.on_airflow.credentials.roles import SessionCredentials
@@ -30,6 +34,7 @@ class SparkTask(PodTask):
 
     _plan: PodPlan | None = None
     _awaited: Awaited | None = None
+    _noted: str | None = None
 
     def _attach_spark(self, settings: Settings, entry: Notebook) -> None:
         """Points the run's pod at a server that answers; waits for one, here or in the triggerer.
@@ -44,6 +49,7 @@ class SparkTask(PodTask):
         if plan is None or self._manifest is not None or self._pod_to_reattach is not None:
             return
         wanted = self._wanted(plan.workspace, entry)
+        self._plan = replace(plan, workspace=with_spark_settings(plan.workspace, entry))
         if wanted is None:
             return
         servers = SparkServers(lambda: self.client, lambda session: _credentials(plan.workspace, session, settings))
@@ -56,7 +62,11 @@ class SparkTask(PodTask):
             reason = Reason.CREDENTIALS_REFUSED if refused else Reason.SPARK_UNAVAILABLE
             self._seal_without_spark(Ending(State.FAILED, reason, f"the Spark server can have no credentials: {error}"))
         else:
-            self._plan = replace(plan, workspace=plan.workspace.model_copy(update={"spark": found.settings}))
+            if found.credentials is not None:
+                self._credentials.serve(found.name, found.credentials)
+                self._refer(spark_credentials=(found.name, found.credentials))
+            workspace = self._plan.workspace.model_copy(update={"spark": found.settings})
+            self._plan = replace(plan, workspace=workspace)
 
     def _wanted(self, workspace: Workspace, entry: Notebook) -> WantedServer | None:
         owner = (self._this.run_id, self._attempt) if entry.run.own_spark else None
@@ -99,6 +109,10 @@ class SparkTask(PodTask):
         raise RuntimeError("a deferral raises")
 
     def _note_wait(self, message: str) -> None:
+        """Says what is waited for, in log and record, where that is something else than before."""
+        if message == self._noted:
+            return
+        self._noted = message
         self.log.info("The run %s", message)
         note_message(self._record, self._attempt, message)
 
@@ -126,6 +140,21 @@ class SparkTask(PodTask):
             SparkServers(lambda: self.client).remove(own[0], self._namespace, own[1])
         except InfrastructureFailed as error:
             self.log.warning("Spark server %s is not ended, and ends by itself: %s", own[0], error)
+
+
+def with_spark_settings(workspace: Workspace, entry: Notebook) -> Workspace:
+    """The workspace whose pods are told Spark's settings, by who gives them; the session applies them."""
+    server = workspace.spark.server if workspace.spark is not None else None
+    layers = {
+        Layer.WORKSPACE: dict(server.settings) if server is not None else {},
+        Layer.NOTEBOOK: entry.run.spark_settings,
+    }
+    told = {str(layer): settings for layer, settings in layers.items() if settings}
+    if not told:
+        return workspace
+    return workspace.model_copy(
+        update={"environment": {**workspace.environment, SPARK_SETTINGS_VARIABLE: json.dumps(told)}}
+    )
 
 
 def _why(found: Found) -> str:

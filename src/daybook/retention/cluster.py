@@ -1,4 +1,4 @@
-"""The pods and Secrets of a workspace's runs in its namespace: listing, and deleting what is still what was seen."""
+"""The pods and Secrets of a workspace in its namespace: listing, and deleting what is still what was seen."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Cluster:
     def __init__(self, client: Callable[[], CoreV1Api], namespace: str, workspace: str) -> None:
         self._client = cache(client)
         self._namespace = namespace
-        self._selector = (
-            f"app.kubernetes.io/name=daybook,{keys.RUN_LABEL},{keys.WORKSPACE_LABEL}={keys.label_value(workspace)}"
-        )
+        ours = f"app.kubernetes.io/name=daybook,{keys.WORKSPACE_LABEL}={keys.label_value(workspace)}"
+        self._selector = f"{ours},{keys.RUN_LABEL}"
+        self._spark_selector = f"{ours},app.kubernetes.io/component=spark-server"
 
     def pods(self) -> list[k8s.V1Pod]:
         """The pods of the workspace's runs.
@@ -48,7 +48,15 @@ class Cluster:
         Raises:
             InfrastructureFailed: Kubernetes refuses to tell, or does not answer.
         """
-        return self._listed(lambda api: api.list_namespaced_pod, "list the pods")
+        return self._listed(lambda api: api.list_namespaced_pod, self._selector, "list the pods")
+
+    def spark_servers(self) -> list[k8s.V1Pod]:
+        """The pods of the workspace's Spark servers; what belongs to one goes with its pod.
+
+        Raises:
+            InfrastructureFailed: Kubernetes refuses to tell, or does not answer.
+        """
+        return self._listed(lambda api: api.list_namespaced_pod, self._spark_selector, "list the Spark servers")
 
     def secrets(self) -> list[k8s.V1Secret]:
         """The Secrets that were made for the workspace's runs.
@@ -56,7 +64,7 @@ class Cluster:
         Raises:
             InfrastructureFailed: Kubernetes refuses to tell, or does not answer.
         """
-        return self._listed(lambda api: api.list_namespaced_secret, "list the Secrets")
+        return self._listed(lambda api: api.list_namespaced_secret, self._selector, "list the Secrets")
 
     def delete_pod(self, pod: k8s.V1Pod) -> bool:
         """Deletes a pod with its grace; False where it is no longer what was seen.
@@ -74,13 +82,13 @@ class Cluster:
         """
         return self._deleted(lambda api: api.delete_namespaced_secret, secret.metadata, "delete Secret")
 
-    def _listed(self, verb: Verb, what: str) -> list[Any]:
+    def _listed(self, verb: Verb, selector: str, what: str) -> list[Any]:
         found: list[Any] = []
         further: dict[str, str] = {}
         while True:
             try:
                 page = verb(self._client())(
-                    self._namespace, label_selector=self._selector, limit=_PAGE, _request_timeout=_SECONDS, **further
+                    self._namespace, label_selector=selector, limit=_PAGE, _request_timeout=_SECONDS, **further
                 )
             except (ApiException, HTTPError, ConfigException) as error:
                 raise _failed(error, f"{what} in namespace {self._namespace}") from error

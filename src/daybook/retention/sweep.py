@@ -17,6 +17,7 @@ from daybook.retention.listing import RunInfo, run_infos
 from daybook.retention.many import each_of
 from daybook.retention.orphans import by_attempt, orphan_of, orphan_secrets
 from daybook.retention.report import Report
+from daybook.retention.spark_servers import why_it_goes
 from daybook.storage import StaleAttempt, Store, UnreadableManifest, Verdict, record_of
 from daybook.workspaces import StsCredentials, Workspace
 
@@ -52,6 +53,7 @@ def sweep(place: Place, airflow: Airflow, window: Window, retain: bool, report: 
     if place.cluster is not None:
         cluster = place.cluster
         _part(report, "remove orphan pods", lambda: remove_pods(place, cluster, report, now))
+        _part(report, "remove ended Spark servers", lambda: remove_servers(place, cluster, report, now))
         if isinstance(place.workspace.credentials, StsCredentials):  # only for these are Secrets made
             _part(report, "remove orphan Secrets", lambda: remove_secrets(cluster, report, now))
     if retain:
@@ -108,6 +110,18 @@ def remove_pods(place: Place, cluster: Cluster, report: Report, now: datetime) -
         InfrastructureFailed: bucket or Kubernetes does not answer.
     """
     each_of(cluster.pods(), lambda pod: _remove_pod(place, cluster, pod, report, now), report)
+
+
+def remove_servers(place: Place, cluster: Cluster, report: Report, now: datetime) -> None:
+    """Deletes Spark servers that have ended, and those of a run's own that outlived it.
+
+    Raises:
+        InfrastructureFailed: bucket or Kubernetes does not answer.
+    """
+    for pod in cluster.spark_servers():
+        why = why_it_goes(pod, lambda run: record_of(place.bucket, run), now)
+        if why is not None and (report.dry_run or cluster.delete_pod(pod)):
+            report.removed_pod(pod.metadata.name, why)
 
 
 def remove_secrets(cluster: Cluster, report: Report, now: datetime) -> None:

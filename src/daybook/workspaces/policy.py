@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from daybook.contract.errors import Fault, InvalidRequest
@@ -33,6 +33,8 @@ class Wish(Protocol):
     def spark_profile(self) -> str | None: ...  # noqa: D102
     @property
     def own_spark(self) -> bool: ...  # noqa: D102
+    @property
+    def spark_settings(self) -> Mapping[str, object]: ...  # noqa: D102
 
 
 def require_within(workspace: Workspace, wish: Wish) -> None:
@@ -45,7 +47,7 @@ def require_within(workspace: Workspace, wish: Wish) -> None:
         *_image_faults(workspace, wish.image),
         *_amount_faults(workspace, wish),
         *_count_faults(workspace, wish),
-        *spark_faults(workspace.spark, wish.spark_profile, wish.own_spark),
+        *spark_faults(workspace.spark, wish.spark_profile, wish.own_spark, wish.spark_settings),
     ]
     if faults:
         raise InvalidRequest(f"workspace {workspace.name!r} does not allow this", faults)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from daybook import __version__
 from daybook.contract.errors import Fault
 from daybook.contract.quantities import quantity
+from daybook.contract.spark_settings import Layer, setting_faults
 from daybook.workspaces.faults import Place, raise_all
 from daybook.workspaces.fields import Amount, DnsName, Image, Metastore, PageUrl, ProfileName, Remote, SecretKey
 from daybook.workspaces.model import Model
@@ -88,6 +89,9 @@ class SparkServer(Model):
     settings: dict[str, SettingText] = Field(default_factory=dict, description="Spark's, of server and sessions")
     metastore: Metastore | None = Field(default=None, description="of Hive: thrift://host:port")
     event_log: bool = Field(default=False, description="whether Spark's event log goes to the workspace's bucket")
+    tables: tuple[Literal["delta", "iceberg"], ...] = Field(
+        default=(), description="table formats that sessions have; their jars belong to the image"
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -99,12 +103,14 @@ class SparkServer(Model):
             name = getattr(self, field)
             if isinstance(name, str) and name not in self.sizes:
                 yield (field,), self._unknown(name)
+        for fault in setting_faults(self.settings, Layer.WORKSPACE, starts_spark=True):
+            yield ("settings", fault.where), fault.message
         most = self.most
         if most is None:
             return
         for name in dict.fromkeys((self.profile, *self.profiles)):
-            for fault in self.sizes[name].beyond(most) if name in self.sizes else ():
-                yield ("profile" if name == self.profile else "profiles",), f"{name!r} is not within maximum: {fault}"
+            for text in self.sizes[name].beyond(most) if name in self.sizes else ():
+                yield ("profile" if name == self.profile else "profiles",), f"{name!r} is not within maximum: {text}"
 
     @property
     def sizes(self) -> dict[str, SparkProfile]:
@@ -153,14 +159,19 @@ class SparkSettings(Model):
                 yield (name,), "is of a remote server; one that Daybook starts has its own"
 
 
-def spark_faults(spark: SparkSettings | None, profile: str | None, own: bool) -> Iterator[Fault]:
+def spark_faults(
+    spark: SparkSettings | None, profile: str | None, own: bool, settings: Mapping[str, object]
+) -> Iterator[Fault]:
     """Why a notebook's wishes cannot be met; nothing where they can.
 
     Args:
         spark: the workspace's.
         profile: which the notebook asks for; None leaves it to the workspace.
         own: whether it asks for a server that lives and ends with its run.
+        settings: Spark's, as the notebook asks for them; a running server cannot take all of them.
     """
+    for fault in setting_faults(settings, Layer.NOTEBOOK, starts_spark=own or spark is None):
+        yield Fault(f"run.spark.settings.{fault.where}", fault.message)
     server = spark.server if spark is not None else None
     if server is None:
         for name, asked in (("profile", profile is not None), ("own", own)):

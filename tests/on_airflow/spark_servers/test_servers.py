@@ -141,7 +141,7 @@ def test_a_cluster_that_takes_no_service_keeps_no_pod(servers, cluster):
         raise ApiException(status=403, reason="Forbidden")
 
     api.create_namespaced_service = refused
-    with pytest.raises(SparkUnavailable, match="does not take what Spark server .* needs: 403"):
+    with pytest.raises(SparkUnavailable, match=r"does not take what Spark server .* needs: 403"):
         SparkServers(lambda: api).ensure(a_wanted())
     cluster.gone(a_wanted().name)
     assert what_there_is(cluster.api()) == [[], [], []]

@@ -127,6 +127,7 @@ class WantedServer:
             notebook_settings=dict(self.settings),
             metastore=server.metastore,
             event_log=server.event_log,
+            tables=server.tables,
         )
 
     def _spark_size(self) -> SparkSize:
