@@ -65,7 +65,7 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
         """Has the next one who wants a channel get this one, which stands already."""
         self._standing = channel
 
-    def toChannel(self) -> Any:  # noqa: N802 - pyspark's name
+    def toChannel(self) -> Any:
         """A channel to the server."""
         standing, self._standing = self._standing, None
         return standing if standing is not None else super().toChannel()
