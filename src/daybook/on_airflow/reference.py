@@ -28,6 +28,7 @@ class RunReference:
         disruption: why Kubernetes takes the pod away (state, reason, message), as long as it was still there to ask.
         credentials_due: when the pod's credentials are to be renewed, ISO 8601; None where there is nothing to renew.
         own_spark: pod and UID of the Spark server that is this attempt's own.
+        spark_credentials: session and Secret of the credentials of its Spark server, where they are to be renewed.
     """
 
     workspace: str
@@ -38,6 +39,7 @@ class RunReference:
     disruption: tuple[str, str, str] | None = None
     credentials_due: str | None = None
     own_spark: tuple[str, str] | None = None
+    spark_credentials: tuple[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document `from_json` reads."""
@@ -46,7 +48,8 @@ class RunReference:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RunReference:
         """Reads what `to_json` wrote; JSON knows no tuples."""
-        disruption, own_spark = document.get("disruption"), document.get("own_spark")
+        pairs = {name: document.get(name) for name in ("own_spark", "spark_credentials")}
+        disruption = document.get("disruption")
         return cls(
             workspace=document["workspace"],
             run_id=document["run_id"],
@@ -55,7 +58,7 @@ class RunReference:
             also_retried=tuple(document.get("also_retried", ())),
             disruption=tuple(disruption) if disruption else None,
             credentials_due=document.get("credentials_due"),
-            own_spark=tuple(own_spark) if own_spark else None,
+            **{name: (pair[0], pair[1]) if pair else None for name, pair in pairs.items()},
         )
 
     @property

@@ -62,6 +62,9 @@ class SparkTask(PodTask):
             reason = Reason.CREDENTIALS_REFUSED if refused else Reason.SPARK_UNAVAILABLE
             self._seal_without_spark(Ending(State.FAILED, reason, f"the Spark server can have no credentials: {error}"))
         else:
+            if found.credentials is not None:
+                self._credentials.serve(found.name, found.credentials)
+                self._refer(spark_credentials=(found.name, found.credentials))
             workspace = self._plan.workspace.model_copy(update={"spark": found.settings})
             self._plan = replace(plan, workspace=workspace)
 

@@ -98,7 +98,21 @@ class NotebookTrigger(KubernetesPodTrigger):
     async def _end(self) -> None:
         state = await _state_of(self)
         if state != DEFERRED and await self._delete():
+            await self._end_own_spark()
             await _settle(self._reference, state)
+
+    async def _end_own_spark(self) -> None:
+        """Ends the Spark server that was this attempt's own; where that cannot be, it ends by itself when it idles."""
+        own = self._reference.own_spark
+        if own is None:
+            return
+        name, uid = own
+        try:
+            pod = await self.hook.get_pod(name=name, namespace=self.pod_namespace)
+            if pod.metadata.uid == uid:
+                await self.hook.delete_pod(name, self.pod_namespace, None)
+        except (ApiException, aiohttp.ClientError, OSError) as error:
+            log.warning("Spark server %s is not ended, and ends by itself: %s", name, error)
 
     def define_pod_container_state(self, pod: V1Pod) -> ContainerState:
         """As the provider sees it; but a pod whose node will say nothing any more has failed."""

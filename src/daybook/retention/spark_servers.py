@@ -44,4 +44,5 @@ def why_it_goes(pod: k8s.V1Pod, record: Callable[[str], RunRecord], now: datetim
 def _ended_at(pod: k8s.V1Pod) -> datetime:
     states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
     ends = [state.terminated.finished_at for state in states if state.terminated is not None]
-    return max((end for end in ends if end is not None), default=pod.metadata.creation_timestamp)
+    made: datetime = pod.metadata.creation_timestamp
+    return max((end for end in ends if end is not None), default=made)

@@ -23,6 +23,7 @@ from daybook.contract.spark_pod import (
     SparkPod,
 )
 from daybook.contract.variables import (
+    CREDENTIALS_FILE_VARIABLE,
     POD_ADDRESS_VARIABLE,
     POD_NAME_VARIABLE,
     SPARK_KEY_VARIABLE,
@@ -50,6 +51,7 @@ _PORTS = {
     "driver": SPARK_DRIVER_PORT,
     "blocks": SPARK_BLOCK_PORT,
 }
+_CONFIG_VARIABLE = "AWS_CONFIG_FILE"
 _NEEDED = (SPARK_SERVER_VARIABLE, SPARK_KEY_VARIABLE, SPARK_STATE_VARIABLE, POD_ADDRESS_VARIABLE)
 
 
@@ -75,9 +77,10 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     archive = archive_file(java, home)
     shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
     heap = settings.get("spark.driver.memory", DEFAULT_HEAP)
+    variables = {**java_environment(environment, home), **_credentials(environment, state)}
     process = subprocess.Popen(
         server_command(java, home, heap, state, temporary, shared),
-        env={**java_environment(environment, home), SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": address},
+        env={**variables, SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": address},
         cwd=state,
         stdin=subprocess.DEVNULL,
         process_group=0,
@@ -180,3 +183,13 @@ def _executors(
         "spark.authenticate.secret.executor.file": str(key_file),
         "spark.network.crypto.enabled": "true",
     }
+
+
+def _credentials(environment: Mapping[str, str], state: Path) -> dict[str, str]:
+    """What leads AWS's SDK to credentials in a file, which it reads again before what they hold expires."""
+    file = environment.get(CREDENTIALS_FILE_VARIABLE)
+    if not file or environment.get(_CONFIG_VARIABLE):
+        return {}
+    config = state / "aws-config"
+    config.write_text(f'[default]\ncredential_process = cat "{file}"\n')
+    return {_CONFIG_VARIABLE: str(config)}

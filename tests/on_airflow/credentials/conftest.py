@@ -9,6 +9,14 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from on_airflow.credentials.cloud import ACCOUNT, BUCKET, TEAMS, Cloud, own_part, role_of
+from on_airflow.credentials.s3a import has_s3a
+
+collect_ignore = [] if has_s3a() else ["test_spark_s3a.py"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name in collect_ignore:
+        terminalreporter.write_line(f"NOT RUN: {name}, for there is no hadoop-aws among Spark's jars (docs/limits.md)")
 
 
 @pytest.fixture(scope="session")

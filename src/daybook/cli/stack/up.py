@@ -81,7 +81,7 @@ def up(
         new_password = False
         if missing:
             _require_startable(project, missing, environment)
-            new_password = _prepare(project, ports)
+            new_password = _prepare(project, ports, environment)
         Launch(project, watch, start_seconds).bring_up(parts, running, migration(project, ports, environment))
         names = tuple(part.name for part in missing)
         if SPARK in names:
@@ -114,12 +114,12 @@ def _require_startable(project: Project, missing: Sequence[Component], environme
     require_free({name: port for part in missing for name, port in part.ports.items()})
 
 
-def _prepare(project: Project, ports: Ports) -> bool:
+def _prepare(project: Project, ports: Ports, environment: Mapping[str, str]) -> bool:
     """Writes all files that the components read; true when the admin's password is new."""
     try:
         airflow.write_configuration(project, ports)
         kubeconfig.write_kubeconfig(project, ports)
-        kubeconfig.write_images(project)
+        kubeconfig.write_images(project, environment)
         local_workspace.write_workspaces(project, ports)
         state.remember(project, ports)
         return airflow.write_admin_password(project)

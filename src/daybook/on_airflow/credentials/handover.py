@@ -42,12 +42,14 @@ class Handover:
         run_id: of the run.
         attempt: of the run.
         namespace: of pod and Secret.
+        server: session and Secret of the Spark server that the run uses; both are renewed as long as the run waits.
     """
 
     role: Role
     run_id: str
     attempt: int
     namespace: str
+    server: tuple[str, str] | None = None
 
     @classmethod
     def of(cls, workspace: Workspace, run_id: str, attempt: int, environment: Mapping[str, str]) -> Handover | None:
@@ -74,6 +76,18 @@ class Handover:
             CredentialsUnavailable: STS does not answer.
         """
         return self.role.assume(keys.session_name(self.run_id, self.attempt))
+
+    def obtain_all(self) -> dict[str, SessionCredentials]:
+        """New credentials by the Secret that they belong into: the pod's own first.
+
+        Raises:
+            CredentialsRefused, CredentialsUnavailable: as `obtain` does.
+        """
+        found = {self.secret: self.obtain()}
+        if self.server is not None:
+            session, secret = self.server
+            found[secret] = self.role.assume(session)
+        return found
 
     def give(self, api: CoreV1Api, pod: k8s.V1Pod, credentials: SessionCredentials) -> None:
         """Makes the pod's Secret, or renews the one that an earlier try has made.

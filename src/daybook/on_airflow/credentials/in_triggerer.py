@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from daybook.on_airflow.credentials.roles import SessionCredentials
 from daybook.on_airflow.settings import Settings
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
+_NOT_FOUND = 404
 log = logging.getLogger(__name__)
 
 
@@ -43,21 +45,31 @@ class Renewal:
             return
         try:
             # A thread: assuming a role asks the network, and Airflow for the connection.
-            handover, credentials = await asyncio.to_thread(self._obtain)
+            handover, obtained = await asyncio.to_thread(self._obtain)
             async with hook.get_conn() as connection:
-                api = CoreV1Api(connection)
-                await api.patch_namespaced_secret(handover.secret, handover.namespace, content_of(credentials))
+                for secret, credentials in obtained.items():
+                    await _put(CoreV1Api(connection), secret, handover, credentials)
         except (DaybookError, CredentialsRefused, CredentialsUnavailable, ApiException, ClientError, OSError) as error:
             log.warning("The credentials of run %s are not renewed, trying again: %s", self._run["run_id"], said(error))
             self._due = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS)
         else:
-            self._due = due_at(credentials)
+            self._due = due_at(obtained[handover.secret])
             log.info("The credentials of run %s are renewed; the next are due at %s", self._run["run_id"], self._due)
 
-    def _obtain(self) -> tuple[Handover, SessionCredentials]:
+    def _obtain(self) -> tuple[Handover, dict[str, SessionCredentials]]:
         settings = Settings.from_environment(os.environ)
         workspace = settings.load_workspaces().get(self._run["workspace"])
         handover = Handover.of(workspace, self._run["run_id"], self._run["attempt"], settings.store_environment)
         if handover is None:
             raise DaybookError("the workspace has no credentials of kind sts any more")
-        return handover, handover.obtain()
+        server = self._run.get("spark_credentials")
+        handover = replace(handover, server=tuple(server) if server else None)
+        return handover, handover.obtain_all()
+
+
+async def _put(api: CoreV1Api, secret: str, handover: Handover, credentials: SessionCredentials) -> None:
+    try:
+        await api.patch_namespaced_secret(secret, handover.namespace, content_of(credentials))
+    except ApiException as error:
+        if secret == handover.secret or error.status != _NOT_FOUND:  # a Spark server may be gone
+            raise

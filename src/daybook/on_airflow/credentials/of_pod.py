@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +15,12 @@ from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from daybook.on_airflow.credentials.handover import RETRY_SECONDS, Handover, due_at
+from daybook.on_airflow.credentials.handover import RETRY_SECONDS, Handover, content_of, due_at
 from daybook.on_airflow.credentials.roles import SessionCredentials
 from daybook.on_airflow.pod_api import is_no_room, is_refusal
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
+_NOT_FOUND = 404
 _FAILURES = (CredentialsRefused, CredentialsUnavailable, ApiException, HTTPError)
 log = logging.getLogger(__name__)
 
@@ -98,6 +100,11 @@ class PodCredentials:
             self._keeper = Keeper(self._renew, due)
         return {"credentials_due": due.isoformat()}
 
+    def serve(self, session: str, secret: str) -> None:
+        """From now on renews those of a Spark server, too."""
+        if self._handover is not None:
+            self._handover = replace(self._handover, server=(session, secret))
+
     def close(self) -> None:
         """Renews no more; twice is fine."""
         if self._keeper is not None:
@@ -106,9 +113,14 @@ class PodCredentials:
     def _renew(self) -> datetime:
         if self._handover is None:
             raise RuntimeError("there is nothing to renew")
-        credentials = self._handover.obtain()
-        self._handover.renew(self._client(), credentials)
-        return due_at(credentials)
+        obtained = self._handover.obtain_all()
+        for secret, credentials in obtained.items():
+            try:
+                self._client().patch_namespaced_secret(secret, self._handover.namespace, content_of(credentials))
+            except ApiException as error:
+                if secret == self._handover.secret or error.status != _NOT_FOUND:  # a Spark server may be gone
+                    raise
+        return due_at(obtained[self._handover.secret])
 
     def _delete(self, pod: k8s.V1Pod) -> None:
         # It has not started, so nothing of it needs a grace. What cannot be deleted now is found by the caller.

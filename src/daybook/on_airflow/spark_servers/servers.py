@@ -37,7 +37,7 @@ from daybook.pods.spark import (
     server_pod,
     server_service,
 )
-from daybook.pods.spark.build import CONTAINER, secret_of
+from daybook.pods.spark.build import CONTAINER, credentials_of, secret_of
 from daybook.workspaces import SecretReference, SparkSettings
 
 LOG_LINES = 20
@@ -79,12 +79,20 @@ class Found:
         uid: of its pod.
         look: it answers, or it starts.
         secret: with its key.
+        credentials: the Secret with the short-lived credentials of its bucket, where it has such.
     """
 
     name: str
     uid: str
     look: Look
     secret: str
+    credentials: str | None = None
+
+    @classmethod
+    def of(cls, pod: k8s.V1Pod, look: Look, *, short_lived: bool) -> Found:
+        """The server of a pod."""
+        secret = credentials_of(pod) if short_lived else None
+        return cls(pod.metadata.name, pod.metadata.uid, look, secret_of(pod), secret)
 
     @property
     def settings(self) -> SparkSettings:
@@ -151,7 +159,7 @@ class SparkServers:
             self._renew(pod, obtained)
         elif not isinstance(look, Answers):
             self._complete(pod, obtained)
-        return Found(pod.metadata.name, pod.metadata.uid, look, secret_of(pod))
+        return Found.of(pod, look, short_lived=obtained is not None)
 
     def _made(self, wanted: WantedServer) -> Found:
         obtained = self._credentials(wanted.name)  # before there is a pod: where the role is refused, nothing starts
@@ -165,12 +173,8 @@ class SparkServers:
             return self._taken(wanted, found, look_at(found, wanted.server.start_seconds, datetime.now(UTC)))
         log.info("Spark server %s (%s) is made", wanted.name, wanted.profile)
         self._complete(pod, obtained)
-        return Found(
-            pod.metadata.name,
-            pod.metadata.uid,
-            look_at(pod, wanted.server.start_seconds, datetime.now(UTC)),
-            secret_of(pod),
-        )
+        look = look_at(pod, wanted.server.start_seconds, datetime.now(UTC))
+        return Found.of(pod, look, short_lived=obtained is not None)
 
     def _complete(self, pod: k8s.V1Pod, obtained: SessionCredentials | None) -> None:
         """Makes what belongs to a pod and is not there; where that cannot be, the pod goes too."""
@@ -178,7 +182,7 @@ class SparkServers:
         try:
             self._create(lambda api: api.create_namespaced_secret(namespace, key_secret(pod)))
             if obtained is not None:
-                secret = credentials_secret_of(pod, {KEY: obtained.document()})
+                secret = credentials_secret_of(pod, obtained.document())
                 self._create(lambda api: api.create_namespaced_secret(namespace, secret))
             self._create(lambda api: api.create_namespaced_service(namespace, server_service(pod)))
         except (ApiException, HTTPError) as error:
@@ -194,7 +198,7 @@ class SparkServers:
                 raise
 
     def _renew(self, pod: k8s.V1Pod, obtained: SessionCredentials) -> None:
-        name = f"{secret_of(pod)}-credentials"
+        name = credentials_of(pod)
         body = {"stringData": {KEY: obtained.document()}}
         try:
             self._client().patch_namespaced_secret(name, pod.metadata.namespace, body)

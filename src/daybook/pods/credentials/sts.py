@@ -15,7 +15,15 @@ from daybook.pods.models import new
 VOLUME = "credentials"
 PLACE = FOLDER / "credentials"
 KEY = "credentials.json"
-"""The Secret's one key; its content is what AWS's `credential_process` prints."""
+"""The key with the credentials; its content is what AWS's `credential_process` prints."""
+CONFIG = "config"
+"""The key with a configuration of AWS's libraries that leads to them, for pods that do not write one themselves."""
+CONFIG_VARIABLE = "AWS_CONFIG_FILE"
+
+
+def config() -> str:
+    """The content of `CONFIG`. Nothing in it is secret."""
+    return f'[default]\ncredential_process = cat "{PLACE / KEY}"\n'
 
 
 def fragment(secret: str) -> Fragment:

@@ -27,7 +27,7 @@ from daybook.contract.variables import (
     SPARK_SERVER_VARIABLE,
     SPARK_STATE_VARIABLE,
 )
-from daybook.pods.credentials import Fragment, credentials_for
+from daybook.pods.credentials import Fragment, credentials_for, sts
 from daybook.pods.credentials.fragment import FOLDER, READABLE, mount
 from daybook.pods.environment import plain, variable
 from daybook.pods.models import new
@@ -95,9 +95,10 @@ def key_secret(pod: k8s.V1Pod) -> k8s.V1Secret:
     return k8s.V1Secret(metadata=_owned(pod, secret_of(pod)), string_data=content, type="Opaque")
 
 
-def credentials_secret_of(pod: k8s.V1Pod, content: dict[str, str]) -> k8s.V1Secret:
+def credentials_secret_of(pod: k8s.V1Pod, document: str) -> k8s.V1Secret:
     """The Secret with the short-lived credentials of a server's pod, owned by it."""
-    metadata = _owned(pod, f"{secret_of(pod)}-credentials")
+    metadata = _owned(pod, credentials_of(pod))
+    content = {sts.KEY: document, sts.CONFIG: sts.config()}
     return k8s.V1Secret(metadata=metadata, string_data=content, type="Opaque")
 
 
@@ -117,6 +118,11 @@ def server_service(pod: k8s.V1Pod) -> k8s.V1Service:
 def secret_of(pod: k8s.V1Pod) -> str:
     """The Secret with the key of a server's pod."""
     return str((pod.metadata.annotations or {}).get(keys.SPARK_SECRET_ANNOTATION, ""))
+
+
+def credentials_of(pod: k8s.V1Pod) -> str:
+    """The Secret with the short-lived credentials of a server's pod."""
+    return f"{secret_of(pod)}-credentials"
 
 
 def _container(wanted: WantedServer, resources: Resources, credentials: Fragment, secret: str) -> k8s.V1Container:
@@ -174,7 +180,7 @@ def _executors(wanted: WantedServer, secret: str) -> SparkExecutors:
     container = new(
         k8s.V1Container,
         name=SPARK_EXECUTOR_CONTAINER,
-        env=[*_variables(wanted), *credentials.env],
+        env=[*_variables(wanted), *credentials.env, *_leading_to(credentials)],
         env_from=list(credentials.env_from) or None,
         volume_mounts=_mounts(credentials),
         security_context=container_security(),
@@ -196,6 +202,12 @@ def _executors(wanted: WantedServer, secret: str) -> SparkExecutors:
         service_account=wanted.service_account,
         template=_document(pod),
     )
+
+
+def _leading_to(credentials: Fragment) -> list[k8s.V1EnvVar]:
+    """What leads AWS's libraries to short-lived credentials; a server writes that itself, an executor does not."""
+    short_lived = any(each.name == sts.VOLUME for each in credentials.volumes)
+    return [variable(sts.CONFIG_VARIABLE, str(sts.PLACE / sts.CONFIG))] if short_lived else []
 
 
 def _common(wanted: WantedServer) -> dict[str, Any]:
