@@ -1,4 +1,6 @@
-"""A stand-in Databricks for each test."""
+"""A stand-in Databricks for each test, and sessions on it; nothing of whoever runs the tests."""
+
+import os
 
 import pytest
 
@@ -7,8 +9,31 @@ from databricks.standin import StandIn
 CLUSTER = "0123-456789-abcdefgh"
 
 
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch, tmp_path):
+    """No credentials and settings but those that a test gives."""
+    for name in list(os.environ):
+        if name.startswith(("DATABRICKS_", "DAYBOOK_DATABRICKS_")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
 @pytest.fixture
 def standin(tmp_path):
     with StandIn(tmp_path / "databricks") as standin:
         standin.clusters.add(CLUSTER)
         yield standin
+
+
+@pytest.fixture
+def sessions(standin, monkeypatch):
+    from databricks.sessions import Sessions
+    from databricks.standin.world import TOKEN
+
+    monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
+    sessions = Sessions(standin.host)
+    yield sessions
+    sessions.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,13 +17,16 @@ _UNSUPPORTED = {
     "%tensorboard": "it needs Databricks' own notebooks",
     "%conda": "use %pip",
 }
+_LEADING = re.compile(r"\A(?:\s*#[^\n]*\n)*\s*")
+"""Comments and empty lines before the word that says what the cell is."""
 _SHELL = """
 def _daybook_shell(told):
     import json, subprocess
     ended = subprocess.run(json.loads(told), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    print(ended.stdout.decode('utf-8', 'replace'), end='')
+    said = ended.stdout.decode('utf-8', 'replace')
+    print(said, end='')
     if ended.returncode:
-        raise RuntimeError('it ended with exit code %d' % ended.returncode)
+        raise RuntimeError('it ended with exit code %d: %s' % (ended.returncode, said[-2000:]))
 _daybook_shell({told!r})
 """
 _PIP = """
@@ -31,9 +35,10 @@ def _daybook_pip(told):
     for arguments in json.loads(told):
         command = [sys.executable, '-m', 'pip', *arguments]
         ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-        print(ended.stdout.decode('utf-8', 'replace'), end='')
+        said = ended.stdout.decode('utf-8', 'replace')
+        print(said, end='')
         if ended.returncode:
-            raise RuntimeError('pip ended with exit code %d' % ended.returncode)
+            raise RuntimeError('pip ended with exit code %d: %s' % (ended.returncode, said[-2000:]))
     importlib.invalidate_caches()
 _daybook_pip({told!r})
 """
@@ -86,7 +91,7 @@ def read_cell(source: str) -> Cell:
 
 def _magic_of(source: str) -> tuple[str, str]:
     """The first word of the first line that is not empty, and all that comes after it."""
-    rest = source.lstrip()
+    rest = _LEADING.sub("", source)
     words = rest.split(None, 1)
     if not words or not words[0].startswith("%"):
         return "", source

@@ -72,6 +72,7 @@ class Cluster:
                 if started or details.state is not State.TERMINATED:
                     raise ClusterUnavailable(self._why_not(details))
                 started = self._start(details)
+                continue
             waited = time.monotonic() - began
             if waited > self._limits.cluster_start:
                 raise ClusterUnavailable(

@@ -84,6 +84,7 @@ class Command:
                     return self._context.submit(code)
             except FOREIGN as error:
                 if may_have_arrived(error):
+                    self._context.raise_if_lost(error, certainly=True)
                     raise HandoverUnsure(
                         "the connection to Databricks broke while the cell was handed over: it may be running there, "
                         "and is not sent a second time; restart the kernel, or look at the cluster's Spark UI"

@@ -13,7 +13,8 @@ from typing import Any
 import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.clock import Clock
-from databricks.sdk.core import Config
+from databricks.sdk.core import Config, DatabricksError
+from databricks.sdk.errors import DeadlineExceeded, InternalError
 from urllib3.exceptions import NewConnectionError
 
 from daybook.contract.errors import Fault, InvalidSettings
@@ -60,13 +61,17 @@ class PatientClock(Clock):
 
 
 def may_have_arrived(error: BaseException) -> bool:
-    """Whether a request that failed so may have been done. One that was answered, or never sent, was not."""
+    """Whether a request that failed so may have been done. One that was refused, or never sent, was not."""
+    if isinstance(error, TimeoutError) and error.__cause__ is not None:
+        error = error.__cause__  # the SDK has given up
+    if isinstance(error, DatabricksError):
+        return isinstance(error, (InternalError, DeadlineExceeded))
     if isinstance(error, requests.ConnectTimeout):
         return False
     if isinstance(error, requests.ConnectionError):
         reason = getattr(error.args[0], "reason", None) if error.args else None
         return not isinstance(reason, NewConnectionError)
-    return isinstance(error, requests.Timeout)
+    return True
 
 
 @dataclass(frozen=True)

@@ -92,11 +92,12 @@ class Context:
         if time.monotonic() - self._touched > IDLE_SECONDS:
             self.raise_if_lost(None)
 
-    def raise_if_lost(self, error: BaseException | None) -> None:
+    def raise_if_lost(self, error: BaseException | None, *, certainly: bool = False) -> None:
         """Asks Databricks about the context itself; what a command printed or an error's words say does not matter.
 
         Args:
             error: what a call met, if any: only what Databricks answered can mean a lost context.
+            certainly: asks again while Databricks fails to tell, for as long as that is no answer.
 
         Raises:
             ContextLost: it is gone.
@@ -106,6 +107,9 @@ class Context:
         ):
             return
         why = self._why_lost()
+        while certainly and why is None and self._unanswered:
+            self.interruption.wait(UNANSWERED_SECONDS / UNANSWERED_TIMES)
+            why = self._why_lost()
         if why is not None:
             raise ContextLost(_LOST.format(cluster=self.cluster_id, why=why))
 

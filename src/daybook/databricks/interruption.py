@@ -21,7 +21,13 @@ class Interruption:
 
     @contextmanager
     def cell(self) -> Iterator[None]:
-        """While a cell runs, it can be interrupted."""
+        """While a cell runs, it can be interrupted.
+
+        Raises:
+            Interrupted: everything ends.
+        """
+        if self._for_good:
+            raise Interrupted
         self._running = True
         try:
             yield
@@ -35,18 +41,17 @@ class Interruption:
             self._asked.set()
 
     def ask_for_good(self) -> None:
-        """Interrupts it, and everything that is begun later."""
+        """Interrupts it, and no cell is begun any more."""
         self._for_good = True
         self._asked.set()
 
-    def settle(self) -> None:
-        """It has been met: what is begun now is not interrupted by it."""
-        if not self._for_good:
-            self._asked.clear()
+    @property
+    def for_good(self) -> bool:
+        """Whether everything ends."""
+        return self._for_good
 
-    def release(self) -> None:
-        """The end is being put in order, and nothing interrupts that."""
-        self._for_good = False
+    def settle(self) -> None:
+        """It has been met: what is begun now, to put things in order, is not interrupted by it."""
         self._asked.clear()
 
     def wait(self, seconds: float) -> None:

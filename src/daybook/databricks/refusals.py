@@ -8,9 +8,9 @@ from databricks.sdk.core import DatabricksError
 
 from daybook.databricks.errors import DatabricksFailed, DatabricksRefused
 
-FOREIGN = (DatabricksError, requests.RequestException, OSError, ValueError, RuntimeError)
+FOREIGN = (DatabricksError, requests.RequestException, OSError, ValueError, LookupError, TypeError)
 """Everything that a call of the SDK raises: its errors are OSErrors, as is its TimeoutError; a ValueError is an answer
-that is no JSON, or credentials that cannot be had."""
+that is no JSON, or credentials that cannot be had; the last two are an answer that is another document."""
 _FIRST_CHARACTERS = 300
 
 

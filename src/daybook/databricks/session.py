@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import Protocol
 
 from databricks.sdk.service.compute import ClusterDetails, Language, Results
@@ -18,7 +17,7 @@ from daybook.databricks.cluster import Cluster
 from daybook.databricks.commands import Command
 from daybook.databricks.connection import Connection, connect
 from daybook.databricks.context import Context
-from daybook.databricks.errors import ContextLost, DatabricksFailed, RemoteFailed
+from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, DatabricksFailed, RemoteFailed
 from daybook.databricks.interruption import Interrupted, Interruption
 from daybook.databricks.model import Synchroniser
 from daybook.databricks.refusals import FOREIGN
@@ -133,7 +132,7 @@ class Session:
         self._interruption.ask_for_good()
         mine = self._turn.acquire(timeout=self._settings.limits.cancel + 1)
         try:
-            self._interruption.release()
+            self._interruption.settle()
             if mine and self._synchroniser is not None and Kind.PYTHON in self._contexts:
                 with suppress(DatabricksFailed, Interrupted):
                     self._synchroniser.remove(self)
@@ -206,9 +205,8 @@ class Session:
         command = Command(self._contexts[cell.kind], heard.hear)
         try:
             told = command.run(cell.code, self._settings.limits.command)
-        except (Interrupted, RemoteFailed) as error:
-            if not isinstance(error, ContextLost):
-                self._tell_printed(output, heard, cell)
+        except (Interrupted, CommandTimedOut, CommandCancelled):
+            self._tell_printed(output, heard, cell)
             raise
         finally:
             self.commands.append(command.id)
@@ -220,7 +218,7 @@ class Session:
 
     def _tell_printed(self, output: Output, heard: _Heard, cell: Cell) -> None:
         """What a cell had printed before it failed, and whether its variables are still there."""
-        if cell.kind is not Kind.PYTHON:
+        if cell.kind is not Kind.PYTHON or self._interruption.for_good:
             return
         with suppress(DatabricksFailed, Interrupted):
             kept = read_answer(self.run_python(ask_code(), limit_seconds=ASK_SECONDS))
@@ -278,6 +276,7 @@ def make_session(settings: Settings, run_id: str | None, interruption: Interrupt
     connection = connect(settings, interruption)
     make_synchroniser = None
     if settings.sync.enabled:
-        sync = import_module("daybook.databricks.sync")
-        make_synchroniser = partial(sync.synchroniser, settings.sync, connection.client, run_id)
+        from daybook.databricks.sync import synchroniser
+
+        make_synchroniser = partial(synchroniser, settings.sync, connection.client, run_id)
     return Session(settings, connection, interruption, make_synchroniser)

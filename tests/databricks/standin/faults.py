@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from databricks.standin.app import Request, Response
 
+_ON_PURPOSE = {"error_code": "INTERNAL_ERROR", "message": "on purpose"}
+
 
 @dataclass
 class Fault:
@@ -28,7 +30,7 @@ class Fault:
     after: int = 0
     delay: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
-    body: dict[str, object] = field(default_factory=lambda: {"error_code": "INTERNAL_ERROR", "message": "on purpose"})
+    body: object = field(default_factory=lambda: dict(_ON_PURPOSE))
 
 
 class Faults:
@@ -54,7 +56,8 @@ class Faults:
         time.sleep(fault.delay)
         if fault.status is None:
             return None
-        return Response(json.dumps(fault.body).encode(), fault.status, headers=fault.headers)
+        body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()
+        return Response(body, fault.status, headers=fault.headers)
 
     def _next(self, path: str) -> Fault | None:
         with self._lock:

@@ -1,0 +1,392 @@
+import base64
+import time
+
+import pytest
+
+from databricks.sessions import CLUSTER, Shown
+from databricks.standin import Fault
+from daybook.databricks import context as context_module
+from daybook.databricks.cell_errors import CellFailed
+from daybook.databricks.errors import (
+    CommandCancelled,
+    CommandTimedOut,
+    ContextLost,
+    DatabricksFailed,
+    DatabricksRefused,
+    HandoverUnsure,
+    RemoteFailed,
+)
+from daybook.databricks.interruption import Interrupted
+from daybook.databricks.session import GONE, GONE_AGAIN
+
+LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
+
+
+@pytest.fixture(autouse=True)
+def soon_certain(monkeypatch):
+    monkeypatch.setattr(context_module, "UNANSWERED_SECONDS", 0.2)
+
+
+def sent(standin):
+    """The code of the notebook's own commands."""
+    return [each.code for each in standin.commands.all.values() if "_daybook" not in each.code]
+
+
+class TestResults:
+    def test_variables_live_from_cell_to_cell(self, sessions):
+        session = sessions.new()
+        session.run("x = 41")
+        assert session.run("print('x is', x)\nx + 1").printed() == "x is 41\n42"
+
+    def test_tables_and_images_come_as_what_they_are(self, sessions):
+        session = sessions.new()
+        (table,) = session.run("display([{'a': 1, 'b': 'x'}])").looked_at()
+        assert table["text/plain"] == "a  b\n1  x"
+        shown = session.run("display(b'one'); display(b'two')").looked_at()
+        assert [base64.b64decode(each["image/png"]) for each in shown] == [b"one", b"two"]
+
+    def test_other_languages_have_contexts_of_their_own(self, standin, sessions):
+        session = sessions.new()
+        session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one")
+        assert session.run("%sql\nSELECT * FROM t").looked_at()[0]["text/plain"] == "one\n1"
+        assert len(standin.contexts.ids) == 2
+        with pytest.raises(CellFailed):
+            session.run("%scala\nval x = 1")
+
+    def test_a_cut_text_says_that_it_was_cut(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.commands.text_limit = 10
+        shown = session.run("print('x' * 100)")
+        assert shown.printed() == "x" * 10
+        assert "Databricks cut this result" in shown.printed("stderr")
+
+    def test_what_the_api_tells_early_is_shown_early_and_once(self, standin, sessions, tmp_path):
+        standin.commands.tells_early = True
+        gate = tmp_path / "gate"
+        code = (
+            f"import os, time\nprint('first')\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\nprint('last')"
+        )
+        session = sessions.new()
+        thread, shown, errors = session.begin(code)
+        assert shown.seen.wait(60)
+        assert shown.printed() == "first\n"
+        gate.touch()
+        thread.join()
+        assert (shown.printed(), errors) == ("first\nlast", [])
+
+
+class TestErrors:
+    def test_a_raised_error_has_its_name_value_and_traceback(self, sessions):
+        with pytest.raises(CellFailed) as raised:
+            sessions.new().run("def f():\n    return {}['key']\nf()")
+        assert (raised.value.name, raised.value.value) == ("KeyError", "'key'")
+        assert "in f" in "\n".join(raised.value.traceback)
+
+    def test_what_a_cell_printed_before_it_failed_is_shown(self, sessions):
+        session, shown = sessions.new(), Shown()
+        session.run("print('earlier cell')")
+        with pytest.raises(CellFailed):
+            session.run("print('so far')\nraise ValueError('no')", shown=shown)
+        assert shown.printed() == "so far\n"
+
+    def test_words_in_the_output_mean_nothing(self, standin, sessions):
+        session = sessions.new()
+        words = "Context not found: execution context context_id is invalid, ContextLost, Cancelled"
+        assert session.run(f"print({words!r})").printed() == words
+        with pytest.raises(CellFailed, match="ValueError"):
+            session.run(f"x = 1\nraise ValueError({words!r})")
+        assert session.run("print(x)").printed() == "1"
+        assert standin.count("/contexts/create") == 1
+
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [
+            (("Cancelled", None), CommandCancelled),
+            (("Error", None), RemoteFailed),
+            (("Error", {"resultType": "text", "data": "looks fine"}), RemoteFailed),
+            (("Error", {"resultType": "error", "cause": "OSError: no"}), CellFailed),
+            (("Finished", {"resultType": "error", "summary": "cancelled"}), CellFailed),
+            (("Finished", {"cause": "it failed"}), CellFailed),
+            (("Evaporated", {"resultType": "text", "data": "looks fine"}), RemoteFailed),
+            ((None, None), RemoteFailed),
+        ],
+    )
+    def test_what_did_not_end_well_is_an_error(self, standin, sessions, answer, error):
+        session = sessions.new()
+        session.run("1")
+        standin.commands.answers.append(answer)
+        with pytest.raises(error):
+            session.run("2")
+
+    def test_input_fails_at_once(self, sessions):
+        with pytest.raises(CellFailed, match="cannot be answered on a Databricks cluster"):
+            sessions.new().run("name = input('Who? ')")
+        with pytest.raises(CellFailed, match="cannot be answered"):
+            sessions.new().run("import getpass\ngetpass.getpass()")
+
+    def test_the_rest_of_the_session_goes_on_after_an_error(self, sessions):
+        session = sessions.new()
+        session.run("x = 1")
+        with pytest.raises(CellFailed):
+            session.run("1 / 0")
+        assert session.run("print(x)").printed() == "1"
+
+
+class TestInterrupts:
+    @pytest.mark.parametrize("ends_as", ["Finished", "Cancelled"])
+    def test_an_interrupt_cancels_the_command_and_the_session_stays_usable(self, standin, sessions, ends_as):
+        standin.commands.cancelled_as = ends_as
+        session = sessions.new()
+        session.run("x = 1")
+        thread, shown, errors = session.begin("print('began')\nimport time\ntime.sleep(600)")
+        wait_for(lambda: sent(standin)[-1].startswith("print"))
+        wait_for(lambda: list(standin.commands.all.values())[-1].status == "Running")
+        session.interruption.ask()
+        thread.join(60)
+        assert [type(error) for error in errors] == [Interrupted]
+        assert shown.printed() == "began\n"
+        assert standin.count("/commands/cancel") == 1
+        assert session.run("print(x)").printed() == "1"
+
+    def test_an_interrupt_between_cells_is_none(self, sessions):
+        session = sessions.new()
+        session.interruption.ask()
+        assert session.run("print(1)").printed() == "1"
+
+    def test_a_command_that_takes_longer_than_its_limit_is_cancelled(self, standin, sessions):
+        session = sessions.new(command=0.3)
+        session.run("x = 1")
+        with pytest.raises(CommandTimedOut, match=r"longer than 0.3 s .* raise command_seconds"):
+            session.run("import time; time.sleep(600)")
+        assert standin.count("/commands/cancel") == 1
+        assert session.run("print(x)").printed() == "1"
+
+    def test_without_a_limit_a_command_takes_its_time(self, sessions):
+        assert sessions.new().run("import time; time.sleep(0.5); print(1)").printed() == "1"
+
+    def test_the_wait_that_databricks_asks_for_can_be_interrupted(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/execute", 429, times=9, headers={"Retry-After": "600"}))
+        thread, _, errors = session.begin("2")
+        wait_for(lambda: standin.asked[-1].status == 429)
+        session.interruption.ask()
+        thread.join(60)
+        assert [type(error) for error in errors] == [Interrupted]
+
+    def test_a_command_that_does_not_end_is_given_up(self, standin, sessions):
+        session = sessions.new(command=0.2, cancel=0.3)
+        stubborn = """import time
+end = time.time() + 3
+while time.time() < end:
+    try:
+        time.sleep(3)
+    except BaseException:
+        pass"""
+        session.run("1")
+        with pytest.raises(CommandTimedOut):
+            session.run(stubborn)
+
+
+class TestLostContexts:
+    @pytest.mark.parametrize("answer", LOST_ANSWERS)
+    def test_a_lost_context_fails_the_cell_which_is_not_run_again(self, standin, sessions, answer):
+        standin.contexts.lost_answer = answer
+        session = sessions.new(unreachable=5)
+        session.run("x = 1")
+        standin.contexts.lose_all()
+        with pytest.raises(ContextLost, match="variables are lost, and the cell was not run again"):
+            session.run("y = 2")
+        assert "y = 2" not in sent(standin)
+        assert standin.count("/contexts/create") == 1
+
+    @pytest.mark.parametrize("answer", LOST_ANSWERS)
+    def test_a_context_lost_under_a_running_cell_is_told(self, standin, sessions, answer):
+        standin.contexts.lost_answer = answer
+        session = sessions.new(unreachable=5)
+        session.run("x = 1")
+        thread, _, errors = session.begin("import time; time.sleep(600)")
+        wait_for(lambda: list(standin.commands.all.values())[-1].status == "Running")
+        standin.contexts.lose_all()
+        thread.join(60)
+        assert [type(error) for error in errors] == [ContextLost]
+        assert sum("sleep" in code for code in sent(standin)) == 1
+
+    def test_in_a_batch_run_every_later_cell_fails_too(self, standin, sessions):
+        session = sessions.new()
+        session.run("x = 1")
+        standin.contexts.lose_all()
+        with pytest.raises(ContextLost):
+            session.run("2")
+        with pytest.raises(ContextLost, match=GONE_AGAIN):
+            session.run("3")
+        assert standin.count("/contexts/create") == 1
+
+    def test_whoever_watches_gets_a_new_context_and_is_told(self, standin, sessions):
+        session = sessions.new()
+        session.run("x = 1", batch=False)
+        standin.contexts.lose_all()
+        with pytest.raises(ContextLost):
+            session.run("2", batch=False)
+        shown = session.run("print('x' in globals())", batch=False)
+        assert shown.printed() == "False"
+        assert shown.printed("stderr") == GONE
+        assert session.run("3", batch=False).printed("stderr") == ""
+
+    def test_a_terminated_cluster_is_named_as_the_cause(self, standin, sessions):
+        session = sessions.new()
+        session.run("x = 1")
+        standin.clusters.terminate(CLUSTER)
+        with pytest.raises(ContextLost, match="the cluster is TERMINATED"):
+            session.run("2")
+
+    def test_a_process_that_dies_is_told_with_its_variables(self, standin, sessions):
+        session, shown = sessions.new(), Shown()
+        session.run("x = 1", batch=False)
+        with pytest.raises(CellFailed):
+            session.run("import os; os._exit(3)", batch=False, shown=shown)
+        assert "The Python process of the context has ended" in shown.printed("stderr")
+        assert session.run("print('x' in globals())", batch=False).printed() == "False"
+        with pytest.raises(CellFailed, match="cannot be answered"):
+            session.run("input()", batch=False)
+
+    def test_a_process_that_dies_ends_a_batch_run(self, sessions):
+        session = sessions.new()
+        with pytest.raises(CellFailed):
+            session.run("import os; os._exit(3)")
+        with pytest.raises(ContextLost, match=GONE_AGAIN):
+            session.run("1")
+
+    def test_after_a_rest_the_context_is_asked_for_before_a_cell_is_handed_over(self, standin, sessions, monkeypatch):
+        session = sessions.new()
+        session.run("1")
+        monkeypatch.setattr(context_module, "IDLE_SECONDS", 0.0)
+        standin.contexts.lose_all()
+        asked = standin.count("/commands/execute")
+        with pytest.raises(ContextLost):
+            session.run("2")
+        assert standin.count("/commands/execute") == asked
+
+
+class TestFaultsOfTheLine:
+    def test_too_many_requests_are_asked_again_as_databricks_wishes(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/execute", 429, headers={"Retry-After": "0"}))
+        standin.faults.add(Fault("/commands/status", 429, headers={"Retry-After": "0"}))
+        assert session.run("print(2)").printed() == "2"
+        assert sent(standin).count("print(2)") == 1
+
+    @pytest.mark.parametrize("status", [500, 503, 504])
+    def test_trouble_of_the_server_is_sat_out(self, standin, sessions, status):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/status", status, times=2, headers={"Retry-After": "0"}))
+        if status == 503:
+            standin.faults.add(Fault("/commands/execute", status, headers={"Retry-After": "0"}))
+        assert session.run("print(2)").printed() == "2"
+        assert standin.count("/contexts/create") == 1
+
+    def test_a_broken_line_is_sat_out_while_the_command_runs(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/status", 0))
+        assert session.run("print(2)").printed() == "2"
+
+    @pytest.mark.parametrize(("status", "body"), [(0, {}), (500, {}), (504, {}), (200, b"<html>"), (200, {})])
+    def test_a_handover_without_a_clear_answer_does_not_run_the_cell_twice(self, standin, sessions, status, body):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/execute", status, body=body))
+        with pytest.raises(HandoverUnsure, match="may be running there, and is not sent a second time"):
+            session.run("print(2)")
+        assert standin.count("/commands/execute") == 3  # the start's, the first cell's, this one's
+
+    def test_trouble_that_stays_ends_the_wait(self, standin, sessions):
+        session = sessions.new(unreachable=0.3)
+        session.run("1")
+        standin.faults.add(Fault("/commands/status", 500, times=10_000))
+        with pytest.raises(RemoteFailed, match="may still be running on the cluster"):
+            session.run("2")
+
+    def test_a_slow_answer_is_an_answer(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/status", None, delay=1.0))
+        assert session.run("print(2)").printed() == "2"
+
+    def test_a_token_that_expires_under_a_cell_is_told(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        thread, _, errors = session.begin("import time; time.sleep(600)")
+        wait_for(lambda: list(standin.commands.all.values())[-1].status == "Running")
+        token = dict(standin.tokens)
+        standin.tokens.clear()
+        thread.join(60)
+        standin.tokens.update(token)
+        (error,) = errors
+        assert isinstance(error, RemoteFailed)
+        assert "401" in str(error)
+        assert "may still be running" in str(error)
+
+    def test_a_token_that_expires_between_cells_is_told(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.tokens.clear()
+        with pytest.raises(DatabricksRefused, match="401"):
+            session.run("2")
+
+    def test_an_answer_that_is_no_document_is_told(self, standin, sessions):
+        session = sessions.new()
+        standin.faults.add(Fault("/contexts/create", 200, body=b"<html>"))
+        with pytest.raises(DatabricksFailed, match="making a context"):
+            session.run("2")
+
+
+class TestEnds:
+    def test_the_contexts_end_with_the_session(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        session.run("%sql SELECT 1")
+        session.session.close()
+        assert standin.contexts.ids == []
+        session.session.close()
+
+    def test_a_running_command_is_cancelled_at_the_end(self, standin, sessions):
+        session = sessions.new()
+        thread, _, errors = session.begin("import time; time.sleep(600)")
+        wait_for(lambda: [each.status for each in standin.commands.all.values()][1:] == ["Running"])
+        session.session.close()
+        thread.join(60)
+        assert [type(error) for error in errors] == [Interrupted]
+        assert standin.count("/commands/cancel") == 1
+        assert standin.contexts.ids == []
+
+    def test_a_session_that_never_ran_asks_nothing_at_its_end(self, standin, sessions):
+        session = sessions.new()
+        asked = len(standin.asked)
+        session.session.close()
+        assert len(standin.asked) == asked
+
+    def test_an_end_that_databricks_does_not_hear_is_an_end(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.tokens.clear()
+        session.session.close()
+
+    def test_facts_are_known_once_the_context_is_there(self, standin, sessions):
+        session = sessions.new()
+        assert session.session.facts is None
+        session.run("1")
+        facts = session.session.facts
+        assert (facts.host, facts.cluster_id, facts.runtime) == (standin.host, CLUSTER, "16.4.x-scala2.12")
+        assert facts.context_id == standin.contexts.ids[0]
+        assert facts.driver_log == f"{standin.host}/compute/clusters/{CLUSTER}/driver-logs"
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.01)
