@@ -18,6 +18,7 @@ from ipykernel.kernelbase import Kernel
 
 from daybook.contract.errors import DaybookError
 from daybook.contract.variables import RUN_VARIABLE
+from daybook.databricks.in_run.reporter import END_SECONDS, Reporter, seconds_in
 from daybook.databricks.interruption import Interrupted, Interruption
 from daybook.databricks.settings import load_settings
 
@@ -48,6 +49,8 @@ class DatabricksKernel(Kernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self._remote: Session | None = None
+        self._reporter = Reporter(os.environ)
+        self._end_seconds = END_SECONDS
         self._interruption = Interruption()
         # One thread: a cell's messages come from it alone, and cells keep their order.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="databricks-cells")
@@ -89,7 +92,8 @@ class DatabricksKernel(Kernel):
         from daybook.databricks.cell_errors import CellFailed
 
         try:
-            self._session().run_cell(code, output, batch=batch)
+            with self._reporter.cell(self.execution_count, lambda: self._remote):
+                self._session().run_cell(code, output, batch=batch)
         except CellFailed as error:
             return _error(error.name, error.value, error.traceback)
         except Interrupted:
@@ -105,7 +109,8 @@ class DatabricksKernel(Kernel):
             from daybook.databricks.session import make_session
 
             settings = load_settings(os.environ, Path.cwd())
-            self._remote = make_session(settings, os.environ.get(RUN_VARIABLE), self._interruption)
+            companion = self._reporter.companion
+            self._remote = make_session(settings, os.environ.get(RUN_VARIABLE), self._interruption, companion)
         return self._remote
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
@@ -126,19 +131,24 @@ class DatabricksKernel(Kernel):
         threading.Thread(target=self._end_at_once, daemon=True).start()
 
     def _end_at_once(self) -> None:
-        self._close()
+        self._close(END_SECONDS)
         os._exit(TERMINATED)
+
+    async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Ends; Daybook's runner says how long that may take, since there may be much to fetch."""
+        self._end_seconds = seconds_in(parent["content"], END_SECONDS)
+        await super().shutdown_request(stream, ident, parent)  # type: ignore[no-untyped-call]
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Ends the session: the running command, the remote files, the context; a restarted kernel gets new ones."""
-        await asyncio.get_running_loop().run_in_executor(None, self._close)
+        await asyncio.get_running_loop().run_in_executor(None, self._close, self._end_seconds)
         return {"status": "ok", "restart": restart}
 
-    def _close(self) -> None:
-        remote, self._remote = self._remote, None
+    def _close(self, seconds: float) -> None:
+        if self._remote is not None:
+            self._remote.close(seconds)
         self._interruption.ask_for_good()
-        if remote is not None:
-            remote.close()
+        self._remote = None
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     async def do_is_complete(self, code: str) -> dict[str, str]:

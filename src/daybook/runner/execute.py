@@ -17,7 +17,8 @@ from daybook.runner import attempt as attempts
 from daybook.runner.attempt import Attempt
 from daybook.runner.aws_config import aws_variables
 from daybook.runner.document import Document, read_document
-from daybook.runner.ending import Ending
+from daybook.runner.ending import Ending, told_by_kernel
+from daybook.runner.events import events_of
 from daybook.runner.fetch import fetch
 from daybook.runner.head_start import HeadStart
 from daybook.runner.kernel import KernelPlace, KernelProcess
@@ -144,7 +145,10 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
                 interruption=attempt.interruption,
                 started_at=attempt.clock,
             )
-            return host(attempt.notebook, hosting)
+            ending = host(attempt.notebook, hosting)
+    return (
+        ending if not kernel.is_remote else told_by_kernel(ending, attempt.notebook, events_of(attempt.folder.events))
+    )
 
 
 def _require_record(attempt: Attempt) -> None:

@@ -11,11 +11,14 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+from daybook.contract.databricks import DATABRICKS_KERNEL
 from daybook.contract.errors import Fault, InvalidRequest, KernelUnavailable
 from daybook.runner.document import language_of
 
 NATIVE_KERNEL = "python3"
 """What Jupyter calls the kernel of its own Python; a notebook that says nothing gets it."""
+DATABRICKS_MODULE = "daybook.databricks"
+"""What is started for the kernel `databricks`, with `python -m`; by name, for this room knows nothing of that one."""
 _ALIASES = {"python": NATIVE_KERNEL}
 _LANGUAGES = {"python": "python", "python3": "python", "ipython": "python", "ipython3": "python"}
 """What the language of a Python kernel is called here and there."""
@@ -41,6 +44,11 @@ class KernelSpec:
     interrupted_by_message: bool = False
     folder: Path | None = None
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its cells are executed on a cluster: what stands around its process here says nothing of theirs."""
+        return DATABRICKS_MODULE in self.argv
+
 
 def installed() -> dict[str, KernelSpec]:
     """The kernels that Jupyter finds here, by name; the first of a name counts, broken ones are passed over."""
@@ -56,7 +64,18 @@ def installed() -> dict[str, KernelSpec]:
     if NATIVE_KERNEL not in found and util.find_spec("ipykernel") is not None:
         argv = (sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}")
         found[NATIVE_KERNEL] = KernelSpec(NATIVE_KERNEL, "python", argv)
+    if DATABRICKS_KERNEL not in found and _has_databricks():
+        argv = (sys.executable, "-m", DATABRICKS_MODULE, "-f", "{connection_file}")
+        found[DATABRICKS_KERNEL] = KernelSpec(DATABRICKS_KERNEL, "python", argv, interrupted_by_message=True)
     return found
+
+
+def _has_databricks() -> bool:
+    """Whether what the kernel `databricks` needs is installed: then it is there without a kernelspec, too."""
+    try:
+        return all(util.find_spec(name) is not None for name in ("ipykernel", "databricks.sdk"))
+    except ImportError:  # there is no package `databricks` at all
+        return False
 
 
 def choose(document: Mapping[str, Any], wanted: str | None, kernels: Mapping[str, KernelSpec]) -> KernelSpec:
