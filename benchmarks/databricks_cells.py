@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def main() -> None:
             for command_seconds in COMMAND_SECONDS:
                 clients = {PEER: theirs, DAYBOOK: ours}
                 found = in_turns(
-                    {name: lambda name=name: added(clients[name], standin, command_seconds) for name in clients},  # type: ignore[misc]
+                    {name: partial(added, client, standin, command_seconds) for name, client in clients.items()},
                     rounds_wanted(),
                 )
                 middle, beside = medians(found), ratios(found, PEER)

@@ -26,7 +26,8 @@ def run(tmp_path, standin):
 
     def run(*cells, variables=None, **options):
         own = {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS")}
-        environment = {**own, **standin.environment(CLUSTER), **(variables or {})}
+        given = {**own, **standin.environment(CLUSTER), **(variables or {})}
+        environment = {name: value for name, value in given.items() if value is not None}
         return runner(document=notebook_of(*cells, kernel="databricks"), environment=environment, **options)
 
     return run
@@ -173,6 +174,13 @@ def test_a_cluster_that_does_not_start_is_the_infrastructures_failure(run, stand
     m = run("1").manifest
     assert (m.state, m.reason, m.exit_code) == (State.FAILED, Reason.CLUSTER_UNAVAILABLE, 3)
     assert (m.databricks.cluster_id, m.databricks.context_id) == (CLUSTER, None)
+
+
+def test_a_notebook_that_names_the_kernel_itself_in_a_pod_is_told_what_is_missing(run):
+    nothing = {"DAYBOOK_REQUEST": "{}", "DATABRICKS_HOST": None}
+    m = run("1", variables=nothing).manifest
+    assert (m.state, m.reason) == (State.FAILED, Reason.INVALID_REQUEST)
+    assert "say `kernel: databricks` under `run` in its entry" in m.message
 
 
 def test_refused_credentials_say_so(run):
