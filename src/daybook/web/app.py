@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from functools import cache
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from daybook.web.api import events, health, metrics, notebooks, run_deeds, runs, schema, spark
 from daybook.web.bodies import BodyLimit
@@ -33,13 +36,7 @@ ROUTERS = (
 
 def create_app(world: World) -> FastAPI:
     """The app to be mounted; everything outside it comes through `world`."""
-    app = FastAPI(
-        title="Daybook",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        generate_unique_id_function=lambda route: route.name,
-    )
+    app = FastAPI(title="Daybook", docs_url=None, redoc_url=None, openapi_url=None)
     history_of_runs = History(world.state, world.bucket)
     site = app.state.site = Site(
         world=world,
@@ -59,6 +56,14 @@ def create_app(world: World) -> FastAPI:
     app.add_middleware(Marking)
     app.add_middleware(Compressing)
     app.add_middleware(Measuring, metrics=site.requests)
-    for router in ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(_routes())
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """All routes; what they take is worked out once, however many apps are made."""
+    together = APIRouter(generate_unique_id_function=lambda route: route.name)
+    for router in ROUTERS:
+        together.include_router(router)
+    return tuple(together.routes)
