@@ -14,7 +14,7 @@ demo: setup
 test: setup-dev
 	@$(PYTHON) scripts/test.py
 
-# Not part of `make test` (docs/limits.md). With other choices: DAYBOOK_CHAOS_SEED=7 make chaos
+# A part of `make test`, alone. With other choices: DAYBOOK_CHAOS_SEED=7 make chaos
 chaos: setup-dev
 	@.venv/bin/pytest tests/e2e/test_chaos.py
 

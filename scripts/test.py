@@ -13,12 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK_SIDE = ["tests/runner", "tests/notebook", "tests/spark", "tests/databricks", "tests/examples"]
 WHOLE_STACKS = "tests/e2e"
-CHAOS = "tests/e2e/test_chaos.py"
-"""What it found last is mended; it comes back here once it has passed often enough. `make chaos` runs it."""
 AIRFLOW_SIDE = [".venv/bin/pytest", "tests", *(f"--ignore={each}" for each in (WHOLE_STACKS, *NOTEBOOK_SIDE))]
 BESIDE = [
     [".venv-notebook/bin/pytest", *NOTEBOOK_SIDE],
-    [".venv/bin/pytest", WHOLE_STACKS, f"--ignore={CHAOS}"],
+    [".venv/bin/pytest", WHOLE_STACKS],
 ]
 
 
@@ -42,7 +40,6 @@ def running(command):
 def main():
     """Runs all, and fails where one has failed."""
     subprocess.run(["sh", "scripts/check.sh"], cwd=ROOT, check=True)
-    print(f"not run here: {CHAOS} (make chaos)", flush=True)
     with ExitStack() as lanes:
         beside = [lanes.enter_context(running(command)) for command in reversed(BESIDE)]
         first = subprocess.run(AIRFLOW_SIDE, cwd=ROOT, check=False)
