@@ -122,13 +122,8 @@ def require_cluster(chosen: KernelSpec, wanted: str | None, environment: Mapping
     told = is_databricks(wanted) or HOST_VARIABLE in environment
     if chosen.is_remote and not told and REQUEST_VARIABLE in environment:
         message = (
-<<<<<<< HEAD
-            f"the notebook itself names the kernel {chosen.name!r}, and only a run that asks for it gets a workspace's "
-            "cluster: say `kernel: databricks` under `run` in its entry, or choose it for the run"
-=======
             f"the notebook itself names the kernel {chosen.name!r}, and only a run that asks for it gets a "
             "workspace's cluster: say `kernel: databricks` under `run` in its entry, or choose that kernel for the run"
->>>>>>> h-d3
         )
         raise InvalidRequest("there is no cluster to run on", [Fault("run.kernel", message)])
 
