@@ -61,7 +61,8 @@ def test_events_give_results_and_spark_and_tell_what_is_lost(tmp_path):
     )
     told = events_of(path)
     assert told.results == {"a": {"b": [None]}}
-    assert (told.spark.application_id, told.spark.version) == ("app", "4.3.0")
+    spark = told.spark.record(running=False)
+    assert (spark.application_id, spark.version) == ("app", "4.3.0")
     assert [each.split(" of ")[0] for each in told.lost] == ["line 6", "line 7"]
 
 

@@ -78,10 +78,9 @@ def remote(client):
 
 
 @pytest.fixture
-def environment(tmp_path):
+def environment(nobody):
     """What a kernel's process finds: caches of its own, nobody's git configuration."""
-    (tmp_path / "home").mkdir()
-    return {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"}
+    return {"HOME": str(nobody), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 @pytest.fixture
