@@ -50,7 +50,7 @@ class SparkStory:
         if takes is not None:
             try:
                 takes(event)
-            except (ValidationError, ValueError, TypeError, OverflowError):
+            except (ValidationError, LookupError, ValueError, TypeError, OverflowError, OSError):
                 return  # written by somebody else, into a file that is the notebook's
             self._seen = True
 

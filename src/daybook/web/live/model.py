@@ -6,7 +6,7 @@ import json
 
 from pydantic import Field, JsonValue
 
-from daybook.contract.manifest import CellCounts, Manifest, Reason, State, Timings
+from daybook.contract.manifest import CellCounts, Manifest, Reason, SparkRecord, State, Timings
 from daybook.contract.request import Frozen
 from daybook.web.world import Asked
 
@@ -41,6 +41,7 @@ class Progress(Frozen):
         attempt: the attempt at work; 0 while there is none.
         cells: counts, and the index of the running cell.
         cell: the running cell.
+        spark: its Spark, and how far that is; its operations are the record's to list.
         timings: when things happened.
         expected_seconds: how long earlier runs took.
         results: what the notebook recorded; empty where that is a lot.
@@ -58,6 +59,7 @@ class Progress(Frozen):
     attempt: int = 0
     cells: CellCounts = CellCounts()
     cell: RunningCell | None = None
+    spark: SparkRecord | None = None
     timings: Timings = Timings()
     expected_seconds: float | None = None
     results: dict[str, JsonValue] = Field(default_factory=dict)
@@ -86,6 +88,7 @@ def of_manifest(
         attempt=manifest.attempt,
         cells=manifest.cells,
         cell=cell,
+        spark=manifest.spark and manifest.spark.model_copy(update={"operations": ()}),
         timings=manifest.timings,
         expected_seconds=expected_seconds,
         results={} if is_much else manifest.results,

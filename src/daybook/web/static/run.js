@@ -37,7 +37,7 @@
     if (state === "running" && since >= 0) put("timing", `for ${took(since)}${about && ` of about ${about}`}`);
   }
 
-  function showCells(cells) {
+  function showCells({cells, spark}) {
     const bar = place("bar");
     if (!bar || !cells || !cells.total) return;
     const working = cells.current === null ? 0 : 1;
@@ -52,7 +52,9 @@
     const others = ["failed", "interrupted", "skipped"].filter(each => cells[each]).map(each => `, ${cells[each]} ${each}`);
     const text = `${cells.succeeded} of ${cells.total} cells succeeded${others.join("")}`;
     bar.setAttribute("aria-label", text);
-    put("cells", text + (working ? `; cell ${cells.current} is running` : ""));
+    const {tasks_done: ended, tasks} = (working && spark && spark.progress) || {};
+    const on = tasks ? `; Spark: ${ended}/${tasks} tasks` : "";
+    put("cells", text + (working ? `; cell ${cells.current} is running${on}` : ""));
   }
 
   function showCell(run) {
@@ -87,7 +89,7 @@
     document.title = `${name} · ${state} · Daybook`;
     put("state", run.reason ? `${state} · ${words(run.reason)}` : state);
     if (run.message) put("message", run.message);
-    showCells(run.cells);
+    showCells(run);
     showCell(run);
     tick();
   }
