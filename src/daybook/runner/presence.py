@@ -1,7 +1,7 @@
 """Lets a run's Spark server know that the run is there, before its notebook asks for a session.
 
-A server of Daybook's ends when no client has been connected to it for a while, and a notebook may do other work first for
-longer than that. So its runner stays connected; it says nothing on the connection, which the server closes now and then.
+A server of Daybook's ends when no client has been connected to it for a while, and a notebook may do other work first
+for longer than that. So its runner stays connected; it says nothing, and so connects anew now and then.
 """
 
 from __future__ import annotations
