@@ -99,7 +99,7 @@ def test_a_killed_kernels_session_is_released_by_whoever_knows_it(server, tmp_pa
     code = f"""{PRELUDE}
 spark = get_spark_session()
 threading.Timer(3, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
-spark.range(10**12).selectExpr("sum(sqrt(id))").collect()
+spark.range(0, 10**12, 1, 1).selectExpr("sum(sqrt(id))").collect()
 """
     environment = server.environment(events)
     ended = python(code, **environment)
@@ -283,7 +283,8 @@ spark = get_spark_session(local=True, scheduler_pool="fast", settings={{"spark.d
 context = spark.sparkContext
 print(*(spark.conf.get(f"spark.sql.{{name}}") for name in ("shuffle.partitions", "ansi.enabled", "session.timeZone")))
 print(context.getLocalProperty("spark.scheduler.pool"), context.getLocalProperty("spark.jobGroup.id"))
-print(context.getConf().get("spark.driver.memory"), context.getConf().get("spark.scheduler.mode"), sorted(spark.getTags()))
+conf = context.getConf()
+print(conf.get("spark.driver.memory"), conf.get("spark.scheduler.mode"), sorted(spark.getTags()))
 print(get_spark_session(scheduler_pool="slow") is spark, context.getLocalProperty("spark.scheduler.pool"))
 try:
     get_spark_session(settings={{"spark.executor.memory": "2g"}})
