@@ -36,7 +36,7 @@ clean: down
 
 compose-up:
 	@$(PYTHON) deploy/compose/prepare.py
-	@deploy/images/build.sh
+	@deploy/images/build.sh notebook && deploy/images/build.sh airflow
 	@docker save --output .compose/images/notebook.tar "$$(sed -n 's/^NOTEBOOK_IMAGE=//p' .env)"
 	@docker compose up --wait --wait-timeout 900
 

@@ -31,6 +31,7 @@ class Airflow:
     """Keeps runs by idempotency key, as the port does."""
 
     orders: list[Any] = dataclasses.field(default_factory=list)
+    deeds: list[Any] = dataclasses.field(default_factory=list)
     ended: list[str] = dataclasses.field(default_factory=list)
     held: list[Asked] = dataclasses.field(default_factory=list)
     says: Exception | None = None
@@ -58,6 +59,11 @@ class Airflow:
             raise self.says
         self.ended.append(asked.run_id)
 
+    async def spark(self, request, user, deed):
+        if self.says:
+            raise self.says
+        self.deeds.append((user.user, deed.workspace, deed.action))
+
     def waiting(self, workspace):
         return [each for each in self.held if each.workspace == workspace.name]
 
@@ -70,6 +76,7 @@ def with_airflow(world: World, airflow: Airflow, *notebooks: Any, **changes: Any
         catalogue=lambda: found,
         trigger=airflow.trigger,
         cancel=airflow.cancel,
+        spark=airflow.spark,
         waiting=airflow.waiting,
         **changes,
     )

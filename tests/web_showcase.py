@@ -5,13 +5,18 @@ import struct
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from builders import a_manifest, a_notebook_json, a_run_id, an_output
 from daybook.catalogue import Catalogue, load_catalogue
 from daybook.contract.manifest import CellCounts, CellError, Files, NotebookRecord, Reason, State, Timings
 from daybook.contract.request import AirflowCoordinates
+from daybook.contract.spark_server import SparkSize
+from daybook.contract.spark_state import SparkServerState, SparkState
 from daybook.storage import Store, open_store, record_of
+from daybook.storage.spark_states import tell_spark_state
 from daybook.web.world import Asked, World
+from daybook.workspaces import SparkServer, SparkSettings, Workspaces
 from web_notebooks import EVERY_WIDGET, a_notebook
 
 EXAMPLES = Path(__file__).parents[1] / "include" / "notebooks"
@@ -30,6 +35,7 @@ def catalogue() -> Catalogue:
 def shown(world: World, bucket: Store) -> tuple[World, dict[str, str]]:
     """A world with something to show, and the path of each of its pages, by name."""
     runs = _save_runs(bucket)
+    _save_servers(bucket)
     soon = datetime.now(UTC).replace(microsecond=0)
     queued = Asked(a_run_id("every"), "every", "open", "alice", soon, "every", "manual__2", "queued")
     empty = open_store("memory:///")
@@ -37,6 +43,7 @@ def shown(world: World, bucket: Store) -> tuple[World, dict[str, str]]:
         world,
         bucket=lambda workspace: bucket if workspace.name == "open" else empty,
         catalogue=catalogue,
+        workspaces=lambda: with_spark(world.workspaces()),
         waiting=lambda workspace: [queued] if workspace.name == "open" else [],
         next_runs=lambda: {"daily_flights": soon + timedelta(hours=7)},
     )
@@ -56,8 +63,40 @@ def shown(world: World, bucket: Store) -> tuple[World, dict[str, str]]:
         "history-faults": "/runs?since=yesterday&state=lost",
         "compare": f"/runs/compare?{picked}",
         "compare-choose": "/runs/compare",
+        "spark": "/spark",
         "missing": "/run/none",
     }
+
+
+def with_spark(found: Workspaces) -> Workspaces:
+    """The same workspaces: the first with a server of Daybook's, the others with one that others run."""
+    remote = SparkSettings(remote="sc://127.0.0.1:15002", ui="http://127.0.0.1:4040")
+    first, *others = found
+    changed = [first.model_copy(update={"spark": SparkSettings(server=SparkServer())})]
+    changed += [each.model_copy(update={"spark": remote}) for each in others]
+    return Workspaces(workspaces=tuple(changed))
+
+
+def a_server(name: str, **changes: Any) -> SparkServerState:
+    """What a server says of itself just now."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    given = {"workspace": "open", "state": SparkState.ANSWERS, "sessions": 2, "started_at": now, "told_at": now}
+    where = {"remote": "sc://10.1.2.3:15002", "ui": "http://10.1.2.3:4040"}
+    return SparkServerState(name=name, **{**given, **where, **changes})
+
+
+def _save_servers(bucket: Store) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=2)
+    large = SparkSize(
+        driver_cores=2, driver_memory="4Gi", executor_cores=4, executor_memory="16Gi", maximum_executors=8
+    )
+    for each in (
+        a_server("daybook-spark-open-0123456789", ui="http://127.0.0.1:4040", size=large),
+        a_server("daybook-spark-open-1123456789", state=SparkState.STARTS, sessions=None),
+        a_server("daybook-spark-open-2123456789", started_at=long_ago, told_at=long_ago),
+        a_server("daybook-spark-open-3123456789", state=SparkState.FAILED, sessions=None, why="its Java ended"),
+    ):
+        tell_spark_state(bucket, each)
 
 
 def a_picture(width: int = 480, height: int = 240) -> bytes:

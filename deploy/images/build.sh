@@ -1,9 +1,10 @@
 #!/bin/sh
-# Builds both images: `deploy/images/build.sh [notebook|airflow]`. With BuildKit and without.
-#   NOTEBOOK_BASE, AIRFLOW_BASE   base images; pin them by digest
-#   TAG                           default: the version in pyproject.toml
-#   BUILD_ARGS                    further arguments of `docker build`, such as --network=host
-# What only this machine needs to reach a package index goes into deploy/images/pip/ (pip.conf, certificates).
+# Builds the images: `deploy/images/build.sh [notebook|airflow|spark]`. With BuildKit and without.
+#   NOTEBOOK_BASE, AIRFLOW_BASE, SPARK_BASE   base images; pin them by digest
+#   TAG                                       default: the version in pyproject.toml
+#   BUILD_ARGS                                further arguments of `docker build`, such as --network=host
+# What only this machine needs to reach a package index goes into deploy/images/pip/ (pip.conf, Maven's settings.xml,
+# certificates). Jars for Spark go into deploy/images/spark/jars/, or are named: BUILD_ARGS='--build-arg JARS=s3a'.
 set -eu
 cd "$(dirname "$0")/../.."
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
@@ -18,6 +19,7 @@ build() {
 case ${1:-all} in
   notebook) build notebook "${NOTEBOOK_BASE:-}" ;;
   airflow) build airflow "${AIRFLOW_BASE:-}" ;;
-  all) build notebook "${NOTEBOOK_BASE:-}" && build airflow "${AIRFLOW_BASE:-}" ;;
-  *) echo "build.sh: no image $1; there are notebook and airflow" >&2; exit 2 ;;
+  spark) build spark "${SPARK_BASE:-}" ;;
+  all) build notebook "${NOTEBOOK_BASE:-}" && build airflow "${AIRFLOW_BASE:-}" && build spark "${SPARK_BASE:-}" ;;
+  *) echo "build.sh: no image $1; there are notebook, airflow and spark" >&2; exit 2 ;;
 esac

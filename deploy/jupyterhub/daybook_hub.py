@@ -78,8 +78,8 @@ class Notebooks:
 
     async def of(self, user: Any) -> Found:
         """The notebooks that a user of the Hub may run; never raises for what Daybook does."""
-        token = ((await user.get_auth_state()) or {}).get("access_token") if user else None
-        if not isinstance(token, str) or not token:
+        token = await token_of(user)
+        if token is None:
             return self._trouble(TELL_LOG_IN)
         key = hashlib.sha256(token.encode()).hexdigest()
         now = self._clock()
@@ -89,21 +89,8 @@ class Notebooks:
         return self._known[key][1]
 
     async def _ask(self, token: str) -> Found:
-        request = HTTPRequest(
-            f"{self._url}/api/v1/notebooks?limit={SHOWN}",
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            connect_timeout=TIMEOUT_SECONDS,
-            request_timeout=TIMEOUT_SECONDS,
-            follow_redirects=False,  # the token is for Daybook alone
-        )
-        client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_BYTES)
-        try:
-            return self._read(await client.fetch(request, raise_error=False))
-        except (HTTPClientError, OSError) as error:
-            _LOG.warning("Daybook does not answer: %s", error)
-            return self._trouble(TELL_SILENT)
-        finally:
-            client.close()
+        answer = await fetch(f"{self._url}/api/v1/notebooks?limit={SHOWN}", token)
+        return self._trouble(TELL_SILENT) if answer is None else self._read(answer)
 
     def _read(self, answer: HTTPResponse) -> Found:
         if answer.code == 401:
@@ -130,6 +117,31 @@ class Notebooks:
 
     def _trouble(self, text: str) -> Found:
         return Found((), 0, text, f"{self._public_url}/")
+
+
+async def token_of(user: Any) -> str | None:
+    """The token that a user of the Hub logged in with; None where the Hub keeps none."""
+    token = ((await user.get_auth_state()) or {}).get("access_token") if user else None
+    return token if isinstance(token, str) and token else None
+
+
+async def fetch(url: str, token: str) -> HTTPResponse | None:
+    """What Daybook answers to a person; None where it does not."""
+    request = HTTPRequest(
+        url,
+        headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+        connect_timeout=TIMEOUT_SECONDS,
+        request_timeout=TIMEOUT_SECONDS,
+        follow_redirects=False,  # the token is for Daybook alone
+    )
+    client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_BYTES)
+    try:
+        return await client.fetch(request, raise_error=False)
+    except (HTTPClientError, OSError) as error:
+        _LOG.warning("Daybook does not answer: %s", error)
+        return None
+    finally:
+        client.close()
 
 
 def configure(c: Any, url: str, public_url: str | None = None) -> None:

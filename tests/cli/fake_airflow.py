@@ -42,6 +42,8 @@ class Airflow:
                 Route("/api/v2/dags/echo/dagRuns", self.trigger, methods=["POST"]),
                 Route("/api/v2/dags/clean_up", self.dag),
                 Route("/api/v2/dags/clean_up/dagRuns", self.trigger, methods=["POST"]),
+                Route("/api/v2/dags/spark_servers", self.dag),
+                Route("/api/v2/dags/spark_servers/dagRuns", self.trigger, methods=["POST"]),
                 Route("/api/v2/dags/~/dagRuns", self.runs),
                 Route(run, self.look, methods=["GET"]),
                 Route(run, self.patch, methods=["PATCH"]),

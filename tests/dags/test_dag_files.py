@@ -63,6 +63,7 @@ def test_every_example_is_a_dag_of_one_task_and_nothing_heavy_is_imported(settin
     }
     cleaning = found["dags"].pop("clean_up")
     assert cleaning == ["_PythonDecoratedOperator", "DecoratedMappedOperator"]
+    assert found["dags"].pop("spark_servers") == ["_PythonDecoratedOperator"]
     assert all(tasks == ["NotebookOperator"] for tasks in found["dags"].values())
 
 
@@ -104,7 +105,7 @@ def test_entry_that_airflow_does_not_take_harms_no_other(settings, tmp_path, spe
 def test_settings_that_are_missing_are_named(settings):
     del settings["DAYBOOK_WORKSPACES"]
     found = parsed(settings)
-    assert set(found["dags"]) == {"clean_up"}, "it needs no settings before it runs"
+    assert set(found["dags"]) == {"clean_up", "spark_servers"}, "they need no settings before they run"
     assert any("DAYBOOK_WORKSPACES" in message for message in found["errors"].values())
 
 

@@ -31,9 +31,7 @@ def rights_of(rendered: Rendered, namespace: str, *accounts: str, home: str = AI
     """What accounts of a namespace, Airflow's as a rule, may do in another one."""
     found = set()
     for binding in rendered.of("RoleBinding", namespace):
-        if any(
-            (each["namespace"], each["name"]) in {(AIRFLOW, one) for one in accounts} for each in binding["subjects"]
-        ):
+        if any((each["namespace"], each["name"]) in {(home, one) for one in accounts} for each in binding["subjects"]):
             role = rendered.one("Role", binding["roleRef"]["name"], namespace)
             found |= {
                 Right(verb, resource)

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from daybook.contract.spark_pod import (
+    SPARK_KEY,
+    SPARK_PORT,
+    SPARK_READY_FILE,
+    SparkPod,
+)
+from daybook.contract.variables import SPARK_KEY_VARIABLE, SPARK_SERVER_VARIABLE, SPARK_STATE_VARIABLE
 from deploy.rendered import AIRFLOW, WITHOUT_HELM, Document, render, told
 from pods.restricted import violations
 
@@ -13,6 +20,37 @@ def test_dev_servers_meet_the_restricted_rules(name: str) -> None:
     template = render("dev").one("StatefulSet", name)["spec"]["template"]
     check_hardened(template)
     assert template["spec"]["automountServiceAccountToken"] is False
+
+
+def test_a_standing_spark_server_meets_them_too_and_is_what_the_image_takes() -> None:
+    template = render("prod").one("Deployment", "spark", "daybook-flights")["spec"]["template"]
+    check_hardened(template)
+    assert template["spec"]["automountServiceAccountToken"] is False
+    (container,) = template["spec"]["containers"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
+    told = SparkPod.model_validate_json(str(variables[SPARK_SERVER_VARIABLE]))
+    workspace = render("prod").workspaces.get(told.server.workspace)
+    assert told.server.bucket.url == workspace.bucket
+    assert variables["AWS_ROLE_ARN"] == getattr(workspace.credentials, "role_arn", None)
+    assert container["args"] == ["pod"]
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    assert variables[SPARK_KEY_VARIABLE] == f"{mounts['key']}/{SPARK_KEY}"
+    assert variables[SPARK_STATE_VARIABLE] == mounts["state"]
+    assert container["readinessProbe"]["exec"]["command"][-1] == f"{mounts['state']}/{SPARK_READY_FILE}"
+    assert container["ports"][0]["containerPort"] == SPARK_PORT
+
+
+def test_a_standing_spark_server_is_where_its_workspace_looks_for_it() -> None:
+    rendered = render("prod")
+    service = rendered.one("Service", "spark", "daybook-flights")
+    template = rendered.one("Deployment", "spark", "daybook-flights")["spec"]["template"]
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    spark = rendered.workspaces.get("flights").spark
+    assert spark is not None
+    assert spark.token is not None
+    assert spark.remote == f"sc://spark.daybook-flights.svc.cluster.local:{SPARK_PORT}"
+    secrets = {each["secret"]["secretName"] for each in template["spec"]["volumes"] if "secret" in each}
+    assert (secrets, spark.token.key) == ({spark.token.name}, SPARK_KEY)
 
 
 def check_hardened(pod: Document) -> None:

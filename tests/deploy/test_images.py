@@ -16,8 +16,8 @@ from daybook.localpods.images import find_image
 from daybook.workspaces.workspace import DEFAULT_IMAGE
 from deploy.rendered import AIRFLOW, PROJECT, WITHOUT_HELM, render
 
-IMAGES = ["notebook", "airflow"]
-USERS = {"notebook": "1000:1000", "airflow": "50000:0"}
+IMAGES = ["notebook", "airflow", "spark"]
+USERS = {"notebook": "1000:1000", "airflow": "50000:0", "spark": "1000:1000"}
 LABELS = {"title", "description", "licenses", "version", "revision", "base.name"}
 
 
@@ -72,7 +72,13 @@ def test_pips_settings_and_tools_stay_in_the_build_stage(name: str) -> None:
     final = last_stage(name)
     assert not [each for each in values(final, "COPY") if "images/pip" in each or "requirements" in each]
     assert [each for each in values(final, "COPY") if each.startswith("--from=build")]
-    assert not re.search(r"apt-get|gcc|pip (install|wheel)", " ".join(values(final, "RUN")))
+    assert not re.search(r"gcc|pip (install|wheel)|maven|mvn", " ".join(values(final, "RUN")))
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_of_debians_packages_an_image_has_java_alone_and_only_where_spark_is(name: str) -> None:
+    installed = re.findall(r"apt-get install (.*?) +(?:&&|$)", " ".join(values(last_stage(name), "RUN")))
+    assert installed == (['--yes --no-install-recommends "${JAVA}"'] if name == "spark" else [])
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -101,11 +107,25 @@ def test_every_file_that_is_copied_is_there_and_sent_to_the_build(name: str) -> 
         assert any(source == path or path in source.parents for path in sent), source
 
 
-def test_the_notebook_image_keeps_nothing_where_a_pod_mounts_empty_folders() -> None:
-    final = last_stage("notebook")
+@pytest.mark.parametrize(
+    ("name", "entrypoint"), [("notebook", '["daybook"]'), ("spark", '["python", "-m", "daybook.spark"]')]
+)
+def test_an_image_of_pods_keeps_nothing_where_they_mount_empty_folders(name: str, entrypoint: str) -> None:
+    final = last_stage(name)
     targets = [each.split()[-1] for each in values(final, "COPY")]
     assert not [each for each in targets if each.startswith(("/home/daybook", "/tmp"))]
-    assert values(final, "ENTRYPOINT") == ['["daybook"]']
+    assert values(final, "ENTRYPOINT") == [entrypoint]
+
+
+def test_spark_and_notebooks_have_the_same_packages() -> None:
+    """Functions that a notebook sends to Spark are unpickled there."""
+    locks = {name: re.findall(r"-r (requirements/\S+)", parsed(name).content) for name in ("notebook", "spark")}
+    assert set(locks["spark"]) == set(locks["notebook"]) - {"requirements/lab.txt"}
+
+
+def test_a_server_of_the_image_is_on_the_port_that_policies_open() -> None:
+    assert values(last_stage("spark"), "EXPOSE") == ["15002"]
+    assert "15002" in (PROJECT / "deploy/kubernetes/workspace/network-policies.yaml").read_text()
 
 
 def test_an_image_of_ours_has_the_packages_version_wherever_it_is_named() -> None:
@@ -117,7 +137,7 @@ def test_an_image_of_ours_has_the_packages_version_wherever_it_is_named() -> Non
     tags = [
         (path, tag)
         for path, text in texts.items()
-        for tag in re.findall(r"daybook/(?:notebook|airflow):(\w+(?:\.\w+)*)", text)
+        for tag in re.findall(r"daybook/(?:notebook|airflow|spark):(\w+(?:\.\w+)*)", text)
     ]
     assert len({path for path, _ in tags}) > 5
     assert not [(path, tag) for path, tag in tags if tag != version]

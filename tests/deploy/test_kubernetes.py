@@ -16,7 +16,7 @@ from daybook.catalogue import load_catalogue
 from daybook.contract.quantities import quantity
 from daybook.pods import Resources, build_pod
 from daybook.web.settings import WebSettings
-from daybook.workspaces import StsCredentials, Workspace, load_workspaces
+from daybook.workspaces import SparkServer, StsCredentials, Workspace, load_workspaces
 from deploy.rendered import (
     AIRFLOW,
     KUBERNETES,
@@ -34,6 +34,8 @@ from pods.restricted import violations
 KUBERNETES_VERSION = "1.34"
 FOREIGN = {"ServiceMonitor"}
 """Kinds of custom resources, which Kubernetes' own schema does not know."""
+SPARK_BINDING = "daybook-spark-executors"
+"""The one binding to an account of a workspace's own: a Spark server makes its executors."""
 PSA = "pod-security.kubernetes.io"
 WORKSPACES = [(overlay, each) for overlay in OVERLAYS for each in render(overlay).workspaces]
 
@@ -104,15 +106,20 @@ def test_no_right_is_more_than_it_says(rendered: Rendered) -> None:
             rights |= {(verb, resource) for verb in rule["verbs"] for resource in rule["resources"]}
     assert rights <= {
         *((verb, "pods") for verb in ("create", "get", "list", "delete")),
+        *((verb, "pods") for verb in ("watch", "deletecollection")),  # of a Spark server's own account, see below
         ("get", "pods/log"),
         *((verb, "secrets") for verb in ("create", "list", "patch", "delete")),
+        ("create", "services"),
     }
 
 
 def test_only_airflows_processes_that_need_it_have_rights_and_tokens(rendered: Rendered) -> None:
     maker = {"dev": "airflow-scheduler", "prod": "airflow-worker"}[rendered.overlay]
     subjects = {
-        (subject["namespace"], subject["name"]) for each in rendered.of("RoleBinding") for subject in each["subjects"]
+        (subject["namespace"], subject["name"])
+        for each in rendered.of("RoleBinding")
+        for subject in each["subjects"]
+        if each["metadata"]["name"] != SPARK_BINDING
     }
     assert subjects == {(AIRFLOW, name) for name in ("airflow-triggerer", maker)}
     with_token = {
@@ -139,7 +146,7 @@ def test_secrets_are_open_to_airflow_only_where_it_hands_out_credentials(overlay
         for rule in role["rules"]
         if "secrets" in rule["resources"]
     ]
-    assert bool(touching) == isinstance(workspace.credentials, StsCredentials)
+    assert bool(touching) == (isinstance(workspace.credentials, StsCredentials) or managed(workspace) is not None)
 
 
 # -- namespaces --------------------------------------------------------------------------------------------------
@@ -176,8 +183,64 @@ def test_a_workspaces_account_is_there_and_has_no_rights_and_no_token(overlay: s
     assert workspace.service_account
     account = render(overlay).one("ServiceAccount", workspace.service_account, workspace.namespace)
     assert account["automountServiceAccountToken"] is False
-    bound = [each for each in render(overlay).of("RoleBinding") for each in each["subjects"]]
-    assert workspace.namespace not in {each["namespace"] for each in bound}
+    bound = {
+        (each["namespace"], each["name"]) for each in render(overlay).of("RoleBinding") for each in each["subjects"]
+    }
+    assert (workspace.namespace, workspace.service_account) not in bound
+
+
+# -- Spark -------------------------------------------------------------------------------------------------------
+
+
+def managed(workspace: Workspace) -> SparkServer | None:
+    return workspace.spark.server if workspace.spark is not None else None
+
+
+@of_workspaces
+def test_airflow_may_make_services_only_where_it_starts_spark_servers(overlay: str, workspace: Workspace) -> None:
+    roles = [each["metadata"]["name"] for each in render(overlay).of("Role", workspace.namespace)]
+    assert ("daybook-spark-servers" in roles) == (managed(workspace) is not None)
+
+
+@of_workspaces
+def test_a_server_with_workers_has_an_account_that_may_make_pods_beside_it_and_no_other_server_has(
+    overlay: str, workspace: Workspace
+) -> None:
+    server, namespace = managed(workspace), workspace.namespace
+    largest = server.most or max(server.sizes.values(), key=lambda each: each.workers) if server is not None else None
+    bindings = [
+        each for each in render(overlay).of("RoleBinding", namespace) if each["metadata"]["name"] == SPARK_BINDING
+    ]
+    assert bool(bindings) == (largest is not None and largest.workers > 0)
+    if not bindings:
+        assert server is None or server.service_account is None
+        return
+    assert server is not None
+    assert bindings[0]["subjects"] == [
+        {"kind": "ServiceAccount", "name": server.service_account, "namespace": namespace}
+    ]
+    account = render(overlay).one("ServiceAccount", str(server.service_account), namespace)
+    assert account["automountServiceAccountToken"] is False
+
+
+@of_workspaces
+def test_the_largest_server_fits_quota_and_limits(overlay: str, workspace: Workspace) -> None:
+    server = managed(workspace)
+    if server is None:
+        return
+    assert server.most, "without a maximum a notebook may ask for more than the namespace has"
+    (limits,) = render(overlay).one("LimitRange", "daybook-workspace", workspace.namespace)["spec"]["limits"]
+    hard = render(overlay).one("ResourceQuota", "daybook-workspace", workspace.namespace)["spec"]["hard"]
+    assert quantity(server.most.memory) <= quantity(limits["max"]["memory"])
+    pods = 1 + server.most.workers
+    assert pods + workspace.runs_at_once <= int(hard["pods"])
+    assert pods * quantity(server.most.memory) <= quantity(hard["limits.memory"])
+
+
+@of_workspaces
+def test_a_drain_waits_for_servers(overlay: str, workspace: Workspace) -> None:
+    budgets = {each["metadata"]["name"] for each in render(overlay).of("PodDisruptionBudget", workspace.namespace)}
+    assert ("daybook-spark" in budgets) == (managed(workspace) is not None)
 
 
 # -- limits ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,10 @@ from deploy.rendered import AIRFLOW, OVERLAYS, render
 
 DNS = Pod("kube-system", {"k8s-app": "kube-dns"})
 RUN = labels(a_request())
-SPARK = {"app.kubernetes.io/name": "daybook", "app.kubernetes.io/component": "spark-connect"}
+SPARK = {"app.kubernetes.io/name": "daybook", "app.kubernetes.io/component": "spark-server"}
+EXECUTOR = {"app.kubernetes.io/name": "daybook", "app.kubernetes.io/component": "spark-executor"}
+WITH_SERVER = [("dev", "daybook-earth"), ("prod", "daybook-climate")]
+WITH_EXECUTORS = "daybook-climate"
 INGRESS = {"ingress": {"daybook.dev/ingress": "true"}}
 METADATA = ("169.254.169.254", "169.254.170.2", "169.254.170.23")
 """AWS' metadata service, and where ECS and EKS hand out credentials."""
@@ -65,6 +68,75 @@ def test_a_run_reaches_its_own_workspaces_spark_and_no_other(network: Network, r
     assert network.reaches(run, Pod(run.namespace, SPARK), 15002)
     assert not network.reaches(run, Pod(run.namespace, SPARK), 4040)
     assert not network.reaches(run, Pod(another(network), SPARK), 15002)
+
+
+@pytest.fixture(params=WITH_SERVER, ids=[overlay for overlay, _ in WITH_SERVER])
+def served(request: pytest.FixtureRequest) -> tuple[Network, Pod]:
+    """An overlay, and the server of a workspace in it."""
+    overlay, namespace = request.param
+    return Network(render(overlay), INGRESS), Pod(namespace, SPARK)
+
+
+def test_only_its_workspaces_runs_reach_a_server_and_only_its_one_port(served: tuple[Network, Pod]) -> None:
+    network, server = served
+    assert network.reaches(Pod(server.namespace, RUN), server, 15002)
+    (other,) = network.rendered.workspace_namespaces - {server.namespace}
+    strangers = (Pod(other, RUN), Pod(other, SPARK), Pod(other, EXECUTOR), airflow("worker"), Pod("hub", {}), DNS)
+    for port in (15002, 4040, 7078, 7079):
+        assert not [each for each in (*strangers, Place(INTERNET)) if network.reaches(each, server, port)]
+        assert port == 15002 or not network.reaches(Pod(server.namespace, RUN), server, port)
+
+
+def test_a_server_reaches_names_and_its_store_and_nothing_beyond(served: tuple[Network, Pod]) -> None:
+    network, server = served
+    store, port = STORE[network.rendered.overlay]
+    assert network.reaches(server, DNS, 53, "UDP")
+    assert network.reaches(server, store, port)
+    for address in (*METADATA, INTERNET):
+        assert not network.reaches(server, Place(address), 443)
+    assert not network.reaches(server, airflow("api-server"), 8080)
+    assert not network.reaches(server, Pod(server.namespace, RUN), 8888)
+
+
+def test_a_server_without_workers_does_not_reach_kubernetes() -> None:
+    api, port = API["dev"]
+    assert not Network(render("dev")).reaches(Pod("daybook-earth", SPARK), api, port)
+
+
+def test_server_and_executors_reach_each_other_and_the_server_alone_reaches_kubernetes() -> None:
+    network = Network(render("prod"))
+    server, executor = Pod(WITH_EXECUTORS, SPARK), Pod(WITH_EXECUTORS, EXECUTOR)
+    among = [(executor, server), (server, executor), (executor, Pod(WITH_EXECUTORS, EXECUTOR))]
+    for port in (7078, 7079):
+        assert all(network.reaches(source, target, port) for source, target in among)
+    api, port = API["prod"]
+    assert network.reaches(server, api, port)
+    assert not network.reaches(executor, api, port)
+    store, port = STORE["prod"]
+    assert network.reaches(executor, store, port)
+    assert network.reaches(executor, DNS, 53, "TCP")
+
+
+def test_nobody_else_reaches_executors_nor_do_they_reach_what_runs_ask() -> None:
+    network = Network(render("prod"))
+    executor = Pod(WITH_EXECUTORS, EXECUTOR)
+    strangers = (Pod(WITH_EXECUTORS, RUN), Pod("daybook-flights", EXECUTOR), Pod("daybook-flights", RUN))
+    for port in (7078, 7079, 15002):
+        assert not [each for each in strangers if network.reaches(each, executor, port)]
+    assert not network.reaches(executor, Pod(WITH_EXECUTORS, SPARK), 15002)
+    for address in (*METADATA, INTERNET):
+        assert not network.reaches(executor, Place(address), 443)
+
+
+def test_people_of_a_hub_reach_the_standing_server_of_the_workspace_that_their_server_was_started_for() -> None:
+    network = Network(render("prod"))
+    server = Pod("daybook-flights", {**SPARK, "daybook.dev/standing": "true"})
+    person = {"component": "singleuser-server", "daybook.dev/workspace": "flights"}
+    assert network.reaches(Pod("hub", person), server, 15002)
+    assert not network.reaches(Pod("hub", person), server, 4040)
+    assert not network.reaches(Pod("hub", {**person, "daybook.dev/workspace": "climate"}), server, 15002)
+    assert not network.reaches(Pod("hub", person), Pod("daybook-climate", SPARK), 15002)
+    assert not network.reaches(Pod("default", person), server, 15002)
 
 
 @pytest.mark.parametrize("port", [80, 443, 6443, 10250])

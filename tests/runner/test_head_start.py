@@ -14,7 +14,7 @@ import pytest
 from daybook.contract.errors import ExitCode
 from daybook.contract.request import NotebookSource
 from daybook.runner import head_start as module
-from daybook.runner.head_start import HeadStart, wants_one
+from daybook.runner.head_start import HeadStart, wants_one, wants_spark
 
 ABOUT_ITSELF = """
 import json, os, sys
@@ -123,3 +123,62 @@ def test_it_loads_next_to_nothing_itself():
     code = f"import sys; import {module.__name__}; print({heavy})"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "set()"
+
+
+LOADED = "import sys; print(sorted({'pandas', 'grpc', 'daybook.spark.connect'} & sys.modules.keys()))"
+
+
+def of_spark(tmp_path, source, **variables):
+    """The variables of a run with a Spark server, whose notebook is that text."""
+    path = tmp_path / "peeked.ipynb"
+    path.write_text(source)
+    request = json.dumps({"notebook": {"source": path.as_uri()}})
+    return {**os.environ, "SPARK_REMOTE": "sc://127.0.0.1:1", "DAYBOOK_REQUEST": request, **variables}
+
+
+def loaded_ahead(environment):
+    """A head start that has loaded whatever it loads, and waits to be told what to become."""
+    started = HeadStart(environment)
+    waits = Path(f"/proc/{process_of(started).pid}/syscall")
+    deadline = time.monotonic() + 60
+    while waits.read_text().split()[1:2] != ["0x0"]:  # it reads its standard input
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return started
+
+
+@pytest.mark.parametrize(
+    ("source", "remote", "wanted"),
+    [
+        ("from daybook.notebook import get_spark_session", "sc://127.0.0.1:1", True),
+        ("from pyspark.sql import SparkSession", "sc://127.0.0.1:1", True),
+        ("print(1)", "sc://127.0.0.1:1", False),
+        ("get_spark_session()", "", False),
+    ],
+)
+def test_sparks_client_is_loaded_ahead_only_where_a_server_is_given_and_the_notebook_speaks_of_spark(
+    tmp_path, source, remote, wanted
+):
+    assert wants_spark(of_spark(tmp_path, source, SPARK_REMOTE=remote)) is wanted
+
+
+def test_a_notebook_that_lies_elsewhere_may_want_spark():
+    request = json.dumps({"notebook": {"source": "s3://bucket/a.ipynb"}})
+    assert wants_spark({"SPARK_REMOTE": "sc://127.0.0.1:1", "DAYBOOK_REQUEST": request})
+    assert wants_spark({"SPARK_REMOTE": "sc://127.0.0.1:1"})
+
+
+def test_a_kernel_that_had_time_has_sparks_client_and_one_without_spark_has_not(run, tmp_path):
+    environment = of_spark(tmp_path, "spark")
+    with loaded_ahead(environment) as started:
+        ended = run(LOADED, environment=environment, head_start=started)
+        assert ended.printed(0) == "['daybook.spark.connect', 'grpc', 'pandas']\n"
+    with loaded_ahead(of_spark(tmp_path, "nothing of it")) as started:
+        assert run(LOADED, environment=environment, head_start=started).printed(0) == "[]\n"
+
+
+def test_a_library_that_is_not_there_is_left_to_whoever_wants_it(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SPARKS_LIBRARIES", ("no_such_library", "pandas"))
+    environment = of_spark(tmp_path, "spark")
+    with loaded_ahead(environment) as started:
+        assert run(LOADED, environment=environment, head_start=started).printed(0) == "[]\n"

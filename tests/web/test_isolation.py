@@ -36,6 +36,8 @@ NOT_OF_A_WORKSPACE = {
     "/health/ready": "tells of no data",
     "/metrics": "numbers by workspace for operators; says itself whom it lets in",
     "/api/v1/notebooks": "lists what `workspaces_of` gives: tests of the API",
+    "/spark": "lists what `workspaces_of` gives: tests of the Spark page",
+    "/api/v1/spark": "lists what `workspaces_of` gives: tests of the Spark page",
     "/api/v1/runs": "lists what `workspaces_of` gives: tests of the API",
 }
 """Routes that name no workspace in their path, and what holds there instead. A new one has to be named here; below
@@ -45,6 +47,8 @@ OUTPUT = an_output("delays.csv")
 SIDE = SideFile(cell=3, key="side/cell-3-stdout.txt", size=3, sha256="0" * 64, media_type="text/plain")
 FILES = dict.fromkeys((keys.NOTEBOOK_FILE, keys.HTML_FILE, keys.LOG_FILE, OUTPUT.key, SIDE.key), b"abc")
 THERE = {"path": OUTPUT.path, "name": "cell-3-stdout.txt", "run_id": RUN_ID, "attempt": "1"}
+PLACE = r"/runs/(closed|none)/[^/\s\"]+|/spark/(closed|none)"
+"""What was asked for, as an answer repeats it."""
 NOT_TOLD = {"date", "content-length"}
 
 
@@ -90,7 +94,7 @@ async def test_a_stranger_learns_nothing_of_another_workspaces_run(client, save,
         for workspace, run in itertools.product(("closed", "none"), (RUN_ID, a_run_id("none")))
     ]
     assert {answer.status_code // 100 for answer in answers} == {4}, answers[0].text
-    first, *others = [re.sub(r"/runs/(closed|none)/[^/\s\"]+", "/runs/…", repr(told(each))) for each in answers]
+    first, *others = [re.sub(PLACE, "/…", repr(told(each))) for each in answers]
     assert others == [first] * 3
 
 

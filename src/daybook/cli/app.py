@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from daybook.cli.commands import catalogue, cleaning, execute, history, rerun, run, stack
+from daybook.cli.commands import catalogue, cleaning, execute, history, rerun, run, spark, stack
 from daybook.cli.terminal import Terminal, usage_document
 from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
 
@@ -45,6 +45,7 @@ def make_app() -> typer.Typer:
     app.callback()(_common)
     for panel, module in (
         ("The local stack", stack),
+        ("The local stack", spark),
         ("Running notebooks", run),
         ("Running notebooks", execute),
         ("Runs", history),

@@ -53,11 +53,15 @@ REMOVAL = "removal.json"
 """Beside the manifest of a run whose removal has begun: by it the next sweep finds what an interrupted one left."""
 ATTEMPTS = "attempts"
 RUNS = "runs"
+SPARK_STATES = "spark/servers"
+"""What a workspace's Spark servers say of themselves."""
 
 CLEAN_UP_DAG = "clean_up"
 """The DAG that seals abandoned runs, removes orphans and applies retention."""
 AIRFLOW_TASK = "run"
 """The task of a DAG that Daybook makes: such a DAG has no other."""
+SPARK_DAG = "spark_servers"
+"""The DAG that starts and stops a workspace's Spark server when somebody asks for it."""
 RUN_NOTEBOOK_DAG = "run_notebook"
 """The DAG that runs any notebook of the catalogue, named in its conf; every other DAG is called as its notebook."""
 
@@ -212,6 +216,17 @@ def spark_secret_name(server: str, word: str) -> str:
 def spark_credentials_name(server: str, word: str) -> str:
     """The Secret with the short-lived credentials of a Spark server's bucket."""
     return f"{spark_secret_name(server, word)}-credentials"
+
+
+def spark_state_key(server: str) -> str:
+    """Where a Spark server says how it is, in its workspace's bucket.
+
+    Raises:
+        ValueError: it is no server's name.
+    """
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", server):
+        raise ValueError(f"not a Spark server's name: {server!r}")
+    return f"{SPARK_STATES}/{server}.json"
 
 
 def pool_name(workspace: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
+from daybook.localpods.launching import led
 from daybook.localpods.record import Launch
 
 Json = dict[str, Any]
@@ -97,3 +99,52 @@ class Probe:
                 with suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+
+
+class Readiness:
+    """Which containers of a pod are not ready, although they run.
+
+    Args:
+        containers: the pod's.
+        tell: hears of a container by its name that it is ready now, or not any more.
+
+    Attributes:
+        unready: the names of those whose probe has not succeeded yet, or does not any more.
+    """
+
+    def __init__(self, containers: Sequence[Json], tell: Callable[[str, bool], None]) -> None:
+        self.unready = {one["name"] for one in containers if Probe.of(one) is not None}
+        self._tell = tell
+
+    async def alongside(
+        self,
+        following: Coroutine[Any, Any, None],
+        container: Json,
+        home: Path,
+        launch: Callable[[], Launch | None],
+    ) -> None:
+        """Looks, while a container is followed to its end, whether it is ready, where it says how.
+
+        Args:
+            following: follows the container.
+            container: which.
+            home: the pod's; mounts lie below it.
+            launch: what the container was started with; None while that cannot be told.
+        """
+        probe = Probe.of(container)
+        if probe is None:
+            await following
+            return
+        here = probe.led(lambda path: led(path, container, home))
+        probing = asyncio.create_task(here.watch(launch, lambda ready: self._set(container["name"], ready)))
+        try:
+            await following
+        finally:
+            probing.cancel()
+
+    def _set(self, name: str, ready: bool) -> None:
+        if ready:
+            self.unready.discard(name)
+        else:
+            self.unready.add(name)
+        self._tell(name, ready)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any
 from daybook.localpods.events import Events, Kind
 from daybook.localpods.handle import ShimHandle, attach, start_shim
 from daybook.localpods.images import ImageProblem, find_image
-from daybook.localpods.launching import ConfigProblem, deadline_of, launch_of, led
+from daybook.localpods.launching import ConfigProblem, deadline_of, launch_of
 from daybook.localpods.limits import PULL_BACKOFF_SECONDS
 from daybook.localpods.lost import found_dead, killed_under_way, never_started
 from daybook.localpods.mounts import MountProblem, Mounts, holds_secrets
-from daybook.localpods.probing import Probe
+from daybook.localpods.probing import Readiness
 from daybook.localpods.record import Cause, Launch, Record, read_record
 from daybook.localpods.secrets import Secrets
 from daybook.localpods.state import StateFolder
@@ -62,7 +62,7 @@ class PodWorker:
         self._ended_by: Cause | None = None
         self._kill_at: float | None = None
         self.handles: dict[str, ShimHandle] = {}
-        self._unready = {one["name"] for one in self._spec["containers"] if Probe.of(one) is not None}
+        self._readiness = Readiness(self._spec["containers"], self._told_ready)
         for one in self._spec["containers"]:
             self._states[one["name"]] = Waiting("PodInitializing" if self._init else "ContainerCreating")
         for one in self._init:
@@ -86,7 +86,8 @@ class PodWorker:
     async def run(self) -> None:
         """Returns when every container has ended. Cancelled, it leaves running containers alone."""
         deadline = deadline_of(self._pod)
-        timer = None if deadline is None else _call_at(deadline, self._meet_deadline)
+        left = None if deadline is None else max(0.0, deadline - time.time())
+        timer = None if left is None else asyncio.get_running_loop().call_later(left, self._meet_deadline)
         try:
             self._node.state.prepare(self._pod)
             self._remember()
@@ -161,23 +162,8 @@ class PodWorker:
             self.handles[name] = handle
             if self._kill_at is not None:
                 handle.stop(max(0.0, self._kill_at - time.time()), self._ended_by or "stopped")
-            await self._probed(container, self._follow(name, handle))
-        return None
-
-    async def _probed(self, container: Json, following: Coroutine[Any, Any, None]) -> None:
-        """Follows a container to its end, and looks meanwhile whether it is ready, where it says how."""
-        probe = Probe.of(container)
-        if probe is None:
-            return await following
-        probing = asyncio.create_task(
-            probe.led(lambda path: led(path, container, self._home)).watch(
-                lambda: self._launch_of(container), lambda ready: self._set_ready(container["name"], ready)
-            )
-        )
-        try:
-            await following
-        finally:
-            probing.cancel()
+            following, launch = self._follow(name, handle), lambda: self._launch_of(container)
+            await self._readiness.alongside(following, container, self._home, launch)
         return None
 
     def _launch_of(self, container: Json) -> Launch | None:
@@ -186,11 +172,8 @@ class PodWorker:
             return launch_of(self._pod, container, image, self._home, self._node.secrets)
         return None
 
-    def _set_ready(self, name: str, ready: bool) -> None:
-        if ready:
-            self._unready.discard(name)
-        else:
-            self._unready.add(name)
+    def _told_ready(self, name: str, ready: bool) -> None:
+        if not ready:
             self._event("Unhealthy", "Readiness probe failed", name, kind="Warning")
         self._publish()
 
@@ -301,7 +284,7 @@ class PodWorker:
 
     def _publish(self) -> None:
         pod = self._pod
-        status = pod_status(pod, self._states, self._ended_by, self._unready)
+        status = pod_status(pod, self._states, self._ended_by, self._readiness.unready)
         if status != pod.get("status"):
             self._node.pods.put({**pod, "status": status})
 
@@ -315,7 +298,3 @@ def _backoff() -> Iterator[float]:
     yield from PULL_BACKOFF_SECONDS
     while True:
         yield PULL_BACKOFF_SECONDS[-1]
-
-
-def _call_at(moment: float, action: Callable[[], None]) -> asyncio.TimerHandle:
-    return asyncio.get_running_loop().call_later(max(0.0, moment - time.time()), action)

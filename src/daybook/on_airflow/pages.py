@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
-from daybook.contract.keys import RUN_NOTEBOOK_DAG
+from daybook.contract.keys import RUN_NOTEBOOK_DAG, SPARK_DAG
 from daybook.on_airflow.admission import Decision, Passed, Refusal
 from daybook.on_airflow.identity import identity_of
 from daybook.on_airflow.params import unknown_keys
@@ -26,7 +26,7 @@ from daybook.on_airflow.ports.runs import Runs
 from daybook.on_airflow.ports.users import Users, token_of
 from daybook.on_airflow.ports.waiting import Waiting
 from daybook.on_airflow.settings import Settings
-from daybook.on_airflow.vouchers import Errand, issue
+from daybook.on_airflow.spark_members import decide_on_spark, passed
 from daybook.on_airflow.web_settings import web_settings
 from daybook.web.app import create_app
 from daybook.web.tokens.oidc import OidcTokens
@@ -59,6 +59,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         catalogue=settings.read_catalogue,
         trigger=runs.trigger,
         cancel=runs.cancel,
+        spark=runs.spark,
         waiting=waiting.waiting,
         waiting_run=waiting.waiting_run,
         next_runs=waiting.next_runs,
@@ -78,7 +79,7 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
         return None  # an Airflow whose DAGs are not ours; our own could not be parsed either, and say so
     try:
         catalogue = await asyncio.to_thread(settings.read_catalogue)
-        if dag_id != RUN_NOTEBOOK_DAG and not catalogue.names(dag_id):
+        if dag_id not in (RUN_NOTEBOOK_DAG, SPARK_DAG) and not catalogue.names(dag_id):
             return None
         identity = await _authorised(Request(scope), dag_id)
         if identity is None:
@@ -93,6 +94,8 @@ async def decide_on_trigger(dag_id: str, conf: dict[str, Any], scope: Any, envir
 
 
 def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[str, Any], identity: Identity) -> Passed:
+    if dag_id == SPARK_DAG:
+        return decide_on_spark(settings.load_workspaces(), conf, identity, settings.voucher_key())
     given, notebook_id = dict(conf), dag_id
     workspace_name, settings_chosen = given.pop(WORKSPACE, None), given.pop(RUN_SETTINGS, None)
     if dag_id == RUN_NOTEBOOK_DAG:
@@ -105,10 +108,7 @@ def _decided(catalogue: Catalogue, settings: Settings, dag_id: str, conf: dict[s
     require_access(identity, workspace, notebook)
     require_within(workspace, notebook.with_settings(settings_chosen).run)
     notebook.resolve(given)
-    key = settings.voucher_key()
-    if key is None or identity.user is None:
-        return Passed()
-    return Passed(issue(Errand(identity.user, dag_id, workspace.name), identity, workspaces, key))
+    return passed(identity, dag_id, workspace, workspaces, settings.voucher_key())
 
 
 def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -4,6 +4,9 @@ Most notebooks run in the Python kernel of the runner's own environment, and hal
 kernel answers. So a process is started first of all that loads ipykernel and waits; once folder, variables and
 connection are known it becomes the kernel, as `python -m ipykernel_launcher` would. Where another kernel is wanted, it
 ends unused. This module loads next to nothing, so that it comes first indeed.
+
+Where a Spark server is given, and the notebook mentions Spark as far as that can be seen here, the process goes on with
+what Spark's client loads, two thirds of the time to a first query, until it is told what to become.
 """
 
 from __future__ import annotations
@@ -18,15 +21,33 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from daybook.contract.variables import REQUEST_VARIABLE
+from daybook.contract.variables import REQUEST_VARIABLE, SPARK_REMOTE_VARIABLE
 
 MARK_VARIABLE = "DAYBOOK_KERNEL"
 """In the kernel's environment, and that of all it starts: by it they are found when the run has ended."""
+SPARKS_LIBRARIES = (
+    "numpy",
+    "pyarrow",
+    "pandas",
+    "grpc",
+    "pyspark",
+    "pyspark.sql.connect.client",
+    "daybook.spark.connect",
+)
+"""What `get_spark_session` loads, in pieces of a quarter of a second at most: a kernel that is wanted waits for one."""
+_PEEK_BYTES = 4 * 1024 * 1024
 _BECOMES_KERNEL = """
 import sys
 del sys.path[0]
-import json, os
+import json, os, select
 from ipykernel import kernelapp
+for name in sys.argv[1:]:
+    if select.select([0], [], [], 0)[0]:
+        break
+    try:
+        __import__(name)
+    except ImportError:
+        break
 line = sys.stdin.readline()
 if not line:
     sys.exit()
@@ -58,7 +79,7 @@ class HeadStart:
         given = {name: value for name, value in environment.items() if name != REQUEST_VARIABLE}
         self._variables = {MARK_VARIABLE: token}
         self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
-            [sys.executable, "-c", _BECOMES_KERNEL],
+            [sys.executable, "-c", _BECOMES_KERNEL, *(SPARKS_LIBRARIES if wants_spark(environment) else ())],
             env={"PYDEVD_DISABLE_FILE_VALIDATION": "1", **given, **self._variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -112,6 +133,18 @@ class HeadStart:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def wants_spark(environment: Mapping[str, str]) -> bool:
+    """Whether a kernel is likely to attach to Spark: a server is given, and the notebook does not rule it out."""
+    if not environment.get(SPARK_REMOTE_VARIABLE):
+        return False
+    try:
+        source = str(json.loads(environment.get(REQUEST_VARIABLE, ""))["notebook"]["source"])
+        with Path(source.removeprefix("file://")).open("rb") as file:
+            return b"spark" in file.read(_PEEK_BYTES).lower()
+    except (ValueError, KeyError, TypeError, OSError):
+        return True  # it lies elsewhere: nobody knows yet
 
 
 def wants_one(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:

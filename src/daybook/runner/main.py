@@ -16,6 +16,7 @@ from daybook.contract.request import SAVING_SECONDS, Limits, RunRequest
 from daybook.contract.variables import REQUEST_VARIABLE
 from daybook.runner.execute import execute
 from daybook.runner.head_start import HeadStart
+from daybook.runner.presence import Presence
 
 TEMPORARY_VARIABLE = "TMPDIR"
 
@@ -28,9 +29,10 @@ def run_from_environment(
         request = request_from_environment(environment)
         # In a pod the current folder is the run's own volume, whereas /tmp may be memory.
         scratch = Path(environment.get(TEMPORARY_VARIABLE) or Path.cwd())
-        return execute(
-            request, environment, scratch=scratch, stream=stream, saving=SAVING_SECONDS, head_start=head_start
-        )
+        with Presence.of(environment):
+            return execute(
+                request, environment, scratch=scratch, stream=stream, saving=SAVING_SECONDS, head_start=head_start
+            )
     except DaybookError as error:
         stream.write(f"{error}\n")
         stream.flush()

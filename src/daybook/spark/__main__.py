@@ -1,4 +1,4 @@
-"""`python -m daybook.spark serve|pod|check|release|archive`: what set-up, stack, servers' pods and the runner call."""
+"""`python -m daybook.spark serve|pod|executor|check|release|archive`: what set-up, stack, pods and runner call."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
+from daybook.spark.executor import become_executor
 from daybook.spark.process import DEFAULT_MEMORY
 from daybook.spark.server import ServerOptions, read_token, serve
 from daybook.spark.session import READY_LIMIT_SECONDS
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
             return serve_in_pod(environment)
         elif chosen.command == "archive":
             _archive(environment, chosen.background)
+        elif chosen.command == "executor":
+            become_executor(environment)
         elif chosen.command == "release":
             _release(environment)
         else:
@@ -82,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("pod", help="run the Spark Connect server that this pod is for, until nobody uses it")
     makes = commands.add_parser("archive", help="make the archive of classes that servers start faster with, once")
     makes.add_argument("--background", action="store_true", help="leave the processor to everything else")
+    commands.add_parser("executor", help="become an executor, as Spark's Kubernetes scheduler asks of an image")
     commands.add_parser("release", help="end the sessions named on standard input, on the server of the environment")
     checks = commands.add_parser("check", help="wait until a server answers a real query; prints its application")
     checks.add_argument("--remote", required=True, help="sc://host:port")

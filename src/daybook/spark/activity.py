@@ -30,11 +30,16 @@ class Activity:
     def is_used(self) -> bool:
         """Whether a client is connected or a job runs; where that cannot be told it counts as used."""
         try:
-            return self._clients() > 0 or self._jobs() > 0
+            return self.clients() > 0 or self._jobs() > 0
         except (psutil.Error, OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
             return True
 
-    def _clients(self) -> int:
+    def clients(self) -> int:
+        """How many clients are connected; each has a session of its own.
+
+        Raises:
+            psutil.Error: its process does not tell.
+        """
         found = psutil.Process(self._pid).net_connections("tcp")
         return sum(1 for one in found if one.status == psutil.CONN_ESTABLISHED and one.laddr.port == self._port)
 

@@ -43,6 +43,7 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
 
     def __init__(self, remote: str, token: str | None, user: str | None) -> None:
         self._key = token
+        self._standing: Any = None
         try:
             super().__init__(remote, channelOptions=[("grpc.max_reconnect_backoff_ms", RECONNECT_MILLISECONDS)])
         except (PySparkException, ValueError) as error:
@@ -63,6 +64,15 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
     def where(self) -> str:
         """The address as it may be shown and kept."""
         return f"sc://{self.endpoint}"
+
+    def keep(self, channel: Any) -> None:
+        """Has the next one who wants a channel get this one, which stands already."""
+        self._standing = channel
+
+    def toChannel(self) -> Any:
+        """A channel to the server."""
+        standing, self._standing = self._standing, None
+        return standing if standing is not None else super().toChannel()
 
     def metadata(self) -> Any:
         """What goes with every call."""
@@ -107,6 +117,7 @@ def _wait_for_channel(builder: KeyedChannelBuilder, limit_seconds: float, say: C
         try:
             ready.result(max(0.0, limit_seconds - QUIET_SECONDS))
         except grpc.FutureTimeoutError as error:
+            channel.close()
             raise SparkUnavailable(
                 f"the Spark Connect server at {where} did not answer within {limit_seconds:.0f} s: "
                 f"{_why_not(builder)}; see whether it runs (`daybook spark status`), or use "
@@ -114,7 +125,8 @@ def _wait_for_channel(builder: KeyedChannelBuilder, limit_seconds: float, say: C
             ) from error
     finally:
         ready.cancel()
-        channel.close()
+        # Not closed here: gRPC looks at it for another fifth of a second, and would have us wait for that.
+        builder.keep(channel)
 
 
 def _why_not(builder: KeyedChannelBuilder) -> str:

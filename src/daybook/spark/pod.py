@@ -32,6 +32,7 @@ from daybook.contract.variables import (
     SPARK_TOKEN_VARIABLE,
 )
 from daybook.spark.activity import Activity
+from daybook.spark.announcing import Announcing
 from daybook.spark.archive import archive_file
 from daybook.spark.asking import Asking
 from daybook.spark.configuration import Installed, server_configuration
@@ -84,17 +85,25 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
         stdin=subprocess.DEVNULL,
         process_group=0,
     )
+    ready = state / SPARK_READY_FILE
+    announcing = Announcing.of(pod, address, ready, environment, _say)
     supervisor = Supervisor(
         process,
         Asking(f"{address}:{SPARK_PORT}", key),
-        Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT).is_used,
-        state / SPARK_READY_FILE,
+        announcing.looking(Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT)),
+        ready,
         Patience(pod.start_seconds, pod.idle_seconds),
-        lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201 - the pod's log
+        announcing.hear,
     )
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: supervisor.end())
-    return supervisor.run()
+    code = supervisor.run()
+    announcing.ended(code)
+    return code
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the pod's log
 
 
 def read_pod(environment: Mapping[str, str]) -> SparkPod:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from daybook.web.api import events, health, metrics, notebooks, run_deeds, runs, schema
+from daybook.web.api import events, health, metrics, notebooks, run_deeds, runs, schema, spark
 from daybook.web.bodies import BodyLimit
 from daybook.web.compressing import Compressing
 from daybook.web.counting import RunCounts
@@ -14,16 +14,19 @@ from daybook.web.live.watching import Watchers
 from daybook.web.measuring import Measuring, RequestMetrics
 from daybook.web.pages import catalogue, compare, form, history, in_airflow, run, run_files, static
 from daybook.web.pages import run_deeds as buttons
+from daybook.web.pages import spark as spark_page
 from daybook.web.rates import RunRates
 from daybook.web.readiness import Readiness
 from daybook.web.rendering import make_templates
 from daybook.web.site import Site
+from daybook.web.spark import SparkLook
 from daybook.web.tokens.csrf import Csrf
 from daybook.web.world import World
 
 ROUTERS = (
-    *(each.router for each in (notebooks, runs, run_deeds, events, health, metrics, schema)),
-    *(each.router for each in (catalogue, form, compare, history, in_airflow, run, run_files, buttons, static)),
+    *(each.router for each in (notebooks, runs, run_deeds, spark, events, health, metrics, schema)),
+    *(each.router for each in (catalogue, form, compare, history, in_airflow, run, run_files, buttons)),
+    *(each.router for each in (spark_page, static)),
 )
 
 
@@ -45,6 +48,7 @@ def create_app(world: World) -> FastAPI:
         csrf=Csrf(world.key),
         rates=RunRates(world.settings.runs_per_minute),
         readiness=Readiness(world),
+        spark=SparkLook(world),
         requests=RequestMetrics(),
         run_counts=RunCounts(world, history_of_runs),
     )

@@ -16,6 +16,7 @@ from daybook.web.live.watching import Watchers
 from daybook.web.measuring import RequestMetrics
 from daybook.web.rates import RunRates
 from daybook.web.readiness import Readiness
+from daybook.web.spark import SparkLook
 from daybook.web.static import VERSION
 from daybook.web.world import World
 from daybook.workspaces import Identity, Workspace, may_see
@@ -35,6 +36,7 @@ class Site:
         live: the runs that somebody watches.
         csrf: makes and knows the tokens in forms.
         rates: how often each user may ask for a run.
+        spark: looks at the workspaces' Spark servers.
         readiness: whether what Daybook needs is there.
         requests: counts what the app answers.
         run_counts: numbers of the runs of all workspaces.
@@ -47,6 +49,7 @@ class Site:
     csrf: Csrf
     rates: RunRates
     readiness: Readiness
+    spark: SparkLook
     requests: RequestMetrics
     run_counts: RunCounts
 

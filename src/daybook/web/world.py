@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from starlette.requests import Request
 
@@ -95,6 +95,19 @@ class RunName:
     task: str = ""
 
 
+@dataclass(frozen=True)
+class SparkDeed:
+    """What somebody wants of a workspace's Spark server.
+
+    Attributes:
+        workspace: whose.
+        action: what.
+    """
+
+    workspace: str
+    action: Literal["start", "stop"]
+
+
 class NotLoggedIn(Exception):
     """The request names nobody who is vouched for."""
 
@@ -109,6 +122,10 @@ async def _no_trigger(_: Request, __: Identity, ___: Order) -> Asked:
 
 async def _no_cancel(_: Request, __: Identity, ___: Asked) -> None:
     raise Conflict("runs cannot be cancelled here")
+
+
+async def _no_spark(_: Request, __: Identity, ___: SparkDeed) -> None:
+    raise Conflict("Spark servers cannot be started or stopped here")
 
 
 def _nothing_waits(_: Workspace) -> Sequence[Asked]:
@@ -140,6 +157,7 @@ class World:
         airflow_url: the page of a run in Airflow, if it has one.
         trigger: starts a run on behalf of whoever asks; raises `InvalidRequest`, `NotAllowed` or `Conflict`.
         cancel: ends a run; raises `NotAllowed` or `Conflict`.
+        spark: has a workspace's Spark server started or stopped; raises as `trigger` does.
         waiting: the runs of a workspace that Airflow has taken and not ended, whether they have a record or not; the
             newest, where there are very many.
         waiting_run: one of them, by its id, also where there are more than `waiting` gives; None for no such one.
@@ -158,6 +176,7 @@ class World:
     catalogue: Callable[[], Catalogue] = field(default=lambda: Catalogue({}, {}, ()))
     trigger: Callable[[Request, Identity, Order], Awaitable[Asked]] = _no_trigger
     cancel: Callable[[Request, Identity, Asked], Awaitable[None]] = _no_cancel
+    spark: Callable[[Request, Identity, SparkDeed], Awaitable[None]] = _no_spark
     waiting: Callable[[Workspace], Sequence[Asked]] = _nothing_waits
     waiting_run: Callable[[Workspace, str], Asked | None] = _does_not_wait
     next_runs: Callable[[], Mapping[str, datetime]] = _nothing_is_scheduled

@@ -102,15 +102,14 @@ def require_startable(dag_id: str) -> None:
         InvalidRequest: Airflow cannot run the DAG.
         Conflict: it is paused.
     """
+    what = f"the DAG {dag_id}" if dag_id == keys.SPARK_DAG else "the notebook"
     with create_session(scoped=False) as session:
         dag = session.get(DagModel, dag_id)
         if dag is None or dag.is_stale:
-            raise InvalidRequest("Airflow does not know the notebook yet; a new one is known within half a minute")
+            raise InvalidRequest(f"Airflow does not know {what} yet; a new one is known within half a minute")
         if dag.has_import_errors:
-            raise InvalidRequest("Airflow cannot read the notebook's DAG; its operator finds the reason in Airflow")
+            raise InvalidRequest(f"Airflow cannot read the DAG of {what}; its operator finds the reason in Airflow")
         if dag.allowed_run_types is not None and DagRunType.MANUAL not in dag.allowed_run_types:
-            raise InvalidRequest("Airflow does not let anybody run the notebook by hand")
+            raise InvalidRequest(f"Airflow does not let anybody run {what} by hand")
         if dag.is_paused:
-            raise Conflict(
-                "the notebook is paused in Airflow, so the run would wait for ever; it has to be switched on"
-            )
+            raise Conflict(f"{what} is paused in Airflow, so this would wait for ever; it has to be switched on")

@@ -21,7 +21,7 @@ from daybook.on_airflow.ports import in_process, over_api
 from daybook.on_airflow.ports.dag_runs import FINISHED, DagRunRow, asked_of, find, require_startable
 from daybook.on_airflow.ports.users import Users
 from daybook.web.tokens.oidc import OidcTokens
-from daybook.web.world import Asked, Conflict, Order
+from daybook.web.world import Asked, Conflict, Order, SparkDeed
 from daybook.workspaces import Identity, Workspaces, may_see
 
 _AWAY = (OperationalError, NoConnection)
@@ -81,6 +81,21 @@ class Runs:
             else:
                 where = (asked.dag_id, asked.dag_run_id)
                 await run_in_threadpool(in_process.cancel, _dags(request), *_who(provider, identity), *where)
+        except _AWAY as error:
+            raise _busy() from error
+
+    async def spark(self, request: Request, identity: Identity, deed: SparkDeed) -> None:
+        """Has a workspace's Spark server started or stopped.
+
+        Raises:
+            InvalidRequest, NotAllowed: there is none of Daybook's, or it is not theirs.
+            Conflict: the DAG that does it is paused.
+            HTTPException: 503, Airflow cannot do it now.
+        """
+        order = Order(keys.SPARK_DAG, deed.workspace, {"workspace": deed.workspace, "action": deed.action})
+        try:
+            await run_in_threadpool(require_startable, keys.SPARK_DAG)
+            await self._made(request, identity, order, None)
         except _AWAY as error:
             raise _busy() from error
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from daybook.catalogue.run_settings import CHOOSABLE, RunSettings
 from daybook.contract.manifest import CellCounts, Manifest, Reason, State
+from daybook.contract.spark_server import SparkSize
+from daybook.contract.spark_state import SparkState
 
 
 class Model(BaseModel):
@@ -212,3 +214,36 @@ class Ready(Model):
     workspaces: Part
     catalogue: Part
     buckets: Buckets
+
+
+class SparkServerDocument(Model):
+    """A Spark server that Daybook has started, as it said last."""
+
+    name: str = Field(description="Its pod's.")
+    state: SparkState
+    why: str | None = Field(description="Of one that failed.")
+    started_at: datetime
+    told_at: datetime = Field(description="When it was heard of last.")
+    size: SparkSize
+    sessions: int | None = Field(description="Clients that are connected; null where it has not told.")
+    remote: str | None = Field(description="Where pods of its workspace reach it.")
+    ui: str | None = Field(description="Spark's own pages, as reached from the workspace's network.")
+
+
+class SparkDocument(Model):
+    """A workspace's Spark."""
+
+    workspace: str
+    kind: Literal["server", "remote", "none"] = Field(
+        description="`server`: Daybook starts one when a run needs it. `remote`: others run it. `none`: there is none."
+    )
+    remote: str | None = Field(description="The address of one that others run.")
+    ui: str | None = Field(description="The pages of one that others run.")
+    servers: list[SparkServerDocument] = Field(description="Those that Daybook has started, the newest first.")
+    trouble: str | None = Field(description="Why nothing is known of them now.")
+
+
+class SparkList(Model):
+    """The Spark of the workspaces that you may see."""
+
+    workspaces: list[SparkDocument]

@@ -34,6 +34,7 @@ Problems are told as RFC 9457 wants it, and name every fault at once.
 _TAGS = [
     {"name": "notebooks", "description": "The notebooks that you may run."},
     {"name": "runs", "description": "Runs, the newest first; a run is what its record says."},
+    {"name": "spark", "description": "The workspaces' Spark servers."},
     {"name": "health", "description": "For probes and operators."},
 ]
 
@@ -90,7 +91,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         answers["200"]["headers"] = {"ETag": {"schema": {"type": "string"}}}
     for status in ("200", "202"):
         if status in answers and "202" in answers:
-            answers[status]["headers"] = {"Location": {"schema": {"type": "string"}, "description": "The run."}}
+            answers[status]["headers"] = {
+                "Location": {"schema": {"type": "string"}, "description": "Where it is found."}
+            }
     operation["responses"] = dict(sorted(answers.items()))
 
 

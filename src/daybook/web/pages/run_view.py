@@ -16,6 +16,7 @@ from daybook.contract.manifest import Manifest, NotebookRecord, Output, State
 from daybook.contract.preview import TablePreview
 from daybook.contract.repeating import redacted_names
 from daybook.contract.request import AirflowCoordinates
+from daybook.contract.spark_state import SparkServerState
 from daybook.storage import Pin, pin_of
 from daybook.web.asking import visible_notebook
 from daybook.web.previews import has_preview, preview_of
@@ -59,6 +60,7 @@ class View:
         pictures: outputs that are shown as pictures.
         tables: outputs that are shown as tables.
         previewed: paths of the outputs that can be looked into.
+        spark: the server that it has used, where Daybook has started it and it is still there.
     """
 
     base: str
@@ -79,6 +81,7 @@ class View:
     pictures: Sequence[Output] = ()
     tables: Sequence[tuple[Output, TablePreview]] = ()
     previewed: frozenset[str] = frozenset()
+    spark: SparkServerState | None = None
 
 
 def view_of_waiting(site: Site, run: Waiting, is_followed: bool) -> View:
@@ -106,6 +109,7 @@ def view_of(site: Site, user: Identity, run: Run, is_followed: bool) -> View:
     previewed = [each for each in m.outputs if has_preview(each)]
     with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="run-page") as pool:
         pin = pool.submit(pin_of, run.record)
+        spark = pool.submit(site.spark.of_run, run.workspace, m)
         log = pool.submit(_log_tail, run)
         tables = pool.map(lambda each: (each, preview_of(run.record.store, each)), previewed[:MAX_PREVIEWS])
         attempts = pool.map(run.record.earlier, range(m.attempt - 1, max(0, m.attempt - 1 - MAX_ATTEMPTS), -1))
@@ -131,6 +135,7 @@ def view_of(site: Site, user: Identity, run: Run, is_followed: bool) -> View:
             pictures=pictures[:MAX_THUMBNAILS],
             tables=[(output, table) for output, table in tables if table is not None],
             previewed=frozenset(each.path for each in previewed),
+            spark=spark.result(),
         )
 
 
