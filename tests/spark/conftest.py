@@ -46,7 +46,7 @@ class Server:
     def jobs(self, status: str = "") -> list[dict[str, Any]]:
         """Spark's jobs, as its pages tell of them."""
         url = f"{self.found['ui']}/api/v1/applications/{self.found['application_id']}/jobs"
-        return httpx.get(url, params={"status": status} if status else {}).json()
+        return httpx.get(url, params={"status": status} if status else {}, timeout=120).json()
 
     def environment(self, events: Path, **more: str) -> dict[str, str]:
         """The variables of a run that was given this server."""
@@ -67,7 +67,7 @@ def python(code, **environment):
     )
 
 
-def check(remote, token_file, timeout=120):
+def check(remote, token_file, timeout=600):
     command = [sys.executable, "-m", "daybook.spark", "check", "--remote", remote, "--timeout", str(timeout)]
     return subprocess.run([*command, "--token-file", str(token_file)], capture_output=True, text=True, check=False)
 

@@ -38,7 +38,7 @@ except Exception as error:
     return ended.stdout.startswith("True")
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=200):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -30,6 +30,10 @@ class SparkUnavailable(InfrastructureFailed):
     """The Spark Connect server cannot be reached, is not ready in time, or refuses this run."""
 
 
+class SparkSessionLost(InfrastructureFailed):
+    """The server has closed the notebook's session, or was replaced: views, caches and settings are gone with it."""
+
+
 class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspark is not checked
     """A channel that sends the pre-shared key as the server expects it, also without TLS.
 
@@ -95,7 +99,8 @@ def attach(builder: KeyedChannelBuilder, *, limit_seconds: float, say: Callable[
         session.client.set_retry_policies([])
         session.version  # noqa: B018 - a property that asks the server
     except (PySparkException, grpc.RpcError) as error:
-        session.client.close()
+        session.release_session_on_close = False
+        session.stop()  # which has pyspark forget it, too
         raise SparkUnavailable(_refusal(builder.where, error)) from error
     session.client.set_retry_policies([DefaultPolicy(max_backoff=LONGEST_RETRY_MILLISECONDS)])
     return session
@@ -138,6 +143,33 @@ def _why_not(builder: KeyedChannelBuilder) -> str:
         return "nothing answers there; a network policy may be in the way"
     except OSError as error:
         return str(error.strerror or error)
+
+
+def require_alive(session: SparkSession) -> None:
+    """Lets a session pass that its server knows.
+
+    Raises:
+        SparkSessionLost: it does not, or not any more.
+        SparkUnavailable: it does not answer.
+    """
+    if session.is_stopped:
+        raise SparkSessionLost(_LOST.format("its server was replaced"))
+    policies = session.client.get_retry_policies()
+    session.client.set_retry_policies([])
+    try:
+        session.client.get_configs("spark.app.id")
+    except (PySparkException, grpc.RpcError) as error:
+        if session.is_stopped or "INVALID_HANDLE." in str(error):
+            raise SparkSessionLost(_LOST.format(first_line(error))) from error
+        raise SparkUnavailable(f"the Spark Connect server does not answer: {first_line(error)}") from error
+    finally:
+        session.client.set_retry_policies(policies)
+
+
+_LOST = (
+    "the Spark session of this notebook is lost ({}). A new one would lack its temporary views, caches and settings, "
+    "so none is made by itself: run the notebook again, or call stop() on the session and get_spark_session() anew"
+)
 
 
 def _refusal(where: str, error: Exception) -> str:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from typing import Any
 
-from daybook.contract.errors import Fault, InfrastructureFailed, InvalidRequest
+from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.variables import SPARK_REMOTE_VARIABLE, SPARK_TOKEN_VARIABLE, USER_VARIABLE
 from daybook.spark.asked import READY_LIMIT_SECONDS, Asked, call_settings, session_settings, tags_of
 
-__all__ = ["READY_LIMIT_SECONDS", "Asked", "SparkSessionLost", "get_spark_session"]
+__all__ = ["READY_LIMIT_SECONDS", "Asked", "get_spark_session"]
 
 Tell = Callable[[Mapping[str, Any]], None]
-
-
-class SparkSessionLost(InfrastructureFailed):
-    """The server has closed the notebook's session, or was replaced: views, caches and settings are gone with it."""
 
 
 def get_spark_session(
@@ -84,7 +80,7 @@ def _attached(
         tell({"kind": "spark_session", "session_id": session.session_id, "user_id": session.client._user_id})
     end_with_process(session, builder, tell if is_ours else lambda _: None)
     try:
-        _apply(session, {"spark.app.name": asked.name(environment), **settings}, also={"spark.app.name"})
+        _apply(session, {"spark.app.name": asked.name(environment), **settings}, optional={"spark.app.name"})
     except InvalidRequest:
         session.stop()
         raise
@@ -127,6 +123,7 @@ def _connected() -> Any:
 
     Raises:
         SparkSessionLost: the server does not know it any more.
+        SparkUnavailable: the server does not answer.
     """
     module = sys.modules.get("pyspark.sql.connect.session")
     if module is None:
@@ -135,28 +132,13 @@ def _connected() -> Any:
     session = module.SparkSession._default_session
     if session is None:
         return None
-    if session.is_stopped:
-        raise SparkSessionLost(_LOST.format("it was replaced"))
-    from pyspark.errors import PySparkException
+    from daybook.spark.connect import require_alive
 
-    policies = session.client.get_retry_policies()
-    session.client.set_retry_policies([])
-    try:
-        session.client.get_configs("spark.app.id")
-    except PySparkException as error:
-        raise SparkSessionLost(_LOST.format(str(error).strip().splitlines()[0])) from error
-    finally:
-        session.client.set_retry_policies(policies)
+    require_alive(session)
     return session
 
 
-_LOST = (
-    "the Spark session of this notebook is lost ({}). A new one would lack its temporary views, caches and settings, "
-    "so none is made by itself: run the notebook again, or call stop() on the session and get_spark_session() anew"
-)
-
-
-def _apply(session: Any, settings: Mapping[str, str], also: frozenset[str] | set[str] = frozenset()) -> None:
+def _apply(session: Any, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:
     """Sets all at once; where some cannot be, one by one, so that each is named."""
     from pyspark.errors import PySparkException
 
@@ -174,7 +156,7 @@ def _apply(session: Any, settings: Mapping[str, str], also: frozenset[str] | set
         try:
             session.conf.set(name, value)
         except PySparkException as error:
-            if name not in also:
+            if name not in optional:
                 faults.append(Fault(name, str(error).strip().splitlines()[0]))
     if faults:
         raise InvalidRequest("Spark settings that a session cannot change", faults)
