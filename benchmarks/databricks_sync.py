@@ -143,6 +143,11 @@ def measured(name: str, standin: Any, folder: Path) -> dict[str, dict[str, float
     return found
 
 
+def show(title: str, unit: str, step: str, figure: str, found: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Prints one figure of one step."""
+    table(title, unit, {name: each[step][figure] for name, each in found.items()}, PEER)
+
+
 def main() -> None:
     """Measures, prints, keeps."""
     make_environment()
@@ -156,9 +161,10 @@ def main() -> None:
                 standin.clusters.add(CLUSTER)
                 found[name] = measured(name, standin, Path(folder))
     for step in STEPS:
-        for figure, unit in (("seconds", "s"), ("megabytes", "MB"), ("requests", ""), ("above_mb", "MB")):
-            figures = {name: each[step][figure] or 1e-9 for name, each in found.items()}
-            table(f"{step}: {figure}", unit, figures, PEER)
+        show(f"{step}: time", "s", step, "seconds", found)
+    for step in ("first", "one byte"):
+        show(f"{step}: what travelled", "MB", step, "megabytes", found)
+    show("memory, above what the process had before", "MB", STEPS[-1], "above_mb", found)
     keep("databricks_sync", {"files": FILES, "bytes": FILES * FILE_BYTES, "peer": PEER, "steps": found})
 
 
