@@ -1,7 +1,7 @@
 """The Databricks workspace's files: folders, import, delete, status; clusters see them below `/Workspace`.
 
-What it does not model: notebooks (everything is a file), listing, export, permissions other than one's own home, and the
-time that may pass until a cluster sees what was uploaded. DBFS and volumes are not there at all.
+What it does not model: notebooks (everything is a file), listing, export, permissions other than those of homes, and
+the time that may pass until a cluster sees what was uploaded. DBFS and volumes are not there at all.
 """
 
 from __future__ import annotations

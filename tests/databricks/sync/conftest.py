@@ -50,14 +50,9 @@ class Project:
 
     path: Path
 
-    def write(self, **files):
-        """Files by name (`__` for a slash, the last `_` for a dot is not needed: names are given by `put`)."""
-        for name, content in files.items():
-            self.put(name, content)
-
-    def put(self, name, content="", at_rest=True):
-        """Writes one file; as if long ago, unless told otherwise."""
-        file = Path(os.fsdecode(os.path.join(os.fsencode(self.path), os.fsencode(name))))
+    def put(self, name, content=b""):
+        """Writes one file; its name may be bytes."""
+        file = Path(os.fsdecode(os.fsencode(self.path) + b"/" + os.fsencode(name)))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
         return file

@@ -7,6 +7,7 @@ import hashlib
 import json
 import secrets
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -107,8 +108,9 @@ def _literal(data: bytes) -> str:
 
 def _found(mark: str, printed: str) -> dict[str, Any]:
     """The answer, among what else was printed meanwhile."""
-    for line in printed.splitlines():
-        if mark in line:
-            told: dict[str, Any] = json.loads(line[line.index(mark) + len(mark) :])
+    _, found, behind = printed.partition(mark)
+    with suppress(ValueError):
+        if found:
+            told: dict[str, Any] = json.JSONDecoder().raw_decode(behind.lstrip())[0]
             return told
     raise SyncFailed(f"The driver's answer was not understood. It printed: {printed[:_SHOWN_CHARACTERS]!r}")

@@ -3,14 +3,14 @@
 InvalidRequest
 ├── FileSizeError       user      no retry   more than the limits allow; nothing was sent
 └── FilesUnreadable     user      no retry   files that belong to the project cannot be read; nothing was sent
-DatabricksFailed
+RemoteFailed
 └── SyncFailed          operator  retry      the files could not be brought there whole
 """
 
 from __future__ import annotations
 
 from daybook.contract.errors import InvalidRequest
-from daybook.databricks.errors import DatabricksFailed
+from daybook.databricks.errors import RemoteFailed
 
 
 class FileSizeError(InvalidRequest):
@@ -21,5 +21,5 @@ class FilesUnreadable(InvalidRequest):
     """Files that belong to the project cannot be read. Nothing was sent."""
 
 
-class SyncFailed(DatabricksFailed):
+class SyncFailed(RemoteFailed):
     """The files could not be brought to the cluster whole; what lies there is not to be used."""

@@ -16,7 +16,11 @@ OWN_STATE = frozenset({b".databricks", b".daybook"})
 """What tools keep for themselves: Databricks' own, and Daybook's local stack with its secrets."""
 MADE_BY_PYTHON = frozenset({b"__pycache__", b".ipynb_checkpoints"})
 """What Python and Jupyter make again by themselves, on each machine anew."""
-NEVER = REPOSITORIES | OWN_STATE | MADE_BY_PYTHON
+CREDENTIALS = frozenset(
+    {b".ssh", b".gnupg", b".aws", b".azure", b".kube", b".databrickscfg", b".netrc", b".git-credentials", b".pypirc"}
+)
+"""What a home folder keeps for its owner alone, should a kernel be started in one."""
+NEVER = REPOSITORIES | OWN_STATE | MADE_BY_PYTHON | CREDENTIALS
 VIRTUAL_ENVIRONMENT = b"pyvenv.cfg"
 """The file that makes a folder a virtual environment, which works only on the machine that it was made on."""
 LONGEST_PATTERNS = 10 * 2**20

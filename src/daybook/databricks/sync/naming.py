@@ -12,7 +12,7 @@ LONGEST_PART = 40
 def shown(path: bytes) -> str:
     """A path as text on one line: what is no text, or would break a line, is escaped."""
     text = path.decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def folder_name(project: str, run_id: str | None) -> str:

@@ -55,7 +55,7 @@ def scan(settings: SyncSettings, excludes_file: Path | None) -> Found:
 
 def unreadable(files: dict[bytes, OSError]) -> FilesUnreadable:
     """The error that names them."""
-    faults = [Fault(shown(path), f"cannot be read: {error.strerror}") for path, error in sorted(files.items())]
+    faults = [Fault(shown(path), error.strerror or str(error)) for path, error in sorted(files.items())]
     summary = "Files of the project cannot be read, so nothing was sent. Make them readable, or exclude them"
     return FilesUnreadable(summary, _not_too_many(faults))
 
@@ -91,12 +91,10 @@ class _Walk:
         try:
             with os.scandir(os.path.join(self.source, path)) as entries:
                 return list(entries)
-        except FileNotFoundError:
-            if not path:
-                raise
-            return []  # gone since its parent was looked at
         except OSError as error:
-            self.unreadable[path] = error
+            if path and isinstance(error, FileNotFoundError):
+                return []  # gone since its parent was looked at
+            self.unreadable[path or os.path.basename(self.source)] = error
             return []
 
     def _take(self, path: bytes, entry: os.DirEntry[bytes]) -> None:
@@ -154,8 +152,8 @@ def _too_large(settings: SyncSettings, found: Found) -> Iterator[Fault]:
 
 
 def _megabytes(size: int) -> str:
-    """In the settings' megabytes; with as many digits as tell a size from the limit that it is just above of."""
-    return f"{size / MEGABYTE:.1f} MB" if size >= MEGABYTE else f"{size / MEGABYTE:.6f} MB"
+    """As the settings count, and in bytes, which tell it from a limit that it is just above of."""
+    return f"{size / MEGABYTE:.1f} MB ({size} bytes)"
 
 
 def _not_too_many(faults: list[Fault]) -> list[Fault]:

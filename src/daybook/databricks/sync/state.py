@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -22,6 +23,8 @@ VERSION = 1
 AT_REST_NS = 2_000_000_000
 """How long a file must not have been written to before its content is remembered: within the tick of a file system's
 clock (2 s at worst) it could change again, and look the same."""
+_NO_FILE_ANY_MORE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""What opening says where the scan saw a file, and now there is nothing, or a link."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,10 +72,9 @@ class Memory:
             if known is None or known.look != _look(told):
                 try:
                     known = _read(os.path.join(os.fsencode(source), path))
-                except FileNotFoundError:
-                    continue  # gone since the scan
                 except OSError as error:
-                    faults[path] = error
+                    if error.errno not in _NO_FILE_ANY_MORE:
+                        faults[path] = error
                     continue
             tree[path] = known.file
             if max(known.look[1], known.look[2]) < settled:
@@ -115,7 +117,7 @@ def _read(path: bytes) -> _Known:
     with open(descriptor, "rb", buffering=0) as file:
         told = os.fstat(descriptor)
         if not stat.S_ISREG(told.st_mode):
-            raise FileNotFoundError(path)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         size, digests = 0, []
         while block := _full_block(file):
             size += len(block)

@@ -10,16 +10,19 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import timedelta
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest, NotFound, NotImplemented, PermissionDenied
+from databricks.sdk.retries import retried
+from databricks.sdk.service.workspace import ImportFormat
 
 from daybook.databricks.model import Remote
+from daybook.databricks.refusals import FOREIGN, in_our_words, passing
 from daybook.databricks.sync.calling import Driver
 from daybook.databricks.sync.errors import SyncFailed
 from daybook.databricks.sync.packing import Pack
 from daybook.databricks.sync.sending import NotThisWay
-
-if TYPE_CHECKING:
-    from databricks.sdk import WorkspaceClient
 
 PACK_BYTES = 8 * 2**20
 """One upload; with `AT_ONCE` it bounds the memory that is used."""
@@ -27,6 +30,8 @@ AT_ONCE = 3
 """Uploads that go on beside each other."""
 MOUNT = "/Workspace"
 """Where clusters see the files of the Databricks workspace (from runtime 11.3 on)."""
+RETRY_SECONDS = 300
+"""How long an upload is tried again, if the client says nothing else."""
 
 
 @dataclass
@@ -45,7 +50,7 @@ class Uploads:
 
     def carry(self, remote: Remote, packs: Iterable[Pack]) -> Iterator[Pack]:
         """Uploads some at once, and has the driver read each as soon as it is there."""
-        with _failures():
+        with self._failures():
             self._make_folder()
         pool = ThreadPoolExecutor(AT_ONCE, "daybook-upload")
         try:
@@ -66,15 +71,13 @@ class Uploads:
         Raises:
             SyncFailed: it could not be removed.
         """
-        from databricks.sdk.errors import NotFound
-
         if not self._folder:
             return
         try:
             self.client.workspace.delete(self._folder, recursive=True)
         except NotFound:
             pass
-        except OSError as error:
+        except FOREIGN as error:
             raise SyncFailed(f"{self._folder} of the Databricks workspace could not be removed: {error}") from error
         self._folder = ""
 
@@ -85,10 +88,15 @@ class Uploads:
         self._folder = folder
 
     def _upload(self, path: str, pack: Pack) -> tuple[str, Pack]:
-        from databricks.sdk.service.workspace import ImportFormat
-
-        with _failures():
-            self.client.workspace.upload(path, pack.content, format=ImportFormat.AUTO, overwrite=True)
+        """Overwrites, so it may be tried again; the SDK itself does not do so for forms."""
+        config = self.client.config
+        upload = retried(
+            timeout=timedelta(seconds=config.retry_timeout_seconds or RETRY_SECONDS),
+            is_retryable=lambda error: "it may go away" if passing(error) else None,
+            clock=config.clock,
+        )(self.client.workspace.upload)
+        with self._failures():
+            upload(path, pack.content, format=ImportFormat.AUTO, overwrite=True)
         return path, pack
 
     def _read(self, remote: Remote, under_way: set[Future[tuple[str, Pack]]]) -> Iterator[Pack]:
@@ -101,15 +109,19 @@ class Uploads:
             raise NotThisWay(f"the driver cannot read what was uploaded to {path}: {reason}")
         yield from arrived.values()
 
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Tells a way that is closed from one that failed."""
+        try:
+            yield
+        except FOREIGN as error:
+            if _closed(error):
+                raise NotThisWay(f"the Databricks workspace takes no uploads from this user: {error}") from error
+            host = str(self.client.config.host)
+            raise in_our_words(error, "uploading the project's files", host) from error
 
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Tells a way that is closed from one that failed. All errors of the SDK and its HTTP client are `OSError`s."""
-    from databricks.sdk.errors import BadRequest, NotFound, NotImplemented, PermissionDenied
 
-    try:
-        yield
-    except (BadRequest, NotFound, NotImplemented, PermissionDenied) as error:
-        raise NotThisWay(f"the Databricks workspace takes no uploads from this user: {error}") from error
-    except OSError as error:
-        raise SyncFailed(f"The project's files could not be uploaded to the Databricks workspace: {error}") from error
+def _closed(error: BaseException) -> bool:
+    # The SDK's `upload` makes a nameless error of an invalid parameter.
+    invalid = getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE"
+    return invalid or isinstance(error, (BadRequest, NotFound, NotImplemented, PermissionDenied))
