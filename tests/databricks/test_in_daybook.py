@@ -26,7 +26,8 @@ def run(tmp_path, standin):
 
     def run(*cells, variables=None, **options):
         own = {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS")}
-        environment = {**own, **standin.environment(CLUSTER), **(variables or {})}
+        given = {**own, **standin.environment(CLUSTER), **(variables or {})}
+        environment = {name: value for name, value in given.items() if value is not None}
         return runner(document=notebook_of(*cells, kernel="databricks"), environment=environment, **options)
 
     return run
@@ -92,13 +93,17 @@ def test_no_token_is_in_the_record(run, standin):
     assert b"dapi-stand-in-token" not in everything
 
 
-def test_a_time_limit_reaches_the_cluster(run, standin, left_on):
+def test_a_time_limit_reaches_the_cluster(run, standin, left_on, monkeypatch):
+    seconds = iter((None, None, 2.0))  # the kernel's start and the first cell take what this machine needs
+    limit = lambda *_, **__: (Reason.CELL_TIMEOUT, next(seconds))  # noqa: E731
+    monkeypatch.setattr("daybook.runner.executing.Execution._time_left", limit)
     result = run(
-        "from daybook.notebook import outputs; outputs('a.txt').write_text('a'); import time; time.sleep(600)",
-        limits=Limits(cell_timeout_seconds=40),
+        "from daybook.notebook import outputs; outputs('a.txt').write_text('a')",
+        "import time; time.sleep(600)",
+        limits=Limits(cell_timeout_seconds=2),
     )
     m = result.manifest
-    assert (m.state, m.reason, result.states) == (State.FAILED, Reason.CELL_TIMEOUT, ["failed"])
+    assert (m.state, m.reason, result.states) == (State.FAILED, Reason.CELL_TIMEOUT, ["succeeded", "failed"])
     assert [each.path for each in m.outputs] == ["a.txt"]
     assert standin.count("commands/cancel") == 1
     assert left_on() == []
@@ -173,6 +178,13 @@ def test_a_cluster_that_does_not_start_is_the_infrastructures_failure(run, stand
     m = run("1").manifest
     assert (m.state, m.reason, m.exit_code) == (State.FAILED, Reason.CLUSTER_UNAVAILABLE, 3)
     assert (m.databricks.cluster_id, m.databricks.context_id) == (CLUSTER, None)
+
+
+def test_a_notebook_that_names_the_kernel_itself_in_a_pod_is_told_what_is_missing(run):
+    nothing = {"DAYBOOK_REQUEST": "{}", "DATABRICKS_HOST": None}
+    m = run("1", variables=nothing).manifest
+    assert (m.state, m.reason) == (State.FAILED, Reason.INVALID_REQUEST)
+    assert "say `kernel: databricks` under `run` in its entry" in m.message
 
 
 def test_refused_credentials_say_so(run):

@@ -22,7 +22,7 @@ from daybook.runner.events import events_of
 from daybook.runner.fetch import fetch
 from daybook.runner.head_start import HeadStart
 from daybook.runner.kernel import KernelPlace, KernelProcess
-from daybook.runner.kernels import choose, installed, substitution
+from daybook.runner.kernels import choose, installed, require_cluster, substitution
 from daybook.runner.literals import parameters_cell
 from daybook.runner.patience import PATIENCE_SECONDS, Patience
 from daybook.runner.prepare import language_for, prepare
@@ -108,6 +108,7 @@ def _fetched(attempt: Attempt, patience: Patience) -> Document:
 def _executed(attempt: Attempt, document: Document) -> Ending:
     request = attempt.request
     kernel = attempt.kernel = choose(document, request.notebook.kernel, installed())
+    require_cluster(kernel, request.notebook.kernel, attempt.environment)
     note = substitution(document, request.notebook.kernel, kernel)
     if note is not None:
         attempt.log.say(note)

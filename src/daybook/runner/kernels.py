@@ -11,8 +11,9 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
-from daybook.contract.databricks import DATABRICKS_KERNEL
+from daybook.contract.databricks import DATABRICKS_KERNEL, HOST_VARIABLE, is_databricks
 from daybook.contract.errors import Fault, InvalidRequest, KernelUnavailable
+from daybook.contract.variables import REQUEST_VARIABLE
 from daybook.runner.document import language_of
 
 NATIVE_KERNEL = "python3"
@@ -110,6 +111,21 @@ def choose(document: Mapping[str, Any], wanted: str | None, kernels: Mapping[str
         return found
     also = f"there is no kernel {named!r}, nor another" if named is not None else "there is no kernel"
     raise _unknown(f"{also} for the language {language!r}", named or language, kernels)
+
+
+def require_cluster(chosen: KernelSpec, wanted: str | None, environment: Mapping[str, str]) -> None:
+    """Refuses a kernel that only the notebook names and whose cluster the pod was therefore told nothing of.
+
+    Raises:
+        InvalidRequest: with the way out.
+    """
+    told = is_databricks(wanted) or HOST_VARIABLE in environment
+    if chosen.is_remote and not told and REQUEST_VARIABLE in environment:
+        message = (
+            f"the notebook itself names the kernel {chosen.name!r}, and only a run that asks for it gets a "
+            "workspace's cluster: say `kernel: databricks` under `run` in its entry, or choose that kernel for the run"
+        )
+        raise InvalidRequest("there is no cluster to run on", [Fault("run.kernel", message)])
 
 
 def substitution(document: Mapping[str, Any], wanted: str | None, chosen: KernelSpec) -> str | None:
