@@ -60,9 +60,8 @@ def run(client: Any, source: str) -> None:
         raise RuntimeError(f"the cell failed: {reply['content']}")
 
 
-def added(client: Any, standin: Any, command_seconds: float) -> float:
+def added(client: Any, command_seconds: float) -> float:
     """Milliseconds above the command's own, the median of some cells."""
-    standin.commands.least_seconds = command_seconds
     found = []
     for _ in range(CELLS[command_seconds]):
         began = time.perf_counter()
@@ -85,11 +84,9 @@ def main() -> None:
         standin.latency_seconds = LINE_SECONDS
         with started(PEER, standin, folder) as theirs, started(DAYBOOK, standin, folder) as ours:
             for command_seconds in COMMAND_SECONDS:
-                clients = {PEER: theirs, DAYBOOK: ours}
-                found = in_turns(
-                    {name: partial(added, client, standin, command_seconds) for name, client in clients.items()},
-                    rounds_wanted(),
-                )
+                standin.commands.least_seconds = command_seconds
+                work = {PEER: partial(added, theirs, command_seconds), DAYBOOK: partial(added, ours, command_seconds)}
+                found = in_turns(work, rounds_wanted())
                 middle, beside = medians(found), ratios(found, PEER)
                 table(f"added to a cell whose command takes {command_seconds:g} s", "ms", middle, PEER, beside)
                 figures[f"{command_seconds:g} s"] = {"ms": middle, "ratios": beside, "rounds": found}

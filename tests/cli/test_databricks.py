@@ -1,4 +1,4 @@
-"""`daybook databricks` in Airflow's environment goes to the notebooks' own; what it does there: `tests/databricks`."""
+"""`daybook databricks` in Airflow's environment: it goes to the notebooks' own, where `tests/databricks` look at it."""
 
 import os
 import subprocess

@@ -164,6 +164,43 @@ def test_completeness_is_judged_as_ipython_does(kernel):
     assert reply["content"] == {"status": "incomplete", "indent": "    "}
 
 
+class TestFiles:
+    """The project's files, brought along before each cell."""
+
+    @pytest.fixture
+    def project(self, work):
+        (work / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+        (work / "helper.py").write_text("def answer():\n    return 41\n")
+        return work
+
+    def test_cells_run_among_the_projects_files_as_they_are_now(self, standin, project):
+        with started(standin.environment(CLUSTER), project) as kernel:
+            assert kernel.run("import helper, os\nprint(helper.answer())").printed == "41"
+            (project / "helper.py").write_text("def answer():\n    return 4200\n")
+            again = "import importlib\nimportlib.reload(helper)\nprint(helper.answer())"
+            assert kernel.run(again).printed == "4200"
+            folder = Path(kernel.run("print(os.getcwd())").printed)
+            assert (folder / "helper.py").exists()
+        assert not folder.exists()
+        assert standin.contexts.ids == []
+
+    def test_a_failing_synchronisation_fails_the_cell_and_nothing_runs(self, standin, project):
+        variables = {**standin.environment(CLUSTER), "DAYBOOK_DATABRICKS_SYNC_MAX_FILE_SIZE_MB": "0.00001"}
+        with started(variables, project) as kernel:
+            ran = kernel.run("print('ran')")
+        assert ran.reply["ename"] == "FileSizeError"
+        assert "helper.py" in ran.reply["evalue"]
+        assert not any("print('ran')" in each.code for each in standin.commands.all.values())
+
+    def test_a_new_context_gets_the_files_anew(self, standin, project):
+        with started(standin.environment(CLUSTER), project) as kernel:
+            kernel.run("import helper", watched=True)
+            standin.contexts.lose_all()
+            assert kernel.run("1", watched=True).reply["ename"] == "ContextLost"
+            ran = kernel.run("import helper\nprint(helper.answer())", watched=True)
+        assert ran.outputs[-1]["text"] == "41"
+
+
 class TestRunners:
     """Programs that run notebooks, unchanged."""
 

@@ -45,6 +45,18 @@ class TestResults:
         shown = session.run("display(b'one'); display(b'two')").looked_at()
         assert [base64.b64decode(each["image/png"]) for each in shown] == [b"one", b"two"]
 
+    def test_a_large_image_comes_from_the_file_store(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        plots = standin.root / "dbfs" / "FileStore" / "plots"
+        plots.mkdir(parents=True)
+        (plots / "large.png").write_bytes(b"x" * 3_000_000)
+        standin.commands.answers.append(("Finished", {"resultType": "image", "fileName": "/plots/large.png"}))
+        (image,) = session.run("2").looked_at()
+        assert base64.b64decode(image["image/png"]) == b"x" * 3_000_000
+        standin.commands.answers.append(("Finished", {"resultType": "image", "fileName": "/plots/gone.png"}))
+        assert "cannot be had" in session.run("3").printed("stderr")
+
     def test_other_languages_have_contexts_of_their_own(self, standin, sessions):
         session = sessions.new()
         session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one")

@@ -168,11 +168,11 @@ class CellOutput:
         self._progress = ""
 
     def show(self, message: Message) -> None:
-        """See `daybook.databricks.session.Output`."""
+        """See `daybook.databricks.output.Output`."""
         self._send(message.kind, message.content)
 
     def progress(self, text: str) -> None:
-        """See `daybook.databricks.session.Output`."""
+        """See `daybook.databricks.output.Output`."""
         if text == self._progress:
             return
         kind = "update_display_data" if self._progress else "display_data"

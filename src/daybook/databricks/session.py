@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from databricks.sdk.service.compute import ClusterDetails, Language, Results
 
@@ -17,15 +16,17 @@ from daybook.databricks.cluster import Cluster
 from daybook.databricks.commands import Command
 from daybook.databricks.connection import Connection, connect
 from daybook.databricks.context import Context
-from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, DatabricksFailed, RemoteFailed
+from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, DatabricksFailed
 from daybook.databricks.in_run.companion import Companion
 from daybook.databricks.in_run.reporter import END_SECONDS
 from daybook.databricks.in_run.telling import Telling
 from daybook.databricks.interruption import Interrupted, Interruption
 from daybook.databricks.model import Remote, Synchroniser
+from daybook.databricks.output import Heard, Output
 from daybook.databricks.refusals import FOREIGN
+from daybook.databricks.remote import InContext
 from daybook.databricks.remote_code import ask_code, enter_code, new_token, read_answer, start_code
-from daybook.databricks.results import Message, display, messages_of, stream
+from daybook.databricks.results import display, messages_of, stream
 from daybook.databricks.settings import Settings
 
 ASK_SECONDS = 10.0
@@ -33,18 +34,6 @@ ASK_SECONDS = 10.0
 GONE_AGAIN = "the notebook's variables were lost with its context, in an earlier cell; run it from its start"
 GONE = "The variables are gone: this cell runs in a new context. Run the cells that it builds on again.\n"
 _PROCESS_GONE = "The Python process of the context has ended, and the variables with it.\n"
-
-
-class Output(Protocol):
-    """Where a cell's output goes."""
-
-    def show(self, message: Message) -> None:
-        """Among the cell's outputs."""
-        ...
-
-    def progress(self, text: str) -> None:
-        """What is being waited for; the next one takes its place."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -131,7 +120,7 @@ class Session:
 
     def run_python(self, code: str, *, limit_seconds: float | None = None) -> str:
         """See `daybook.databricks.model.Remote`."""
-        return _InContext(self._contexts[Kind.PYTHON]).run_python(code, limit_seconds=limit_seconds)
+        return InContext(self._contexts[Kind.PYTHON]).run_python(code, limit_seconds=limit_seconds)
 
     def close(self, seconds: float = END_SECONDS) -> None:
         """Ends it: cancels the running command, fetches what a run wants, leaves no files and contexts behind.
@@ -172,7 +161,7 @@ class Session:
         """Another context on the same cluster, for what the notebook's own cannot be asked any more."""
         context = self._opened(Kind.PYTHON)
         try:
-            yield _InContext(context)
+            yield InContext(context)
         finally:
             context.close()
 
@@ -234,7 +223,7 @@ class Session:
     def _run(self, cell: Cell, output: Output) -> None:
         if cell.kind not in self._contexts:
             self._contexts[cell.kind] = self._opened(cell.kind)
-        heard = _Heard(output)
+        heard = Heard(output)
         command = Command(self._contexts[cell.kind], heard.hear)
         try:
             told = command.run(cell.code, self._settings.limits.command)
@@ -249,7 +238,7 @@ class Session:
         for message in messages_of(told.results, heard.text, self._fetched):
             output.show(message)
 
-    def _tell_printed(self, output: Output, heard: _Heard, cell: Cell) -> None:
+    def _tell_printed(self, output: Output, heard: Heard, cell: Cell) -> None:
         """What a cell had printed before it failed, and whether its variables are still there."""
         if cell.kind is not Kind.PYTHON or self._interruption.for_good:
             return
@@ -279,36 +268,6 @@ class Session:
             context_id=self._contexts[Kind.PYTHON].id,
             spark=known.get("spark"),
         )
-
-
-class _InContext:
-    """Runs internal code in a context; see `daybook.databricks.model.Remote`."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    def run_python(self, code: str, *, limit_seconds: float | None = None) -> str:
-        told = Command(self._context).run(code, limit_seconds or self._context.limits.command)
-        results = told.results or Results()
-        if told.failed:
-            error = cell_error(results)
-            raise RemoteFailed(f"{error.name}: {error.value}")
-        return results.data if isinstance(results.data, str) else ""
-
-
-class _Heard:
-    """Text that is shown as it grows, and only once."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self.text = ""
-
-    def hear(self, text: str) -> None:
-        """Shows what is new in it."""
-        if not text.startswith(self.text) or len(text) == len(self.text):
-            return
-        self._output.show(stream(text[len(self.text) :]))
-        self.text = text
 
 
 def make_session(
