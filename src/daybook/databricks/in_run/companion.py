@@ -33,18 +33,12 @@ _HANDED_ON = (
 """What `daybook.notebook.workspace()` reads. Nothing else of the environment here is anybody's business there."""
 _SENT = {
     "daybook.contract.variables": "daybook.contract.variables",
-    "daybook.spark.session": "daybook.databricks.in_run.spark_on_cluster",
+    "daybook.notebook_on_cluster": "daybook.databricks.in_run.notebook_on_cluster",
     "daybook.notebook": "daybook.notebook",
 }
 """Modules on the cluster, by the modules here that their source is read from; without importing those."""
-_NO_SECRETS = '''
-def secret(name):
-    """Secret inputs do not reach a cluster: their values would stand in its history of commands."""
-    raise LookupError(
-        f"secret input {name!r} does not reach a Databricks cluster; keep it in a secret scope of Databricks, and use "
-        "dbutils.secrets.get(scope, key)"
-    )
-'''
+_OTHERWISE = "\nfrom daybook.notebook_on_cluster import get_spark_session, secret\n"
+"""What stands at the end of `daybook.notebook` there."""
 
 
 class Companion:
@@ -144,7 +138,7 @@ def _modules() -> dict[str, str]:
     """Sources by the names they have there; packages, which are empty, come first."""
     packages = sorted({name.rpartition(".")[0] for name in _SENT} | {"daybook"})
     sources = {name: _source(origin) for name, origin in _SENT.items()}
-    sources["daybook.notebook"] += _NO_SECRETS
+    sources["daybook.notebook"] += _OTHERWISE
     return {**dict.fromkeys(packages, ""), **sources}
 
 
