@@ -68,6 +68,12 @@ class WaitsForItsEnd(BaseOperator):
 with DAG("ended", schedule=None, is_paused_upon_creation=False, params={"folder": ""}):
     WaitsForItsEnd(task_id="waits", retries=1, retry_delay=1)
 '''
+QUIET = """\
+[dag_processor]
+refresh_interval = 600
+min_file_process_interval = 600
+"""
+"""Options of Airflow: no DAG file of the tests changes, and a parse takes a core for a second, each 15 s."""
 RUN_SECONDS = 150
 """How long a run may take on a busy machine before a test gives up."""
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import psutil
 import pytest
-from driving import make_project, running_stack, until
+from driving import QUIET, make_project, running_stack, until
 from e2e_notebooks import notebook
 from postgres import postgres
 
@@ -19,9 +19,10 @@ workspaces:
   - {{name: trusted, bucket: "{root}/.daybook/trusted", members: ["*"], runs_in: worker}}
   - {{name: theirs, bucket: "{root}/.daybook/theirs", runs_in: worker, members: [bob]}}
 """
-OPTIONS = """\
+OPTIONS = f"""\
+{QUIET}
 [database]
-sql_alchemy_conn = {database}
+sql_alchemy_conn = {{database}}
 """
 LOGS = """\
 [logging]

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from copy import copy
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -57,8 +58,9 @@ def test_a_plot_that_replaces_itself_is_saved_less_and_less_often(tmp_path, cloc
     flusher, cell, changes, _, journal = a_flusher(tmp_path)
     flushes = []
     began = clock[0]
+    plot = new_output("display_data", data={"image/png": "x" * 2_000_000})  # to make one takes ten milliseconds
     while clock[0] - began < 3600:
-        cell.outputs = [new_output("display_data", data={"image/png": "x" * 2_000_000})]
+        cell.outputs = [copy(plot)]
         changes.note(0, 0)
         if clock[0] >= flusher._due_at:
             flusher.flush()
