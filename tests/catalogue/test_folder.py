@@ -293,6 +293,20 @@ def test_links_that_leave_the_catalogue_are_refused(
     assert all("out of the catalogue" in reasons[name] for name in ("whole", "file", "spec", "dots", "text"))
 
 
+def test_a_file_of_a_config_map_has_one_name_for_good(tmp_path: Path, root: Path, entry: Write) -> None:
+    """The kubelet puts the files into a folder of a new name at each change, and swaps the link to it."""
+    mount = entry("hello")
+    source = load_catalogue([root]).notebooks["hello"].source
+    for version in ("..2026_11_26_12_00_00.1", "..2026_11_26_12_05_00.2"):
+        (mount / version).mkdir()
+        (mount / version / "notebook.ipynb").write_bytes((mount / "notebook.ipynb").read_bytes())
+        (mount / "..new").symlink_to(version)
+        (mount / "..new").rename(mount / "..data")
+        (mount / "notebook.ipynb").unlink()
+        (mount / "notebook.ipynb").symlink_to(Path("..data") / "notebook.ipynb")
+        assert load_catalogue([root]).notebooks["hello"].source == source == str(mount / "notebook.ipynb")
+
+
 def test_links_within_the_catalogue_and_to_it_are_followed(tmp_path: Path, root: Path, entry: Write) -> None:
     entry("real")
     (root / "alias").symlink_to(root / "real")

@@ -246,6 +246,7 @@ def test_the_catalogue_is_valid_as_it_is_mounted(rendered: Rendered, tmp_path: P
     catalogue = load_catalogue([folder / "catalogue.json"])
     assert not catalogue.broken
     assert [each.name for each in catalogue.get("hello").inputs] == ["name"]
+    assert catalogue.get("hello").source == str(folder / "hello.ipynb")
 
 
 def test_config_maps_keep_their_names(rendered: Rendered) -> None:

@@ -119,6 +119,31 @@ def test_airflow_is_set_as_operating_says(values: dict[str, Any]) -> None:
     assert "preload(sys.argv)" in values["airflowLocalSettings"]
 
 
+@pytest.mark.parametrize("component", ["scheduler", "apiServer"])
+def test_a_start_may_take_minutes_on_a_small_node(values: dict[str, Any], component: str) -> None:
+    """The chart's own probes give one minute, and kill what has not started by then, again and again."""
+    probe = values[component]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+
+
+@pytest.mark.parametrize("component", ["dagProcessor", "triggerer"])
+def test_a_check_that_imports_airflow_has_the_time_for_it(values: dict[str, Any], component: str) -> None:
+    """These have no probe for their start; theirs is `airflow jobs check`."""
+    probe = values[component]["livenessProbe"]
+    assert probe["initialDelaySeconds"] >= 120
+    assert 60 <= probe["timeoutSeconds"] < probe["periodSeconds"]
+
+
+def test_the_scheduler_answers_where_its_probes_ask(values: dict[str, Any]) -> None:
+    assert values["config"]["scheduler"]["enable_health_check"] == "True"
+    port = conf.getint("scheduler", "scheduler_health_check_server_port")
+    for probe in (values["scheduler"][each] for each in ("startupProbe", "livenessProbe")):
+        program, option, code = probe["command"]
+        assert (program, option) == ("python3", "-c")
+        assert f"http://127.0.0.1:{port}/health" in code
+        compile(code, "probe", "exec")
+
+
 def test_the_connection_to_kubernetes_is_the_pods_own_account(values: dict[str, Any]) -> None:
     connection = json.loads(environment(values)["AIRFLOW_CONN_KUBERNETES_DEFAULT"])
     assert connection == {"conn_type": "kubernetes", "extra": {"in_cluster": True}}
@@ -156,7 +181,6 @@ def test_airflow_without_the_chart_is_set_as_with_it() -> None:
         "HOME": "/var/lib/airflow",
         "USER": "airflow",
         "AIRFLOW__CORE__EXECUTOR": values["executor"],
-        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "True",
     }
     assert settings == {**expected, **environment(values), **only_there}
     api_server = plain.one("Deployment", "airflow-api-server", AIRFLOW)["spec"]["template"]["spec"]["containers"][0]
@@ -201,6 +225,17 @@ def test_the_voucher_key_is_a_secret_that_lies_where_daybook_looks(values: dict[
     assert environment(values)["DAYBOOK_VOUCHER_KEY_FILE"] == f"{mount['mountPath']}/key"
     made = f"secret generic {volume['secret']['secretName']} --from-file=key="
     assert made in (KUBERNETES / "README.md").read_text()
+
+
+def test_prometheus_and_the_api_server_have_one_token() -> None:
+    server = merged(read("airflow"), read("prod"))["apiServer"]
+    (monitor,) = [each for each in render("prod").of("ServiceMonitor") if each["metadata"]["name"] == "daybook"]
+    asked = monitor["spec"]["endpoints"][0]["authorization"]["credentials"]
+    (volume,), (mount,) = server["extraVolumes"], server["extraVolumeMounts"]
+    assert (volume["name"], volume["secret"]["secretName"]) == (mount["name"], asked["name"])
+    file = {each["name"]: each.get("value") for each in server["env"]}["DAYBOOK_METRICS_TOKEN_FILE"]
+    assert file == f"{mount['mountPath']}/{asked['key']}"
+    assert f"{asked['name']} --from-file={asked['key']}=" in (KUBERNETES / "README.md").read_text()
 
 
 def test_the_readme_makes_every_secret_that_the_values_name(overlay: str, values: dict[str, Any]) -> None:

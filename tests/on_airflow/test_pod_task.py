@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from builders import a_notebook_json
 from daybook.catalogue import Notebook
 from daybook.contract.errors import InfrastructureFailed
-from daybook.contract.keys import AttemptKeys
+from daybook.contract.keys import AttemptKeys, pod_name
 from daybook.contract.manifest import Manifest, Reason, State
 from daybook.on_airflow import operator as operator_module
 from daybook.on_airflow.cancelling import ENDED
@@ -24,6 +24,7 @@ from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
 from daybook.pods import CONTAINER
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 
+ANOTHER = "20260101T000000Z-another-0123456789"
 OOM = k8s.V1ContainerState(terminated=k8s.V1ContainerStateTerminated(exit_code=137, reason="OOMKilled"))
 
 
@@ -169,6 +170,39 @@ def test_a_pod_that_is_not_known_by_its_uid_is_ended_and_never_taken_up(house, p
     assert (pods.deleted, operator._record.read().attempt) == (["uid-1"], 2)
     first = Manifest.from_json(operator._record.store.read(AttemptKeys(1).manifest))
     assert (first.state, first.sealed) == (State.INTERRUPTED, True)
+
+
+def put(operator, **changes):
+    """What a notebook can write into its run's record."""
+    manifest = operator._record.read().model_copy(update=changes)
+    operator._record.store.write("manifest.json", manifest.to_json().encode(), "application/json")
+
+
+def test_a_record_that_claims_to_be_another_runs_ends_no_pod_of_that(house, pods):
+    operator, _ = house.deferred(a_context())
+    other = k8s.V1Pod(metadata=k8s.V1ObjectMeta(name=pod_name(ANOTHER, 1), uid="uid-of-another"))
+    pods.here[other.metadata.name] = other
+    put(operator, run_id=ANOTHER, workspace="another", pod_uid=None)
+    operator, _ = house.deferred(a_context(try_number=2, max_tries=1), retries=1)
+    assert (pods.deleted, operator._record.read().attempt) == (["uid-1"], 2)
+
+
+def test_a_pointer_names_the_run_whatever_its_record_says(house, pods):
+    operator, trigger = house.deferred(a_context())
+    run_id = operator._reference.run_id
+    put(operator, run_id=ANOTHER, workspace="another", state=State.FAILED, reason=Reason.CELL_ERROR, sealed=True)
+    pods.end()
+    context, pushed = a_context(), {}
+    context["ti"].xcom_push = lambda key, value: pushed.update({key: value})
+    house.back(trigger, context)
+    assert (pushed["return_value"]["run_id"], pushed["return_value"]["workspace"]) == (run_id, "local")
+
+
+def test_a_record_that_lay_there_before_the_first_try_is_not_believed(house, pods):
+    operator, _ = house.deferred(a_context())
+    put(operator, state=State.SUCCEEDED, sealed=True, sealed_by="runner")
+    operator, _ = house.deferred(a_context())
+    assert (len(pods.made), operator._record.read().attempt) == (2, 2)
 
 
 def test_a_pod_that_is_being_deleted_is_waited_for_and_not_taken_up(house, pods):

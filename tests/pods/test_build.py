@@ -215,7 +215,10 @@ def test_the_whole_pod():
             },
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "activeDeadlineSeconds": 8100,
-            "volumes": [{"name": name, "emptyDir": {"sizeLimit": "10Gi"}} for name in ("work", "home", "tmp")],
+            "volumes": [
+                *({"name": name, "emptyDir": {"sizeLimit": "10Gi"}} for name in ("work", "home", "tmp")),
+                {"name": "daybook-shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}},
+            ],
             "containers": [
                 {
                     "name": CONTAINER,
@@ -231,6 +234,7 @@ def test_the_whole_pod():
                         {"name": "work", "mountPath": "/home/daybook/work"},
                         {"name": "home", "mountPath": "/home/daybook"},
                         {"name": "tmp", "mountPath": "/tmp"},
+                        {"name": "daybook-shm", "mountPath": "/dev/shm"},
                     ],
                     "securityContext": {
                         "runAsNonRoot": True,

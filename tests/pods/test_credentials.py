@@ -50,11 +50,25 @@ def test_a_service_account_has_one_token_for_one_audience_and_says_whose_it_is_t
         "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/secrets/daybook.dev/identity/token",
     }
     token = {"audience": "minio", "expirationSeconds": 3600, "path": "token"}
-    assert volumes == [{"name": "identity", "projected": {"sources": [{"serviceAccountToken": token}]}}]
-    assert mounts == [{"name": "identity", "mountPath": "/var/run/secrets/daybook.dev/identity", "readOnly": True}]
+    assert volumes == [{"name": "daybook-identity", "projected": {"sources": [{"serviceAccountToken": token}]}}]
+    assert mounts == [
+        {"name": "daybook-identity", "mountPath": "/var/run/secrets/daybook.dev/identity", "readOnly": True}
+    ]
     assert env_from is None
     assert pod["spec"]["serviceAccountName"] == "team-a"
     assert pod["spec"]["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize(
+    "credentials", [{"kind": "sts", "role_arn": ROLE}, {"kind": "service_account", "role_arn": ROLE, "audience": "a"}]
+)
+def test_a_workspaces_volume_may_be_called_as_ours_are_about(credentials):
+    theirs = [
+        {"name": name, "mount_path": f"/{name}", "secret": "theirs"} for name in ("credentials", "identity", "shm")
+    ]
+    pod = pod_with(service_account="team-a", credentials=credentials, pod={"volumes": theirs})
+    names = [volume["name"] for volume in pod["spec"]["volumes"]]
+    assert len(names) == len(set(names))
 
 
 def test_sts_names_a_secret_that_is_not_there_yet_and_must_be():
@@ -62,8 +76,8 @@ def test_sts_names_a_secret_that_is_not_there_yet_and_must_be():
     folder = "/var/run/secrets/daybook.dev/credentials"
     assert variables == {"DAYBOOK_CREDENTIALS_FILE": f"{folder}/credentials.json"}
     secret = {"secretName": keys.secret_name(RUN_ID, 1), "defaultMode": 0o444, "optional": False}
-    assert volumes == [{"name": "credentials", "secret": secret}]
-    assert mounts == [{"name": "credentials", "mountPath": folder, "readOnly": True}]
+    assert volumes == [{"name": "daybook-credentials", "secret": secret}]
+    assert mounts == [{"name": "daybook-credentials", "mountPath": folder, "readOnly": True}]
     assert env_from is None
 
 

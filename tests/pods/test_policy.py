@@ -139,11 +139,9 @@ def assert_bounded(spec, container):
     assert limits["memory"] == requests["memory"]
     assert {"cpu", "memory", "ephemeral-storage"} <= requests.keys()
     assert limits.get("nvidia.com/gpu") == requests.get("nvidia.com/gpu")
-    assert all(
-        volume["emptyDir"]["sizeLimit"] == limits["ephemeral-storage"]
-        for volume in spec["volumes"]
-        if "emptyDir" in volume
-    )
+    for folder in (volume["emptyDir"] for volume in spec["volumes"] if "emptyDir" in volume):
+        in_memory = folder.get("medium") == "Memory"
+        assert folder["sizeLimit"] == limits["memory" if in_memory else "ephemeral-storage"]
     assert spec["restartPolicy"] == "Never"
     assert spec["terminationGracePeriodSeconds"] == GRACE_SECONDS
     assert 0 < spec["activeDeadlineSeconds"] < 2**31
@@ -157,7 +155,7 @@ def assert_our_own_stands(pod, container):
     names = [variable["name"] for variable in container["env"]]
     assert len(names) == len(set(names))
     paths = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-    own = {"/home/daybook": "home", "/home/daybook/work": "work", "/tmp": "tmp"}
+    own = {"/home/daybook": "home", "/home/daybook/work": "work", "/tmp": "tmp", "/dev/shm": "daybook-shm"}
     assert own.items() <= paths.items()
     assert len(paths) == len(container["volumeMounts"])
     assert all("secretKeyRef" in v.get("valueFrom", {}) for v in container["env"] if "SECRET" in v["name"])
@@ -204,13 +202,13 @@ def test_the_check_itself_sees_each_control_broken(control):
 
 def test_volumes_are_the_workspaces_own_list_and_secrets_are_readable_by_the_group():
     pod = a_pod({"pod": {"volumes": VOLUMES}})
-    assert pod["spec"]["volumes"][3:] == [
+    assert pod["spec"]["volumes"][4:] == [
         {"name": "data", "persistentVolumeClaim": {"claimName": "shared", "readOnly": True}},
         {"name": "scratch", "persistentVolumeClaim": {"claimName": "fast", "readOnly": False}},
         {"name": "lookup", "configMap": {"name": "tables"}},
         {"name": "licence", "secret": {"secretName": "licence", "defaultMode": 0o440}},
     ]
-    assert [mount["readOnly"] for mount in pod["spec"]["containers"][0]["volumeMounts"][3:]] == [
+    assert [mount["readOnly"] for mount in pod["spec"]["containers"][0]["volumeMounts"][4:]] == [
         True,
         False,
         True,
@@ -243,6 +241,14 @@ def test_placement_is_the_workspaces():
         "priorityClassName": "batch",
     }
     assert expected.items() <= pod["spec"].items()
+
+
+def test_a_pod_knows_whether_its_network_must_be_closed():
+    def told(pod):
+        return {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
+
+    assert told(a_pod({"pod": {"network_policies": "required"}}))["DAYBOOK_NETWORK_POLICIES"] == "required"
+    assert "DAYBOOK_NETWORK_POLICIES" not in told(a_pod())
 
 
 def test_a_template_adds_and_ours_stays():

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from daybook.contract.processes import memory_bytes, with_descendants
 from daybook.runner import memory
 from daybook.runner.control_group import ControlGroup
-from daybook.runner.memory import MARGIN_BYTES, MemoryGuard
-from daybook.runner.processes import memory_bytes, with_descendants
+from daybook.runner.memory import MARGIN_BYTES, MemoryGuard, to_be_killed_first
 from runner.groups import MIB, machine, membership, version_1, version_2
 
 GROW = """
@@ -259,3 +259,14 @@ def test_closing_ends_the_thread() -> None:
         assert "memory-guard" in {thread.name for thread in threading.enumerate()}
 
     assert "memory-guard" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux chooses a process to kill")
+def test_a_kernel_and_what_it_starts_are_killed_before_the_runner() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        to_be_killed_first(process.pid)
+        chosen = Path(f"/proc/{process.pid}/oom_score_adj").read_text()
+        process.kill()
+
+    assert chosen == "1000\n"
+    to_be_killed_first(2**22 + 1)  # nobody: nothing to do

@@ -13,8 +13,8 @@ from daybook.contract import keys
 from daybook.contract.errors import StoreFailed
 from daybook.contract.manifest import NotebookRecord, Reason, State, Timings
 from daybook.storage import open_store, record_of, remove_run
-from daybook.web.history import Filter, History
-from daybook.web.history.database import VERSION
+from daybook.web.history import Filter, History, index
+from daybook.web.history.database import _TABLES, VERSION
 from daybook.web.history.history import LATE_SECONDS
 from daybook.web.history.reading import Kept, Look
 
@@ -519,6 +519,16 @@ def test_other_workspaces_are_not_shown(store, clock, tmp_path):
 def test_a_cursor_that_no_page_gave_is_refused(history, after):
     with pytest.raises(ValueError, match="begin at the first page"):
         history.page([OPEN], ALL, after)
+
+
+@pytest.mark.parametrize("asked", [index._LAST, index._LAST_OF_SOME])
+def test_the_last_runs_are_found_without_a_look_at_all_runs(asked):
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(_TABLES)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {asked}", {"place": 1, "notebooks": "[]"}).fetchall()
+    steps = [what for *_, what in plan if " runs " in what]
+    assert steps
+    assert all("run_id=?" in step or "COVERING INDEX runs_notebook" in step for step in steps), steps
 
 
 def test_the_last_run_of_each_notebook(history, store):

@@ -22,6 +22,7 @@ def test_the_examples_are_read():
     whole, *parts = (dedent(text) for text in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
     (workspace,) = Workspaces.model_validate(yaml.safe_load(whole.replace("6d1f…", "a" * 64)))
     assert workspace.maximum.gpu == 1
-    volumes, template = (PodSettings.model_validate(yaml.safe_load(part)["pod"]) for part in parts)
+    volumes, network, template = (PodSettings.model_validate(yaml.safe_load(part)["pod"]) for part in parts)
     assert len(volumes.volumes) == 3
+    assert network.network_policies == "required"
     assert template.template["metadata"] == {"labels": {"team": "eo", "acme.example/cost-centre": "12"}}

@@ -72,7 +72,17 @@ def source_of(text: str, folder: Path, root: Path) -> str:
         raise ValueError(f"'{text}' leads out of the catalogue's folder")
     if not found.is_file():
         raise ValueError(f"'{text}' is no file")
-    return str(found)
+    return str(_lasting(found, root))
+
+
+def _lasting(found: Path, root: Path) -> Path:
+    """Return a file by the name that it has for good.
+
+    A kubelet mounts a ConfigMap's files as links into a folder beside them, whose name begins with two dots and is
+    another one after each change; by that no workspace could name a file that it allows.
+    """
+    named = root.joinpath(*(part for part in found.relative_to(root).parts if not part.startswith("..")))
+    return named if named.exists() and named.samefile(found) else found
 
 
 def markdown_of(source: str, title: str) -> str:

@@ -18,7 +18,8 @@ Each class says who must act and whether trying again helps; `exit_code` is what
         │   ├── ObjectChanged   operator  retry     exit 3   somebody else has written the object meanwhile
         │   ├── UnreadableManifest operator no retry exit 3  what lies there is no manifest of this version
         │   └── StaleAttempt    operator  no retry  exit 3   a newer attempt has taken over the record
-        └── KernelUnavailable   operator  retry     exit 3   the kernel did not start or stopped answering
+        ├── KernelUnavailable   operator  retry     exit 3   the kernel did not start or stopped answering
+        └── NotIsolated         operator  retry     exit 3   the network lets the pod reach what it must not
 """
 
 from __future__ import annotations
@@ -124,3 +125,7 @@ class StoreFailed(InfrastructureFailed):
 
 class KernelUnavailable(InfrastructureFailed):
     """The notebook's kernel did not start or stopped answering."""
+
+
+class NotIsolated(InfrastructureFailed):
+    """The network lets the pod reach what it must not, and its workspace wants it to be closed."""

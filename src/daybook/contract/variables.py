@@ -49,6 +49,8 @@ METRICS_TOKEN_VARIABLE = "DAYBOOK_METRICS_TOKEN_FILE"  # noqa: S105 - the variab
 """On Airflow's side: the file with the token with which a scraper reads the metrics of all workspaces."""
 OIDC_VARIABLES = "DAYBOOK_OIDC_"
 """How the variables begin that say whose bearer tokens count beside Airflow's; see `OidcSettings`."""
+NETWORK_POLICIES_VARIABLE = "DAYBOOK_NETWORK_POLICIES"
+"""In the pod: set where nothing may run before the network denies the pod what policies deny it."""
 STORE_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 """How the variables begin that hold credentials and endpoints of buckets."""
 CREDENTIALS_FILE_VARIABLE = "DAYBOOK_CREDENTIALS_FILE"

@@ -30,7 +30,7 @@ DEFAULT_GRACE_SECONDS: Final = 30
 """`terminationGracePeriodSeconds` of a pod that names none, seconds: Kubernetes' default."""
 
 MEMORY_POLL_SECONDS: Final = 0.25
-"""How often the memory of a container with a limit is summed, seconds: a few milliseconds of work each."""
+"""How often the memory of a container with a limit is summed, seconds: less than a millisecond of work each."""
 
 DRAIN_SECONDS: Final = 2.0
 """How long, seconds, a shim waits for the last output after every process of its container was killed."""

@@ -1,4 +1,4 @@
-"""Finding, measuring and ending all processes of a container."""
+"""Finding and ending all processes of a container."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -88,32 +88,6 @@ def below(root: int, session: int | None) -> list[psutil.Process]:
         found.update({process.pid: process for process in _of_session(session)})
     found.pop(root, None)
     return list(found.values())
-
-
-def memory_bytes(processes: Iterable[psutil.Process], limit: int) -> int:
-    """Memory of the processes together, bytes.
-
-    Summed resident sizes count shared pages once a process, so they are only the cheap first look; when they exceed
-    `limit` the proportional sizes decide, where the system tells them.
-    """
-    listed = list(processes)
-    resident = sum(_size(process, lambda one: int(one.memory_info().rss)) for process in listed)
-    return resident if resident <= limit else sum(_size(process, _proportional) for process in listed)
-
-
-def _proportional(process: psutil.Process) -> int:
-    try:
-        full = process.memory_full_info()
-    except psutil.AccessDenied:
-        return int(process.memory_info().rss)
-    return int(getattr(full, "pss", full.rss))
-
-
-def _size(process: psutil.Process, measure: Callable[[psutil.Process], int]) -> int:
-    try:
-        return measure(process)
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return 0
 
 
 def kill_until_gone(find: Callable[[], list[psutil.Process]], reap: Callable[[], None]) -> bool:

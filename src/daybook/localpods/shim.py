@@ -25,9 +25,10 @@ from typing import Final
 
 import psutil
 
+from daybook.contract.processes import memory_bytes, with_descendants
 from daybook.localpods.limits import DRAIN_SECONDS, MEMORY_POLL_SECONDS
 from daybook.localpods.logs import LogWriter
-from daybook.localpods.processes import become_subreaper, below, dying_with, identity, kill_until_gone, memory_bytes
+from daybook.localpods.processes import become_subreaper, below, dying_with, identity, kill_until_gone
 from daybook.localpods.record import LOG_FILE, Cause, Ending, Launch, Record, write_record
 
 _SIGNAL_EXIT_BASE: Final = 128
@@ -119,7 +120,8 @@ class Shim:
         limit = self._launch.memory_limit_bytes
         if limit is not None and now >= self._measure_at:
             self._measure_at = now + MEMORY_POLL_SECONDS
-            if memory_bytes(self._tree(), limit) > limit:
+            # Not `_tree`, which looks at every process of the machine: a hundred shims do this all the time.
+            if memory_bytes(with_descendants(os.getpid())[1:], limit) > limit:
                 self._cause, self._message = "oom", f"the container's processes used more than {limit} bytes of memory"
                 self._kill()
         deadline = self._launch.deadline

@@ -12,6 +12,8 @@ from daybook.on_airflow.errors import RunFailedForGood, failure_of
 def is_cleared(earlier: Manifest, ti: Any, retries: int | None) -> bool:
     """Whether the task was cleared after this attempt: whoever clears wants a new one, and gets one.
 
+    So does a task that finds a record which no earlier try of it can have left: a notebook has put it there.
+
     Clearing raises `max_tries` by what was tried; but not where the task runs: Airflow ends it then, which seals
     its attempt as cancelled, and tries again. Of a cancelled task that nobody cleared there is no next try.
 
@@ -21,7 +23,7 @@ def is_cleared(earlier: Manifest, ti: Any, retries: int | None) -> bool:
         retries: the task's own.
     """
     cleared_after = (getattr(ti, "max_tries", None) or 0) - (retries or 0)
-    if earlier.airflow is None or earlier.airflow.try_number <= cleared_after:
+    if earlier.airflow is None or not cleared_after < earlier.airflow.try_number < ti.try_number:
         return True
     return earlier.sealed and earlier.reason is Reason.CANCELLED
 

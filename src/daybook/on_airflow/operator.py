@@ -295,7 +295,7 @@ class NotebookOperator(Counted, PodTask):
         manifest = self._manifest
         if manifest is None:
             raise RuntimeError("the run was waited for but not settled")
-        pointer = pointer_to(manifest, self._record.store)
+        pointer = pointer_to(self._this, manifest, self._record.store)
         context["ti"].xcom_push(key="return_value", value=pointer)
         if not manifest.succeeded:
             raise failure_of(manifest, self._this.also_retried)

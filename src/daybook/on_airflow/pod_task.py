@@ -88,7 +88,8 @@ class PodTask(KubernetesPodOperator):
         )
 
     def _reference_of(self, manifest: Manifest) -> RunReference:
-        return RunReference(manifest.workspace, manifest.run_id, manifest.attempt, manifest.pod_uid)
+        """An attempt of this very run: a notebook may have written another one's name into its record."""
+        return replace(self._this, attempt=manifest.attempt, pod_uid=manifest.pod_uid)
 
     # -- making and waiting --------------------------------------------------------------------------------------------
 

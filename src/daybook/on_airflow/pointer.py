@@ -11,24 +11,26 @@ from airflow.sdk import Asset, AssetAlias
 from daybook.contract import keys
 from daybook.contract.manifest import Manifest
 from daybook.on_airflow.assets import RUNS_ALIAS, notebook_asset
+from daybook.on_airflow.reference import RunReference
 from daybook.storage import Store
 
 MAX_RESULTS_BYTES = 16 * 1024
 """Results larger than this stay in the manifest only; XCom lives in Airflow's database."""
 
 
-def pointer_to(manifest: Manifest, store: Store) -> dict[str, Any]:
+def pointer_to(run: RunReference, manifest: Manifest, store: Store) -> dict[str, Any]:
     """The pointer to a run.
 
     Args:
+        run: which run that is; what its manifest says of that, a notebook may have written.
         manifest: the run's.
         store: rooted at the run's prefix.
     """
     results = manifest.model_dump(mode="json", include={"results"})["results"]
     fits = len(json.dumps(results).encode()) <= MAX_RESULTS_BYTES
     return {
-        "run_id": manifest.run_id,
-        "workspace": manifest.workspace,
+        "run_id": run.run_id,
+        "workspace": run.workspace,
         "manifest": store.url_of(keys.MANIFEST),
         "state": str(manifest.state),
         "results": results if fits else {},

@@ -26,6 +26,7 @@ from daybook.on_airflow.errors import also_retried, as_airflow, failure_of
 from daybook.on_airflow.links import LogLink, NotebookLink, RunLink
 from daybook.on_airflow.plan import TaskInstance, plan_run
 from daybook.on_airflow.pointer import emit, pointer_to
+from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import queued, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.staging import source_key, staged
@@ -95,6 +96,7 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
             if earlier is not None and self._stands(earlier, entry, context["ti"]):
                 self.log.info("An earlier try ended before it could say so; attempt %d stands", earlier.attempt)
                 self._record, self._manifest = record, earlier
+                self._this = RunReference(workspace.name, request.run_id, earlier.attempt)
                 self.run_page = settings.run_page(workspace.name, request.run_id)
             else:
                 self.begin(settings, workspace, entry, request)
@@ -122,7 +124,7 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
         request = staged(request, entry, record.store)
         variables = settings.bucket_variables(workspace)
         record.write(queued(request, source_key(entry)))
-        self._attempt = request.attempt
+        self._this = RunReference(workspace.name, request.run_id, request.attempt)
         self._also_retried = also_retried(entry, more_memory=False)
         self._child = Child.of(
             request,
@@ -150,11 +152,11 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
             manifest = self._manifest or self._executed()
         except DaybookError as error:
             raise as_airflow(error) from error
-        pointer = pointer_to(manifest, self._record.store)
+        pointer = pointer_to(self._this, manifest, self._record.store)
         context["ti"].xcom_push(key="return_value", value=pointer)
         if not manifest.succeeded:
             raise failure_of(manifest, self._also_retried)
-        emit(context["outlet_events"], outlets, manifest.notebook.id, pointer)
+        emit(context["outlet_events"], outlets, self.notebook, pointer)
         self.log.info("Run %s succeeded: %s", manifest.run_id, self.run_page)
         return pointer
 
@@ -170,7 +172,7 @@ class WorkerNotebookOperator(Counted, PapermillOperator):
         finally:
             if self._question is not None:
                 ending = self._question.ending()
-            manifest = settle(self._record, self._attempt, ending)
+            manifest = settle(self._record, self._this.attempt, ending)
         return manifest
 
     def on_kill(self) -> None:

@@ -42,7 +42,7 @@ def build_pod(request: RunRequest, workspace: Workspace, resources: Resources) -
             k8s.V1PodSpec,
             restart_policy="Never",
             containers=[_container(request, workspace, resources, credentials)],
-            volumes=[*volumes(workspace, resources.ephemeral_storage), *credentials.volumes],
+            volumes=[*volumes(workspace, resources), *credentials.volumes],
             # Kubernetes' own choice, said aloud: no right of its own, and its token is not mounted.
             service_account_name=workspace.service_account or DEFAULT_SERVICE_ACCOUNT,
             automount_service_account_token=False,

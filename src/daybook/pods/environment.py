@@ -14,6 +14,7 @@ from daybook.contract.request import (
     RunRequest,
     require_travels,
 )
+from daybook.contract.variables import NETWORK_POLICIES_VARIABLE
 from daybook.pods.models import new
 from daybook.workspaces import Workspace
 from daybook.workspaces.mounts import HOME_FOLDER, HOME_VARIABLE
@@ -44,6 +45,8 @@ def _request(request: RunRequest) -> list[k8s.V1EnvVar]:
 def _plain(workspace: Workspace) -> list[k8s.V1EnvVar]:
     # HOME, since an image's own may lie where nobody can write: the root is read-only.
     found = {HOME_VARIABLE: HOME_FOLDER, **workspace.store_environment, **workspace.environment}
+    if workspace.pod.network_policies:
+        found[NETWORK_POLICIES_VARIABLE] = workspace.pod.network_policies
     return [_variable(name, value) for name, value in sorted(found.items())]
 
 

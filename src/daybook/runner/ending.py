@@ -10,6 +10,7 @@ from daybook.contract.errors import (
     InvalidRequest,
     InvalidSettings,
     KernelUnavailable,
+    NotIsolated,
     RunInterrupted,
     StoreFailed,
 )
@@ -20,6 +21,7 @@ _REASONS: tuple[tuple[type[DaybookError], State, Reason], ...] = (
     (InvalidSettings, State.FAILED, Reason.INVALID_REQUEST),
     (StoreFailed, State.FAILED, Reason.STORE_FAILED),
     (KernelUnavailable, State.FAILED, Reason.KERNEL_UNAVAILABLE),
+    (NotIsolated, State.FAILED, Reason.POD_FAILED),
     (RunInterrupted, State.INTERRUPTED, Reason.TERMINATED),
 )
 

@@ -20,6 +20,7 @@ from daybook.runner.document import Document, read_document
 from daybook.runner.ending import Ending
 from daybook.runner.fetch import fetch
 from daybook.runner.head_start import HeadStart
+from daybook.runner.isolation import isolating
 from daybook.runner.kernel import KernelPlace, KernelProcess
 from daybook.runner.kernels import choose, installed, substitution
 from daybook.runner.literals import parameters_cell
@@ -47,7 +48,7 @@ def execute(
         environment: the process's variables: credentials of the bucket, and what the kernel gets.
         scratch: where the working folder is made; it is removed unless the bucket failed.
         stream: takes the log's lines as they come.
-        patience: seconds for which a bucket that fails is tried again.
+        patience: seconds for which a bucket that fails is tried again, and the network may be open.
         saving: the same for the record of a notebook that was executed, where it would be lost; None: no longer.
         head_start: a process that may become the kernel.
         withheld: names of variables that the kernel does not get, such as credentials that are not the workspace's.
@@ -80,7 +81,7 @@ def _ending_of(attempt: Attempt, patience: float) -> Ending:
     """What comes of the run; every error of its own or of ours is an ending."""
     try:
         document = _fetched(attempt, Patience(patience, attempt.log.say))
-        return _executed(attempt, document)
+        return _executed(attempt, document, patience)
     except DaybookError as error:
         return Ending.by(attempt.interruption.raised or error)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever it is, the record must tell of it
@@ -104,7 +105,7 @@ def _fetched(attempt: Attempt, patience: Patience) -> Document:
     return read_document(attempt.source, shown(request.notebook.source))
 
 
-def _executed(attempt: Attempt, document: Document) -> Ending:
+def _executed(attempt: Attempt, document: Document, patience: float) -> Ending:
     request = attempt.request
     kernel = attempt.kernel = choose(document, request.notebook.kernel, installed())
     note = substitution(document, request.notebook.kernel, kernel)
@@ -114,17 +115,21 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
     injected = parameters_cell(parameters, kernel.name, language_for(document, kernel)) if parameters else None
     variables = {**attempt.kernel_environment(), **aws_variables(attempt.environment, attempt.folder.aws_config)}
     place = KernelPlace(attempt.folder.kernel, variables, attempt.folder.kernel_log)
-    with KernelProcess(kernel, place, attempt.head_start) as process:
+    with (
+        isolating(attempt.environment, patience) as require_isolated,
+        KernelProcess(kernel, place, attempt.head_start) as process,
+    ):
         # The kernel boots while the libraries that will talk to it are loaded here.
+        from daybook.contract.processes import with_descendants
         from daybook.runner.engine import host
         from daybook.runner.executing import Hosting
         from daybook.runner.html import HtmlPage
         from daybook.runner.memory import MemoryGuard
-        from daybook.runner.processes import with_descendants
 
         attempt.notebook = prepare(document, shown(request.notebook.source), injected, kernel)
         attempt.page = page = HtmlPage(request.notebook.title or request.notebook.id, attempt.folder.html)
         _require_record(attempt)
+        require_isolated()
         processes = partial(with_descendants, process.pid)
         with MemoryGuard.here(request.limits.memory_bytes, processes, process.kill) as guard:
             attempt.meter.watched_by(guard)

@@ -24,7 +24,7 @@ from daybook.contract.errors import KernelUnavailable
 from daybook.contract.variables import RESULTS_VARIABLE
 from daybook.runner.head_start import HeadStart
 from daybook.runner.kernels import KernelSpec
-from daybook.runner.processes import to_be_killed_first
+from daybook.runner.memory import to_be_killed_first
 
 LOOPBACK = "127.0.0.1"
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")

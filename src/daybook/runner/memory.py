@@ -16,8 +16,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from daybook.contract.processes import PROCESSES, memory_bytes
 from daybook.runner.control_group import ControlGroup
-from daybook.runner.processes import memory_bytes
 
 MARGIN_SHARE = 0.05
 MARGIN_BYTES = 64 * 1024 * 1024
@@ -164,3 +164,9 @@ def _most(limit: int) -> int:
 
 def _shown(size: int | None) -> str:
     return "unknown size" if size is None else f"{size / 2**20:.0f} MiB"
+
+
+def to_be_killed_first(pid: int) -> None:
+    """Lets Linux choose this process and what it starts, not the runner, when memory runs out (Linux only)."""
+    with suppress(OSError):
+        (PROCESSES / str(pid) / "oom_score_adj").write_text("1000")

@@ -9,6 +9,7 @@ HOME_FOLDER = "/home/daybook"
 """Where libraries keep what they remember: Jupyter's and IPython's files, matplotlib's fonts, caches."""
 WORKING_FOLDER = "/home/daybook/work"
 TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - the pod's own, an emptyDir
+SHARED_MEMORY_FOLDER = "/dev/shm"  # noqa: S108 - the same, in memory
 
 _TAKEN = (
     *(HOME_FOLDER, TEMPORARY_FOLDER),

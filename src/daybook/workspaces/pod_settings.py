@@ -114,6 +114,9 @@ class PodSettings(Model):
     volumes: Annotated[tuple[Volume, ...], AfterValidator(_different)] = Field(
         default=(), description="the only volumes besides Daybook's own"
     )
+    network_policies: Literal["required"] | None = Field(
+        default=None, description="no cell is executed before the network denies the pod what policies deny it"
+    )
     runtime_class: DnsName | None = None
     priority_class: DnsName | None = None
     domains: tuple[Annotated[DnsName, AfterValidator(_acted_upon_by_nothing)], ...] = Field(

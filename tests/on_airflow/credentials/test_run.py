@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from builders import a_notebook_json
 from localpods.really_started import IMAGE, Localpods
 from on_airflow.credentials.cloud import BUCKET
 
+LOOK_SECONDS = 0.2
+"""A Secret is there for seconds before it is renewed, and so is a pod."""
 NOTEBOOK_SIDE = Path(__file__).parents[3] / ".venv-notebook"
 
 CELLS = (
@@ -130,9 +133,15 @@ def _airflow(cloud, localpods: Localpods, home: Path, watched: Watched) -> str:
         process = subprocess.Popen(
             [sys.executable, str(home / "run.py")], env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT
         )
-        while process.poll() is None:
+        while not _has_ended_within(LOOK_SECONDS, process):
             watched.look()
         return (home / "airflow.log").read_text()
+
+
+def _has_ended_within(seconds: float, process: subprocess.Popen[bytes]) -> bool:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.returncode is not None
 
 
 def _objects(cloud) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ TOKEN_SECONDS = 3600
 """How long a token is good for; the kubelet renews it when 80 % of that are over. AWS's own webhook gives a day; the
 token is the one thing in the pod that could be used elsewhere, so it is shorter here."""
 
-VOLUME = "identity"
+VOLUME = "daybook-identity"
 PLACE = FOLDER / "identity"
 TOKEN = "token"  # noqa: S105 - the file's name
 

@@ -14,7 +14,7 @@ from daybook.contract.variables import CREDENTIALS_FILE_VARIABLE
 from daybook.pods.credentials.fragment import FOLDER, READABLE, Fragment, mount
 from daybook.pods.models import new
 
-VOLUME = "credentials"
+VOLUME = "daybook-credentials"
 PLACE = FOLDER / "credentials"
 KEY = "credentials.json"
 """The Secret's one key; its content is what AWS's `credential_process` prints."""

@@ -35,9 +35,10 @@ WITH RECURSIVE ids (notebook) AS (
   FROM ids WHERE ids.notebook IS NOT NULL
 )
 """
+# CROSS, which SQLite never turns around: with few notebooks it would rather read every run and ask for each of them.
 _LAST_OF_IDS = f"""
 SELECT {", ".join(f"runs.{c}" for c in ("run_id", *_KEPT))} FROM ids
-JOIN runs ON runs.place = :place
+CROSS JOIN runs ON runs.place = :place
 AND runs.run_id = (SELECT max(run_id) FROM runs WHERE place = :place AND notebook = ids.notebook)
 WHERE ids.notebook IS NOT NULL
 """  # noqa: S608 - names of our own columns

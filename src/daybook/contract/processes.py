@@ -1,4 +1,4 @@
-"""The processes of a run: which they are, and how much memory they hold."""
+"""Processes that belong together: which they are, and how much memory they hold. Runner and localpods both ask."""
 
 from __future__ import annotations
 
@@ -76,9 +76,3 @@ def _proportional(pid: int) -> int:
     except (FileNotFoundError, PermissionError):  # not Linux, or a process of somebody else
         return _resident(pid)
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
-
-
-def to_be_killed_first(pid: int) -> None:
-    """Lets Linux choose this process and what it starts, not the runner, when memory runs out (Linux only)."""
-    with suppress(OSError):
-        (PROCESSES / str(pid) / "oom_score_adj").write_text("1000")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from daybook.runner import processes
-from daybook.runner.processes import memory_bytes, to_be_killed_first, with_descendants
+from daybook.contract import processes
+from daybook.contract.processes import memory_bytes, with_descendants
 
 MIB = 2**20
 HOLD = "import sys; held = bytearray({size}); print('ready', flush=True); sys.stdin.read()"
@@ -63,11 +63,3 @@ def test_a_process_that_has_ended_holds_nothing() -> None:
 
     assert memory_bytes([process.pid], enough=0) == 0
     assert with_descendants(process.pid) == (process.pid,)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux chooses a process to kill")
-def test_a_kernel_and_what_it_starts_are_killed_before_the_runner(family: tuple[int, int]) -> None:
-    to_be_killed_first(family[1])
-
-    assert Path(f"/proc/{family[1]}/oom_score_adj").read_text() == "1000\n"
-    to_be_killed_first(2**22 + 1)  # nobody: nothing to do
