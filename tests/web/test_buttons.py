@@ -158,7 +158,7 @@ async def test_again_chooses_the_settings_that_were_chosen(client, save, airflow
     save(a_manifest(settings={"memory": "1Gi", "timeout_seconds": 60}))
     page = (await client.get(PAGE)).text
     assert "run_settings.memory=1Gi&amp;run_settings.timeout_seconds=60" in page
-    assert "<dt>Memory, chosen</dt><dd>1Gi</dd>" in page
+    assert "<dt>Chosen</dt><dd>memory 1Gi, timeout seconds 60</dd>" in page
     await press(client, "again")
     assert airflow.orders[0][1].conf["run_settings"] == {"memory": "1Gi", "timeout_seconds": 60}
 

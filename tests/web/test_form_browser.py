@@ -287,7 +287,7 @@ def test_what_holds_in_the_chosen_workspace_is_told(visit):
     hints = page.locator("[id='f-run_settings.memory-hint'] p:visible")
     assert [each.split(":")[0] for each in hints.all_inner_texts()] == ["open", "closed"]
     page.locator("[name=workspace]").select_option("closed")
-    assert hints.all_inner_texts() == ["closed: by default 2Gi, at most 2Gi"]
+    assert hints.all_inner_texts() == ["closed: by default 2Gi, at most 2Gi."]
 
 
 def test_a_slider_and_its_number_are_one(visit):

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from kubernetes.client import models as k8s
 
 from daybook.contract import keys
-from daybook.contract.manifest import Manifest, Reason
-from daybook.storage import ObjectMissing, RunRecord, UnreadableManifest
+from daybook.contract.manifest import Reason
+from daybook.storage import ObjectMissing, RunRecord
 
 FINISHED_STAYS = timedelta(hours=1)
 """After the seal: the operator fetches the log and deletes the pod itself."""
@@ -71,7 +71,7 @@ def orphan_of(pod: k8s.V1Pod, record: Callable[[str], RunRecord], now: datetime)
     if manifest.attempt < attempt or (manifest.attempt == attempt and not manifest.sealed):
         return None  # on its way: the manifest is written before its pod is made
     if manifest.attempt > attempt:
-        why, last = f"attempt {manifest.attempt} of its run has overtaken it", _of_attempt(at, attempt)
+        why, last = f"attempt {manifest.attempt} of its run has overtaken it", at.earlier(attempt)
     else:
         why, last = f"its run is sealed as {manifest.state}", manifest
     ended = _sealed_at(at, attempt) or pod.metadata.creation_timestamp
@@ -122,14 +122,3 @@ def _sealed_at(record: RunRecord, attempt: int) -> datetime | None:
         except ObjectMissing:
             continue
     return None
-
-
-def _of_attempt(record: RunRecord, attempt: int) -> Manifest | None:
-    """The manifest that was kept of an earlier attempt."""
-    place = keys.AttemptKeys(attempt).manifest
-    try:
-        return Manifest.from_json(record.store.read(place))
-    except ObjectMissing:
-        return None
-    except ValueError as error:
-        raise UnreadableManifest(f"{record.store.url_of(place)} is not a manifest that this Daybook reads") from error

@@ -66,7 +66,8 @@ def up_lines(project: Project, outcome: Outcome) -> Iterator[str]:
         yield f"The stack is up ({outcome.seconds:.1f} s)."
     else:
         yield "The stack was up already."
-    yield f"  pages     {airflow.api_url(outcome.ports)}"
+    yield f"  notebooks {airflow.api_url(outcome.ports)}/notebooks/"
+    yield f"  Airflow   {airflow.api_url(outcome.ports)}"
     if outcome.new_password:
         user, password = airflow.admin(project)
         yield f"  sign in   {user} / {password}   (shown this once, kept in {project.admin_password})"
