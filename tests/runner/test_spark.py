@@ -5,7 +5,7 @@ import sys
 import threading
 
 from daybook.contract.manifest import MAX_SPARK_OPERATIONS
-from daybook.runner.records import events_of
+from daybook.runner.events import events_of
 from daybook.runner.spark import SparkFollower, SparkStory, end_sessions
 
 APPLICATION = {"kind": "spark", "remote": "sc://h:1", "application_id": "app", "version": "4.3.0", "ui": None}
@@ -94,8 +94,9 @@ def test_events_are_followed_while_they_are_written(tmp_path):
 def test_the_final_record_is_of_the_same_events(tmp_path):
     path = tmp_path / "events"
     path.write_text("".join(json.dumps(each) + "\n" for each in (APPLICATION, progress(), an_operation())))
-    _, spark, lost = events_of(path)
-    assert (spark.operation_count, spark.progress, lost) == (1, None, [])
+    told = events_of(path)
+    spark = told.spark.record(running=False)
+    assert (spark.operation_count, spark.progress, told.lost) == (1, None, [])
 
 
 def test_without_a_server_or_sessions_nothing_is_started(monkeypatch):
