@@ -38,7 +38,7 @@ from daybook.pods.spark import (
     server_service,
 )
 from daybook.pods.spark.build import CONTAINER, credentials_of, secret_of
-from daybook.workspaces import SecretReference, SparkSettings
+from daybook.workspaces import SecretReference, SparkSettings, StsCredentials
 
 LOG_LINES = 20
 """How much of the log of a server that does not answer is told."""
@@ -89,9 +89,9 @@ class Found:
     credentials: str | None = None
 
     @classmethod
-    def of(cls, pod: k8s.V1Pod, look: Look, *, short_lived: bool) -> Found:
+    def of(cls, pod: k8s.V1Pod, look: Look, wanted: WantedServer) -> Found:
         """The server of a pod."""
-        secret = credentials_of(pod) if short_lived else None
+        secret = credentials_of(pod) if isinstance(wanted.workspace.credentials, StsCredentials) else None
         return cls(pod.metadata.name, pod.metadata.uid, look, secret_of(pod), secret)
 
     @property
@@ -135,11 +135,11 @@ class SparkServers:
         """
         pod = self._pods.read(wanted.name, wanted.workspace.namespace)
         if pod is not None:
-            look = look_at(pod, wanted.server.start_seconds, datetime.now(UTC))
+            look = self._look(wanted, pod)
             if isinstance(look, Starts) and awaited is not None and awaited.of(pod) and awaited.why is not None:
                 raise SparkUnavailable(_failed(wanted.name, awaited.why))
             if not isinstance(look, Ended):
-                return self._taken(wanted, pod, look)
+                return self._taken(wanted, pod, look, awaited)
             self._remove(pod, look, awaited)
         if awaited is not None and awaited.why is not None:
             raise SparkUnavailable(_failed(wanted.name, awaited.why))
@@ -153,28 +153,32 @@ class SparkServers:
         """
         self._pods.delete(k8s.V1Pod(metadata=k8s.V1ObjectMeta(name=name, namespace=namespace, uid=uid)))
 
-    def _taken(self, wanted: WantedServer, pod: k8s.V1Pod, look: Look) -> Found:
-        obtained = self._credentials(wanted.name)
-        if obtained is not None and isinstance(look, Answers):
-            self._renew(pod, obtained)
-        elif not isinstance(look, Answers):
-            self._complete(pod, obtained)
-        return Found.of(pod, look, short_lived=obtained is not None)
+    def _taken(self, wanted: WantedServer, pod: k8s.V1Pod, look: Look, awaited: Awaited | None) -> Found:
+        """A server that is there; what it lacks it is given where this run sees it for the first time."""
+        if isinstance(look, Answers):
+            self._renew(pod, self._credentials(wanted.name))
+        elif isinstance(look, Starts) and not (awaited is not None and awaited.of(pod)):
+            self._complete(pod, self._credentials(wanted.name))
+        return Found.of(pod, look, wanted)
 
     def _made(self, wanted: WantedServer) -> Found:
         obtained = self._credentials(wanted.name)  # before there is a pod: where the role is refused, nothing starts
         try:
             pod = self._pods.create(server_pod(wanted, uuid.uuid4().hex))
         except ApiException as error:
-            found = self._pods.read(wanted.name, wanted.workspace.namespace) if error.status == _CONFLICT else None
-            if found is None:
+            if error.status != _CONFLICT:
                 raise SparkUnavailable(f"Kubernetes does not make Spark server {wanted.name}: {said(error)}") from error
+            pod = self._pods.read(wanted.name, wanted.workspace.namespace)
+            if pod is None:
+                return self._made(wanted)
             log.info("Spark server %s was made by another run at this very moment", wanted.name)
-            return self._taken(wanted, found, look_at(found, wanted.server.start_seconds, datetime.now(UTC)))
+            return self._taken(wanted, pod, self._look(wanted, pod), None)
         log.info("Spark server %s (%s) is made", wanted.name, wanted.profile)
         self._complete(pod, obtained)
-        look = look_at(pod, wanted.server.start_seconds, datetime.now(UTC))
-        return Found.of(pod, look, short_lived=obtained is not None)
+        return Found.of(pod, self._look(wanted, pod), wanted)
+
+    def _look(self, wanted: WantedServer, pod: k8s.V1Pod) -> Look:
+        return look_at(pod, wanted.server.start_seconds, datetime.now(UTC))
 
     def _complete(self, pod: k8s.V1Pod, obtained: SessionCredentials | None) -> None:
         """Makes what belongs to a pod and is not there; where that cannot be, the pod goes too."""
@@ -197,7 +201,9 @@ class SparkServers:
             if error.status != _CONFLICT:
                 raise
 
-    def _renew(self, pod: k8s.V1Pod, obtained: SessionCredentials) -> None:
+    def _renew(self, pod: k8s.V1Pod, obtained: SessionCredentials | None) -> None:
+        if obtained is None:
+            return
         name = credentials_of(pod)
         body = {"stringData": {KEY: obtained.document()}}
         try:
