@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -11,33 +10,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daybook.contract.errors import Fault
-from daybook.localpods.api.errors import already_exists, conflict, invalid, not_allowed, not_found
+from daybook.localpods.api.errors import already_exists, conflict, invalid
 from daybook.localpods.api.names import is_data_key, is_dns_subdomain
 from daybook.localpods.api.patches import apply_patch
-from daybook.localpods.api.selectors import NAMESPACE_FIELDS
 from daybook.localpods.api.validation import metadata_faults
-from daybook.localpods.clock import kubernetes_time
 from daybook.localpods.secrets import is_base64
 from daybook.localpods.serving import (
     Json,
     checked_kind,
-    flag,
     is_dry_run,
     json_of,
-    list_answer,
     namespace_of,
     one_answer,
-    selection_of,
 )
+from daybook.localpods.small_objects import SmallObjects, new_metadata
 from daybook.localpods.store import Collection
 
 MAX_SECRET_BYTES = 1024 * 1024
 """Of all values together: Kubernetes' own limit."""
 
-_KEPT = ("labels", "annotations", "ownerReferences")
 
-
-class SecretsApi:
+class SecretsApi(SmallObjects):
     """Answers requests about Secrets.
 
     Args:
@@ -45,8 +38,10 @@ class SecretsApi:
         changed: told of the namespace in which a Secret is new or another.
     """
 
+    resource = "secrets"
+
     def __init__(self, secrets: Collection, changed: Callable[[str], None]) -> None:
-        self._secrets = secrets
+        super().__init__(secrets)
         self._changed = changed
 
     async def create(self, request: Request) -> Response:
@@ -59,32 +54,20 @@ class SecretsApi:
             faults.append(Fault("metadata.name", "required value"))
         if faults:
             raise invalid(str(name or "")[:300], faults, "Secret")
-        if self._secrets.get(namespace, str(name)) is not None:
+        if self._objects.get(namespace, str(name)) is not None:
             raise already_exists("secrets", str(name))
         made = _new_secret(namespace, sent)
         if not is_dry_run(request.query_params):
-            made = self._secrets.put(made)
+            made = self._objects.put(made)
             self._changed(namespace)
         answer = one_answer(request, "secrets", made)
         answer.status_code = 201
         return answer
 
-    async def list_secrets(self, request: Request) -> Response:
-        """GET secrets, of one namespace or all."""
-        if flag(request.query_params, "watch"):
-            raise not_allowed("localpods does not support watching secrets")
-        selection = selection_of(request, NAMESPACE_FIELDS)
-        found = sorted((one for one in self._secrets if one in selection), key=lambda one: one["metadata"]["name"])
-        return list_answer(request, "secrets", found, str(self._secrets.version))
-
-    async def get(self, request: Request) -> Response:
-        """GET one secret."""
-        return one_answer(request, "secrets", self._secret(request))
-
     async def patch(self, request: Request) -> Response:
         """PATCH one secret: its data, labels, annotations and owners."""
         patch = await json_of(request)
-        old = self._secret(request)
+        old = self._named(request)
         patched = _with_string_data(apply_patch(request.headers.get("content-type", ""), old, patch))
         name = old["metadata"]["name"]
         faults = [*metadata_faults(patched), *_data_faults(patched)]
@@ -96,39 +79,24 @@ class SecretsApi:
         if patched["metadata"].get("resourceVersion") != old["metadata"]["resourceVersion"]:
             raise conflict("secrets", name, "the object has been modified; please apply your changes to the latest")
         if patched != old and not is_dry_run(request.query_params):
-            patched = self._secrets.put(patched)
+            patched = self._objects.put(patched)
             self._changed(patched["metadata"]["namespace"])
         return one_answer(request, "secrets", patched)
 
     async def delete(self, request: Request) -> Response:
         """DELETE one secret; files that pods have of it stay until the pods end."""
-        secret = self._secret(request)
+        secret = self._named(request)
         if not is_dry_run(request.query_params):
-            self._secrets.remove(secret["metadata"]["namespace"], secret["metadata"]["name"])
+            self._objects.remove(secret["metadata"]["namespace"], secret["metadata"]["name"])
         return one_answer(request, "secrets", {**secret, "data": {}})
-
-    def _secret(self, request: Request) -> Json:
-        namespace, name = namespace_of(request) or "", request.path_params["name"]
-        found = self._secrets.get(namespace, name)
-        if found is None:
-            raise not_found("secrets", name)
-        return found
 
 
 def _new_secret(namespace: str, sent: Json) -> Json:
-    given = sent["metadata"]
-    kept = {key: given[key] for key in _KEPT if given.get(key)}
-    own = {
-        "name": given["name"],
-        "namespace": namespace,
-        "uid": str(uuid.uuid4()),
-        "creationTimestamp": kubernetes_time(),
-    }
     made = _with_string_data(sent)
     return {
         "kind": "Secret",
         "apiVersion": "v1",
-        "metadata": {**kept, **own},
+        "metadata": new_metadata(namespace, sent["metadata"]),
         "type": sent.get("type") or "Opaque",
         "data": made.get("data") or {},
     }

@@ -182,8 +182,8 @@ def _routes(api: PodsApi) -> list[Route]:
 def _secret_routes(api: SecretsApi) -> list[Route]:
     some, one = "/api/v1/namespaces/{namespace}/secrets", "/api/v1/namespaces/{namespace}/secrets/{name}"
     return [
-        Route("/api/v1/secrets", api.list_secrets, methods=["GET"]),
-        Route(some, api.list_secrets, methods=["GET"]),
+        Route("/api/v1/secrets", api.list_all, methods=["GET"]),
+        Route(some, api.list_all, methods=["GET"]),
         Route(some, api.create, methods=["POST"]),
         Route(one, api.get, methods=["GET"]),
         Route(one, api.patch, methods=["PATCH"]),
@@ -194,8 +194,8 @@ def _secret_routes(api: SecretsApi) -> list[Route]:
 def _service_routes(api: ServicesApi) -> list[Route]:
     some, one = "/api/v1/namespaces/{namespace}/services", "/api/v1/namespaces/{namespace}/services/{name}"
     return [
-        Route("/api/v1/services", api.list_services, methods=["GET"]),
-        Route(some, api.list_services, methods=["GET"]),
+        Route("/api/v1/services", api.list_all, methods=["GET"]),
+        Route(some, api.list_all, methods=["GET"]),
         Route(some, api.create, methods=["POST"]),
         Route(one, api.get, methods=["GET"]),
         Route(one, api.delete, methods=["DELETE"]),

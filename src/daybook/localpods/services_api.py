@@ -6,42 +6,32 @@ owners. A pod is reached at its own address.
 
 from __future__ import annotations
 
-import uuid
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from daybook.contract.errors import Fault
-from daybook.localpods.api.errors import already_exists, conflict, invalid, not_allowed, not_found
+from daybook.localpods.api.errors import already_exists, conflict, invalid
 from daybook.localpods.api.names import DNS_LABEL, is_dns_label
-from daybook.localpods.api.selectors import NAMESPACE_FIELDS
 from daybook.localpods.api.validation import metadata_faults
-from daybook.localpods.clock import kubernetes_time
 from daybook.localpods.serving import (
     Json,
     checked_kind,
-    flag,
     is_dry_run,
     json_of,
-    list_answer,
     namespace_of,
     one_answer,
-    selection_of,
 )
-from daybook.localpods.store import Collection
-
-_KEPT = ("labels", "annotations", "ownerReferences")
+from daybook.localpods.small_objects import SmallObjects, new_metadata
 
 
-class ServicesApi:
+class ServicesApi(SmallObjects):
     """Answers requests about Services.
 
     Args:
         services: all there are.
     """
 
-    def __init__(self, services: Collection) -> None:
-        self._services = services
+    resource = "services"
 
     async def create(self, request: Request) -> Response:
         """POST services."""
@@ -52,45 +42,26 @@ class ServicesApi:
         name = str(metadata.get("name") or "")[:300]
         if faults:
             raise invalid(name, faults, "Service")
-        if self._services.get(namespace, name) is not None:
+        if self._objects.get(namespace, name) is not None:
             raise already_exists("services", name)
         made = _new_service(namespace, sent)
         if not is_dry_run(request.query_params):
-            made = self._services.put(made)
+            made = self._objects.put(made)
         answer = one_answer(request, "services", made)
         answer.status_code = 201
         return answer
 
-    async def list_services(self, request: Request) -> Response:
-        """GET services, of one namespace or all."""
-        if flag(request.query_params, "watch"):
-            raise not_allowed("localpods does not support watching services")
-        selection = selection_of(request, NAMESPACE_FIELDS)
-        found = sorted((one for one in self._services if one in selection), key=lambda one: one["metadata"]["name"])
-        return list_answer(request, "services", found, str(self._services.version))
-
-    async def get(self, request: Request) -> Response:
-        """GET one service."""
-        return one_answer(request, "services", self._service(request))
-
     async def delete(self, request: Request) -> Response:
         """DELETE one service."""
-        options, service = await json_of(request), self._service(request)
+        options, service = await json_of(request), self._named(request)
         metadata = service["metadata"]
         wanted = (options.get("preconditions") or {}) if isinstance(options, dict) else {}
         for key in ("uid", "resourceVersion"):
             if wanted.get(key) not in (None, metadata[key]):
                 raise conflict("services", metadata["name"], f"the {key} in the precondition does not match")
         if not is_dry_run(request.query_params):
-            self._services.remove(metadata["namespace"], metadata["name"])
+            self._objects.remove(metadata["namespace"], metadata["name"])
         return one_answer(request, "services", service)
-
-    def _service(self, request: Request) -> Json:
-        namespace, name = namespace_of(request) or "", request.path_params["name"]
-        found = self._services.get(namespace, name)
-        if found is None:
-            raise not_found("services", name)
-        return found
 
 
 def _faults(sent: Json) -> list[Fault]:
@@ -106,18 +77,10 @@ def _faults(sent: Json) -> list[Fault]:
 
 
 def _new_service(namespace: str, sent: Json) -> Json:
-    given = sent["metadata"]
-    kept = {key: given[key] for key in _KEPT if given.get(key)}
-    own = {
-        "name": given["name"],
-        "namespace": namespace,
-        "uid": str(uuid.uuid4()),
-        "creationTimestamp": kubernetes_time(),
-    }
     return {
         "kind": "Service",
         "apiVersion": "v1",
-        "metadata": {**kept, **own},
+        "metadata": new_metadata(namespace, sent["metadata"]),
         "spec": {"type": "ClusterIP", **sent["spec"]},
         "status": {"loadBalancer": {}},
     }
