@@ -22,6 +22,8 @@ from daybook.localpods.kubeconfig import authority_file, write_kubeconfig
 TOKEN = "a-token-of-the-tests"
 IMAGE = "registry.example:5000/daybook/test:1.2"
 NAMESPACE = "default"
+START_SECONDS = 120.0
+"""How long it may take to start where the machine is busy with other tests."""
 
 
 def wait_until(look: Callable[[], Any], seconds: float = 15.0) -> Any:
@@ -67,10 +69,10 @@ class Localpods:
         (self.state / "server.json").unlink(missing_ok=True)
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, start_new_session=True)
-        wait_until(lambda: (self.state / "server.json").exists() or self.process.poll() is not None)
+        wait_until(lambda: (self.state / "server.json").exists() or self.process.poll() is not None, START_SECONDS)
         assert self.process.poll() is None, (self.folder / "server.log").read_text()
         self.port = json.loads((self.state / "server.json").read_text())["port"]
-        wait_until(lambda: is_ready(self.server))
+        wait_until(lambda: is_ready(self.server), START_SECONDS)
         write_kubeconfig(self.kubeconfig, self.port, TOKEN, authority_file(self.state))
 
     def end(self, how: signal.Signals) -> int:
