@@ -33,7 +33,7 @@ from daybook.workspaces import Workspaces
 pytestmark = pytest.mark.anyio
 
 HERE = f"/runs/open/{RUN_ID}"
-SHARED = ("#main", "/", "/runs")
+SHARED = ("#main", "/", "/runs", "/spark")
 
 
 class Page(HTMLParser):
