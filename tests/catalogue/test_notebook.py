@@ -221,3 +221,14 @@ def test_notebook_resolves_under_its_own_name() -> None:
     with pytest.raises(InvalidRequest, match="Notebook 'daily_flights' cannot run"):
         notebook().resolve({})
     assert notebook(inputs=(), open_inputs=True).resolve({"anything": 1}) == {"anything": 1}
+
+
+SECRET = (Input(name="key", type="secret"),)
+
+
+def test_secret_inputs_and_the_kernel_databricks_do_not_go_together() -> None:
+    with pytest.raises(ValidationError, match=r"secret inputs do not reach; .* dbutils\.secrets\.get"):
+        notebook(inputs=SECRET, run={"kernel": "databricks"})
+    with pytest.raises(InvalidRequest, match=r"run_settings\.kernel: .*secret inputs do not reach"):
+        notebook(inputs=SECRET).with_settings({"kernel": "databricks"})
+    assert notebook().with_settings({"kernel": "databricks"}).run.is_on_databricks

@@ -14,7 +14,7 @@ from cli.fake_airflow import ASKED, DAG_RUN, RUN, WHERE, manifest, running, writ
 from cli.serving import free_ports
 from daybook.catalogue import Notebook
 from daybook.contract import keys
-from daybook.contract.manifest import CellCounts, CellError, Reason, State, Timings
+from daybook.contract.manifest import CellCounts, CellError, DatabricksRecord, Reason, State, Timings
 from daybook.storage import open_store
 
 
@@ -272,6 +272,14 @@ def test_no_such_run_is_said(daybook, piece):
     assert code == 2
     assert out == ""
     assert "run" in err
+
+
+def test_show_tells_of_the_cluster(daybook, bucket):
+    cluster = DatabricksRecord(cluster_id="1126-1-a", runtime_version="15.4.x", driver_log="https://x/#log")
+    write(bucket, manifest(databricks=cluster))
+    _, out, _ = daybook("show", RUN)
+    assert "cluster 1126-1-a (runtime 15.4.x)" in out
+    assert "https://x/#log" in out
 
 
 def test_show_can_wait_for_the_end(daybook, airflow, bucket):

@@ -145,11 +145,7 @@ def test_sigterm_cancels_the_command_and_ends_the_context(standin, kernel):
 @pytest.mark.parametrize(
     ("taken", "said"),
     [
-        ({"DATABRICKS_CLUSTER_ID": ""}, "DATABRICKS_CLUSTER_ID: no cluster is named"),
-        ({"DATABRICKS_TOKEN": ""}, "set DATABRICKS_HOST and DATABRICKS_TOKEN"),
-        ({"DATABRICKS_HOST": ""}, "set DATABRICKS_HOST and DATABRICKS_TOKEN"),
         ({"DATABRICKS_TOKEN": "", "DATABRICKS_CLUSTER_ID": ""}, "no cluster is named"),
-        ({"DATABRICKS_CLUSTER_ID": "serverless"}, "serverless compute has no execution contexts"),
         ({"DAYBOOK_DATABRICKS_COMMAND_SECONDS": "soon"}, "DAYBOOK_DATABRICKS_COMMAND_SECONDS"),
     ],
 )
@@ -162,10 +158,71 @@ def test_what_is_missing_or_wrong_is_one_clear_error_in_the_cell(environment, wo
         assert kernel.run("2").reply["ename"] == "InvalidSettings"
 
 
+def test_the_sdk_is_loaded_by_nothing_but_the_session():
+    """It takes seconds; the kernel answers meanwhile, and Daybook's other rooms never want it."""
+    code = "import sys, daybook.databricks.kernel, daybook.databricks.settings, daybook.databricks.kernelspec\n"
+    subprocess.run([sys.executable, "-c", code + "assert 'databricks.sdk' not in sys.modules"], check=True)
+
+
+BROKEN = """import daybook.databricks.session
+daybook.databricks.session.make_session = lambda *_: 1 / 0
+import daybook.databricks.__main__
+daybook.databricks.__main__.main()
+"""
+
+
+def test_a_bug_is_an_answer_too(environment, work, tmp_path, monkeypatch):
+    program = tmp_path / "broken.py"
+    program.write_text(BROKEN)
+    argv = [sys.executable, str(program), "-f", "{connection_file}"]
+    monkeypatch.setenv("JUPYTER_PATH", str(jupyter_folder(tmp_path / "other", argv=argv)))
+    with started(environment, work) as kernel:
+        ran = kernel.run("1")
+    assert ran.reply["ename"] == "ZeroDivisionError"
+    assert "this is a bug in Daybook's kernel" in ran.reply["evalue"]
+
+
 def test_completeness_is_judged_as_ipython_does(kernel):
     kernel.client.is_complete("for x in y:")
     reply = kernel.client.get_shell_msg(timeout=SECONDS)
     assert reply["content"] == {"status": "incomplete", "indent": "    "}
+
+
+class TestFiles:
+    """The project's files, brought along before each cell."""
+
+    @pytest.fixture
+    def project(self, work):
+        (work / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+        (work / "helper.py").write_text("def answer():\n    return 41\n")
+        return work
+
+    def test_cells_run_among_the_projects_files_as_they_are_now(self, standin, project):
+        with started(standin.environment(CLUSTER), project) as kernel:
+            assert kernel.run("import helper, os\nprint(helper.answer())").printed == "41"
+            (project / "helper.py").write_text("def answer():\n    return 4200\n")
+            again = "import importlib\nimportlib.reload(helper)\nprint(helper.answer())"
+            assert kernel.run(again).printed == "4200"
+            folder = Path(kernel.run("print(os.getcwd())").printed)
+            assert (folder / "helper.py").exists()
+        assert not folder.exists()
+        assert standin.contexts.ids == []
+
+    def test_a_failing_synchronisation_fails_the_cell_and_nothing_runs(self, standin, project):
+        variables = {**standin.environment(CLUSTER), "DAYBOOK_DATABRICKS_SYNC_MAX_FILE_SIZE_MB": "0.00001"}
+        with started(variables, project) as kernel:
+            ran = kernel.run("print('ran')")
+        assert ran.reply["ename"] == "FileSizeError"
+        assert "helper.py" in ran.reply["evalue"]
+        assert not any("print('ran')" in each.code for each in standin.commands.all.values())
+
+    def test_a_new_context_gets_the_files_anew(self, standin, project):
+        with started(standin.environment(CLUSTER), project) as kernel:
+            kernel.run("import helper", watched=True)
+            standin.contexts.lose_all()
+            assert kernel.run("1", watched=True).reply["ename"] == "ContextLost"
+            ran = kernel.run("import helper\nprint(helper.answer())", watched=True)
+        assert ran.outputs[-1]["text"] == "41"
 
 
 class TestRunners:

@@ -45,6 +45,18 @@ class TestResults:
         shown = session.run("display(b'one'); display(b'two')").looked_at()
         assert [base64.b64decode(each["image/png"]) for each in shown] == [b"one", b"two"]
 
+    def test_a_large_image_comes_from_the_file_store(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        plots = standin.root / "dbfs" / "FileStore" / "plots"
+        plots.mkdir(parents=True)
+        (plots / "large.png").write_bytes(b"x" * 3_000_000)
+        standin.commands.answers.append(("Finished", {"resultType": "image", "fileName": "/plots/large.png"}))
+        (image,) = session.run("2").looked_at()
+        assert base64.b64decode(image["image/png"]) == b"x" * 3_000_000
+        standin.commands.answers.append(("Finished", {"resultType": "image", "fileName": "/plots/gone.png"}))
+        assert "cannot be had" in session.run("3").printed("stderr")
+
     def test_other_languages_have_contexts_of_their_own(self, standin, sessions):
         session = sessions.new()
         session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one")
@@ -298,10 +310,11 @@ class TestFaultsOfTheLine:
     def test_a_handover_without_a_clear_answer_does_not_run_the_cell_twice(self, standin, sessions, status, body):
         session = sessions.new()
         session.run("1")
+        before = standin.count("/commands/execute")
         standin.faults.add(Fault("/commands/execute", status, body=body))
         with pytest.raises(HandoverUnsure, match="may be running there, and is not sent a second time"):
             session.run("print(2)")
-        assert standin.count("/commands/execute") == 3  # the start's, the first cell's, this one's
+        assert standin.count("/commands/execute") == before + 1
 
     def test_trouble_that_stays_ends_the_wait(self, standin, sessions):
         session = sessions.new(unreachable=0.3)
@@ -382,7 +395,6 @@ class TestEnds:
         facts = session.session.facts
         assert (facts.host, facts.cluster_id, facts.runtime) == (standin.host, CLUSTER, "16.4.x-scala2.12")
         assert facts.context_id == standin.contexts.ids[0]
-        assert facts.driver_log == f"{standin.host}/compute/clusters/{CLUSTER}/driver-logs"
 
 
 def wait_for(condition):

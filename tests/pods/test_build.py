@@ -126,6 +126,44 @@ def test_secrets_are_named_and_never_written():
     assert with_values == {"DAYBOOK_REQUEST", "HOME", "SPARK_REMOTE"}
 
 
+DATABRICKS = {"host": "https://x.databricks.com", "cluster_id": "1126-1-a", "limits": {"command_seconds": 60}}
+TOKEN = {"name": "databricks", "key": "token"}
+
+
+def on_kernel(kernel):
+    return a_request(notebook=NotebookSource(id="nb", source="/nb.ipynb", kernel=kernel))
+
+
+@pytest.mark.parametrize(
+    ("way", "plain", "secret"),
+    [
+        ({"token": TOKEN}, {"DATABRICKS_AUTH_TYPE": "pat"}, "DATABRICKS_TOKEN"),
+        (
+            {"oauth": {"client_id": "4c1f", "client_secret": TOKEN}},
+            {"DATABRICKS_AUTH_TYPE": "oauth-m2m", "DATABRICKS_CLIENT_ID": "4c1f"},
+            "DATABRICKS_CLIENT_SECRET",
+        ),
+    ],
+)
+def test_the_kernel_databricks_gets_its_workspaces_cluster_and_a_reference_to_its_key(way, plain, secret):
+    found = environment_of(a_pod(on_kernel("databricks"), databricks={**DATABRICKS, **way}))
+    ours = {name: each for name, each in found.items() if "DATABRICKS" in name}
+    assert ours.pop(secret)["valueFrom"] == {"secretKeyRef": TOKEN}
+    assert {name: each["value"] for name, each in ours.items()} == {
+        "DATABRICKS_HOST": "https://x.databricks.com",
+        "DATABRICKS_CLUSTER_ID": "1126-1-a",
+        "DAYBOOK_DATABRICKS_COMMAND_SECONDS": "60.0",
+        "DAYBOOK_DATABRICKS_SYNC_ENABLED": "false",
+        **plain,
+    }
+
+
+@pytest.mark.parametrize("kernel", [None, "python3", "databricks2"])
+def test_no_other_kernel_gets_anything_of_databricks(kernel):
+    pod = a_pod(on_kernel(kernel), databricks={**DATABRICKS, "token": TOKEN})
+    assert "DATABRICKS" not in json.dumps(pod).upper().replace("DATABRICKS2", "")
+
+
 def test_a_workspace_without_spark_and_secrets_adds_nothing():
     pod = a_pod()
     assert list(environment_of(pod)) == ["DAYBOOK_REQUEST", "HOME"]

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from daybook.runner.events import events_of
 from daybook.runner.outputs import collect, media_type
-from daybook.runner.records import events_of
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_events_give_results_and_spark_and_tell_what_is_lost(tmp_path):
     path.write_text(
         "".join(json.dumps(each) + "\n" for each in events) + 'half a li\n{"kind": "result", "value": NaN}\n'
     )
-    results, spark, lost = events_of(path)
-    assert results == {"a": {"b": [None]}}
-    assert (spark.application_id, spark.version) == ("app", "4.3.0")
-    assert [each.split(" of ")[0] for each in lost] == ["line 6", "line 7"]
+    told = events_of(path)
+    assert told.results == {"a": {"b": [None]}}
+    assert (told.spark.application_id, told.spark.version) == ("app", "4.3.0")
+    assert [each.split(" of ")[0] for each in told.lost] == ["line 6", "line 7"]
 
 
 def test_too_large_results_are_told_of(tmp_path):
@@ -70,6 +70,6 @@ def test_too_large_results_are_told_of(tmp_path):
     path.write_text(
         "".join(json.dumps({"kind": "result", "name": f"n{i}", "value": "x" * 60_000}) + "\n" for i in range(20))
     )
-    results, _, lost = events_of(path)
-    assert 0 < len(results) < 20
-    assert len(results) + len(lost) == 20
+    told = events_of(path)
+    assert 0 < len(told.results) < 20
+    assert len(told.results) + len(told.lost) == 20

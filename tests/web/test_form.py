@@ -217,6 +217,18 @@ async def test_images_are_a_choice_where_they_are_named_and_a_field_where_patter
     assert "allowed are team/*" in field.text
 
 
+async def test_the_form_offers_the_kernel_databricks_where_there_is_a_cluster(ask):
+    databricks = {"host": "https://x.databricks.com", "cluster_id": "1126-1-a", "token": {"name": "d", "key": "t"}}
+    there = Workspaces(workspaces=(a_workspace(name="open", databricks=databricks),))
+    offer = "databricks runs it on the cluster 1126-1-a"
+    assert offer in (await ask("GET", "/run/nb", a_notebook(), changes={"workspaces": lambda: there})).text
+    assert offer not in (await ask("GET", "/run/nb", a_notebook())).text
+    refused = await ask(
+        "POST", "/run/nb", a_notebook(), data={"workspace": "open", "run_settings.kernel": "databricks"}
+    )
+    assert "workspace 'open' has no `databricks` section" in faults_of(refused)
+
+
 def posted_by_browser(html: str) -> dict[str, list[str]]:
     """What a browser without scripts would send of the first form of a page, as it is."""
     form = re.search(r'<form method="post".*?</form>', html, re.DOTALL)[0]

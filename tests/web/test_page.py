@@ -8,11 +8,12 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from builders import RUN_ID, a_manifest, an_output
+from builders import RUN_ID, a_manifest, a_workspace, an_output
 from daybook.contract import keys
 from daybook.contract.manifest import (
     CellCounts,
     CellError,
+    DatabricksRecord,
     Files,
     KernelRecord,
     NotebookRecord,
@@ -27,6 +28,7 @@ from daybook.storage import record_of
 from daybook.web import headers
 from daybook.web.app import create_app
 from daybook.web.words import MAX_VALUE_CHARACTERS
+from daybook.workspaces import Workspaces
 
 pytestmark = pytest.mark.anyio
 
@@ -427,3 +429,27 @@ async def test_numbers_that_nobody_counts_with_spoil_no_page(client, bucket, sav
 
 async def test_the_page_names_the_workspace_in_whose_bucket_the_record_lies(client, save):
     assert "Workspace open" in (await page_of(client, save(a_manifest(workspace="closed")))).text
+
+
+@pytest.mark.parametrize(
+    ("cluster", "link"),
+    [
+        ("1126-1-a", "https://ours.databricks.com/#setting/sparkui/1126-1-a/driver-logs"),
+        ("../1126' onclick='x", None),
+        (None, None),
+    ],
+)
+async def test_the_drivers_log_is_where_the_workspace_says_and_not_where_the_record_does(world, save, cluster, link):
+    databricks = {"host": "https://ours.databricks.com", "cluster_id": "x", "token": {"name": "d", "key": "t"}}
+    ours = Workspaces(workspaces=(a_workspace(name="open", databricks=databricks),))
+    app = create_app(dataclasses.replace(world, workspaces=lambda: ours))
+    told = DatabricksRecord(
+        host="https://evil.example", cluster_id=cluster, driver_log="https://evil.example/", runtime_version="15.4.x"
+    )
+    path = save(a_manifest(databricks=told))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
+    ) as bob:
+        page = await page_of(bob, path)
+    assert [each for each in page.links() if "databricks" in each or "evil" in each] == ([link] if link else [])
+    assert (f"cluster {cluster}, runtime 15.4.x" in page.text) == (cluster is not None)

@@ -15,9 +15,16 @@ from daybook.catalogue.inputs import Input, Source, resolve
 from daybook.catalogue.model import FoundFault, Strict, Texts, matching, several
 from daybook.catalogue.run_settings import RunSettings, with_chosen
 from daybook.catalogue.schedule import Schedule, is_template, parameter_faults
+from daybook.contract.errors import Fault, InvalidRequest
 
 DEFAULT_MAX_ACTIVE_RUNS = 16
 """Runs of one notebook at once, Airflow's own default for a DAG."""
+
+NO_SECRETS_THERE = (
+    "executes cells on a Databricks cluster, where secret inputs do not reach; keep the values in a secret scope of "
+    "Databricks, and let the notebook ask for them: dbutils.secrets.get(scope, key)"
+)
+"""A value would travel in the text of a command, which the cluster's owners can read in its history and audit log."""
 
 _URL = re.compile(r"(https?|s3)://[^\s\\@]+")
 _DIGEST = matching(r"sha256:[0-9a-f]{64}", "sha256: and 64 hex digits")
@@ -75,6 +82,8 @@ class Notebook(NotebookSettings):
     def _coherent(self) -> Self:
         fault = id_fault(self.id)
         faults: list[FoundFault] = [(("id",), f"'{self.id}' {fault}")] if fault else []
+        if self.run.is_on_databricks and self.secret_inputs:
+            faults.append((("run", "kernel"), NO_SECRETS_THERE))
         if self.schedule is not None:
             faults += parameter_faults(self.schedule, self.inputs, self.open_inputs)
         if faults:
@@ -109,6 +118,10 @@ class Notebook(NotebookSettings):
             InvalidRequest: they are not as the catalogue wants them; every fault is named, as in `run_settings.memory`.
         """
         run = with_chosen(self.run, chosen)
+        if run.is_on_databricks and self.secret_inputs:
+            raise InvalidRequest(
+                "the run's settings cannot be like this", [Fault("run_settings.kernel", NO_SECRETS_THERE)]
+            )
         return self if run is self.run else self.model_copy(update={"run": run})
 
     def scheduled_parameters(self, render: Callable[[str], str]) -> dict[str, JsonValue]:

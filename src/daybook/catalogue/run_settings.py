@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, JsonValue, StrictBool, StrictInt, V
 from daybook.catalogue.model import Strict, matching, told
 from daybook.catalogue.suggest import did_you_mean
 from daybook.catalogue.values import unlike
+from daybook.contract.databricks import CLUSTER_ID, is_databricks
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.quantities import quantity, whole
 from daybook.contract.request import DEFAULT_CELL_OUTPUT_BYTES, DEFAULT_OUTPUT_BYTES, Limits
@@ -53,6 +54,7 @@ _STORAGE = matching(_BYTES, "an amount of disk such as 500Mi or 20Gi")
 _OUTPUT = matching(_BYTES, "an amount of bytes such as 500k or 10Mi")
 _IMAGE = matching(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", "an image such as daybook/notebook:1.2")
 _KERNEL = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", "a kernel's name such as python3")
+_CLUSTER = matching(CLUSTER_ID, "a cluster's id such as 1126-081234-abcd1234")
 
 
 class RunSettings(Strict):
@@ -60,6 +62,9 @@ class RunSettings(Strict):
 
     image: Annotated[str, _IMAGE] | None = Field(None, description="The container image; the default one has Spark.")
     kernel: Annotated[str, _KERNEL] | None = Field(None, description="The kernel; by default the notebook's own.")
+    databricks_cluster: Annotated[str, _CLUSTER] | None = Field(
+        None, description="The cluster of a run with the kernel `databricks`; by default the workspace's."
+    )
     cpu: Annotated[str, BeforeValidator(_quantity), _CPU, _QUANTITY_SCHEMA] | None = Field(
         None, description="Processors, as Kubernetes writes them: 2, 0.5 or 500m."
     )
@@ -100,6 +105,11 @@ class RunSettings(Strict):
         "up to the workspace's maximum.",
     )
     spark: StrictBool = Field(True, description="Whether the run may use its workspace's Spark Connect server.")
+
+    @property
+    def is_on_databricks(self) -> bool:
+        """Whether the cells are executed on a Databricks cluster."""
+        return is_databricks(self.kernel)
 
     @property
     def asked_timeout_seconds(self) -> int | None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from daybook.cli.commands import catalogue, cleaning, execute, history, rerun, run, stack
+from daybook.cli.commands import catalogue, cleaning, databricks, execute, history, rerun, run, stack
 from daybook.cli.terminal import Terminal, usage_document
 from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
 
@@ -47,6 +47,7 @@ def make_app() -> typer.Typer:
         ("The local stack", stack),
         ("Running notebooks", run),
         ("Running notebooks", execute),
+        ("Running notebooks", databricks),
         ("Runs", history),
         ("Runs", rerun),
         ("Runs", cleaning),

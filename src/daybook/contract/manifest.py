@@ -51,6 +51,9 @@ class Reason(StrEnum):
     STORE_FAILED = "store_failed"
     TERMINATED = "terminated"
     INTERNAL_ERROR = "internal_error"
+    # The same of a cluster that executes the cells.
+    CLUSTER_UNAVAILABLE = "cluster_unavailable"
+    CONTEXT_LOST = "context_lost"
     # What the operator sees of a pod whose runner could not say it.
     CANCELLED = "cancelled"
     IMAGE_UNAVAILABLE = "image_unavailable"
@@ -135,6 +138,25 @@ class SparkRecord(Frozen):
     ui: str | None = None
 
 
+class DatabricksCommand(Frozen):
+    """A cell's command on the cluster."""
+
+    cell: int = Field(description="index in the notebook, from 0")
+    command_id: str
+
+
+class DatabricksRecord(Frozen):
+    """The Databricks cluster that executed the cells."""
+
+    host: str | None = None
+    cluster_id: str | None = None
+    runtime_version: str | None = Field(default=None, description="of the Databricks Runtime, as the cluster names it")
+    spark_version: str | None = None
+    context_id: str | None = Field(default=None, description="the execution context; the last one, if several")
+    driver_log: str | None = Field(default=None, description="page with the log of the cluster's driver")
+    commands: tuple[DatabricksCommand, ...] = Field(default=(), description="of the cells, in the order they ran")
+
+
 def _not_climbing(path: str) -> str:
     """Browsers and other tools resolve `..` before they ask for what lies at a path: it would lead out of the run."""
     if {".", ".."} & set(path.split("/")):
@@ -210,6 +232,7 @@ class Manifest(Frozen):
     kernel: KernelRecord | None = None
     packages: dict[str, str] = Field(default_factory=dict)
     spark: SparkRecord | None = None
+    databricks: DatabricksRecord | None = None
     resources: ResourceUse | None = None
     outputs: tuple[Output, ...] = ()
     side_files: tuple[SideFile, ...] = ()
@@ -276,6 +299,7 @@ _EXIT_CODES_BY_REASON: dict[Reason, ExitCode] = {
     Reason.STORE_FAILED: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.KERNEL_UNAVAILABLE: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.INTERNAL_ERROR: ExitCode.INFRASTRUCTURE_FAILED,
+    Reason.CLUSTER_UNAVAILABLE: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.IMAGE_UNAVAILABLE: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.UNSCHEDULABLE: ExitCode.INFRASTRUCTURE_FAILED,
     Reason.CANNOT_START: ExitCode.INFRASTRUCTURE_FAILED,

@@ -12,6 +12,7 @@ RESULTS_VARIABLE = "DAYBOOK_RESULTS"
 """In the kernel: the file for what the notebook tells the runner, one JSON object a line.
 
 `{"kind": "result", "name": …, "value": …}` is a recorded result, `{"kind": "spark", …}` names the Spark application.
+What the kernel `databricks` tells of its cluster stands in `daybook.databricks.telling`.
 """
 OUTPUTS_VARIABLE = "DAYBOOK_OUTPUTS"
 """In the kernel: the folder whose files become the run's outputs."""

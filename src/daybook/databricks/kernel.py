@@ -7,6 +7,8 @@ import contextvars
 import os
 import signal
 import threading
+import traceback
+import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +20,7 @@ from ipykernel.kernelbase import Kernel
 
 from daybook.contract.errors import DaybookError
 from daybook.contract.variables import RUN_VARIABLE
+from daybook.databricks.in_run.reporter import END_SECONDS, Reporter, seconds_in
 from daybook.databricks.interruption import Interrupted, Interruption
 from daybook.databricks.settings import load_settings
 
@@ -48,6 +51,8 @@ class DatabricksKernel(Kernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self._remote: Session | None = None
+        self._reporter = Reporter(os.environ)
+        self._end_seconds = END_SECONDS
         self._interruption = Interruption()
         # One thread: a cell's messages come from it alone, and cells keep their order.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="databricks-cells")
@@ -75,10 +80,13 @@ class DatabricksKernel(Kernel):
             return {**_OK, "execution_count": self.execution_count}
         output = CellOutput(self, silent)
         run = contextvars.copy_context().run
-        with self._interruption.cell():
-            failed = await asyncio.get_running_loop().run_in_executor(
-                self._worker, run, self._run_cell, code, output, not allow_stdin
-            )
+        try:
+            with self._interruption.cell():
+                failed = await asyncio.get_running_loop().run_in_executor(
+                    self._worker, run, self._run_cell, code, output, not allow_stdin
+                )
+        except Interrupted:
+            failed = _INTERRUPTED  # the kernel ends
         if failed is None:
             return {**_OK, "execution_count": self.execution_count}
         output.error(failed)
@@ -86,16 +94,22 @@ class DatabricksKernel(Kernel):
 
     def _run_cell(self, code: str, output: CellOutput, batch: bool) -> dict[str, Any] | None:
         """Runs in the worker's thread; gives the error, if there is one."""
-        from daybook.databricks.cell_errors import CellFailed
-
         try:
-            self._session().run_cell(code, output, batch=batch)
+            from daybook.databricks.cell_errors import CellFailed
+        except ModuleNotFoundError as error:
+            return _error("InvalidSettings", f"{error}: the kernel needs it (pip install 'daybook[databricks]')")
+        try:
+            with self._reporter.cell(self.execution_count, lambda: self._remote):
+                self._session().run_cell(code, output, batch=batch)
         except CellFailed as error:
             return _error(error.name, error.value, error.traceback)
         except Interrupted:
-            return _error("KeyboardInterrupt", "interrupted: the command on the cluster was cancelled")
+            return _INTERRUPTED
         except DaybookError as error:
             return _error(type(error).__name__, str(error))
+        except Exception as error:  # noqa: BLE001 - the thread's edge: without a reply whoever asked would wait for ever
+            lines = traceback.format_exception(error)
+            return _error(type(error).__name__, f"this is a bug in Daybook's kernel, please report it: {error}", lines)
         finally:
             output.done()
         return None
@@ -105,7 +119,8 @@ class DatabricksKernel(Kernel):
             from daybook.databricks.session import make_session
 
             settings = load_settings(os.environ, Path.cwd())
-            self._remote = make_session(settings, os.environ.get(RUN_VARIABLE), self._interruption)
+            companion = self._reporter.companion
+            self._remote = make_session(settings, os.environ.get(RUN_VARIABLE), self._interruption, companion)
         return self._remote
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
@@ -126,19 +141,24 @@ class DatabricksKernel(Kernel):
         threading.Thread(target=self._end_at_once, daemon=True).start()
 
     def _end_at_once(self) -> None:
-        self._close()
+        self._close(END_SECONDS)
         os._exit(TERMINATED)
+
+    async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Ends; Daybook's runner says how long that may take, since there may be much to fetch."""
+        self._end_seconds = seconds_in(parent["content"], END_SECONDS)
+        await super().shutdown_request(stream, ident, parent)  # type: ignore[no-untyped-call]
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Ends the session: the running command, the remote files, the context; a restarted kernel gets new ones."""
-        await asyncio.get_running_loop().run_in_executor(None, self._close)
+        await asyncio.get_running_loop().run_in_executor(None, self._close, self._end_seconds)
         return {"status": "ok", "restart": restart}
 
-    def _close(self) -> None:
-        remote, self._remote = self._remote, None
+    def _close(self, seconds: float) -> None:
+        if self._remote is not None:
+            self._remote.close(seconds)
         self._interruption.ask_for_good()
-        if remote is not None:
-            remote.close()
+        self._remote = None
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     async def do_is_complete(self, code: str) -> dict[str, str]:
@@ -156,18 +176,20 @@ class CellOutput:
         self._kernel = kernel
         self._silent = silent
         self._progress = ""
+        # Not the cell's number, which another kernel has used in the same notebook.
+        self._display_id = f"daybook-databricks-{uuid.uuid4().hex}"
 
     def show(self, message: Message) -> None:
-        """See `daybook.databricks.session.Output`."""
+        """See `daybook.databricks.output.Output`."""
         self._send(message.kind, message.content)
 
     def progress(self, text: str) -> None:
-        """See `daybook.databricks.session.Output`."""
+        """See `daybook.databricks.output.Output`."""
         if text == self._progress:
             return
         kind = "update_display_data" if self._progress else "display_data"
         self._progress = text
-        shown = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": self._display_id()}}
+        shown = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": self._display_id}}
         self._send(kind, shown)
 
     def done(self) -> None:
@@ -179,16 +201,16 @@ class CellOutput:
         """The error that ended the cell."""
         self._send("error", dict(content))
 
-    def _display_id(self) -> str:
-        return f"daybook-databricks-{self._kernel.execution_count}"
-
     def _send(self, kind: str, content: dict[str, Any]) -> None:
         if not self._silent:
             self._kernel.send_response(self._kernel.iopub_socket, kind, content)  # type: ignore[no-untyped-call]
 
 
-def _error(name: str, value: str, traceback: list[str] | None = None) -> dict[str, Any]:
-    return {"ename": name, "evalue": value, "traceback": traceback or [f"{name}: {value}"]}
+def _error(name: str, value: str, lines: list[str] | None = None) -> dict[str, Any]:
+    return {"ename": name, "evalue": value, "traceback": lines or [f"{name}: {value}"]}
+
+
+_INTERRUPTED = _error("KeyboardInterrupt", "interrupted: the command on the cluster was cancelled")
 
 
 def _load() -> None:

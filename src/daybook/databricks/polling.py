@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SOONEST_SECONDS = 0.01
 """The first wait; the answer itself takes a round trip, so that this is seldom felt."""
-SHARE = 0.1
+SHARE = 0.05
 """Of the command's age that is waited: what asking adds stays below this share of what the command takes."""
 
 

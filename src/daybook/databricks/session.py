@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from databricks.sdk.service.compute import ClusterDetails, Language, Results
 
@@ -17,33 +16,24 @@ from daybook.databricks.cluster import Cluster
 from daybook.databricks.commands import Command
 from daybook.databricks.connection import Connection, connect
 from daybook.databricks.context import Context
-from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, DatabricksFailed, RemoteFailed
+from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, DatabricksFailed
+from daybook.databricks.in_run.companion import Companion
+from daybook.databricks.in_run.reporter import END_SECONDS
+from daybook.databricks.in_run.telling import Telling
 from daybook.databricks.interruption import Interrupted, Interruption
-from daybook.databricks.model import Synchroniser
+from daybook.databricks.model import Remote, Synchroniser
+from daybook.databricks.output import Heard, Output
 from daybook.databricks.refusals import FOREIGN
+from daybook.databricks.remote import InContext
 from daybook.databricks.remote_code import ask_code, enter_code, new_token, read_answer, start_code
-from daybook.databricks.results import Message, display, messages_of, stream
+from daybook.databricks.results import display, messages_of, stream
 from daybook.databricks.settings import Settings
 
 ASK_SECONDS = 10.0
 """What a failed cell had printed is nice to have; a driver that is too busy to tell it keeps it."""
-END_SECONDS = 10.0
-"""For what is put in order at the end; a pod that is ended has about 30 s in all."""
 GONE_AGAIN = "the notebook's variables were lost with its context, in an earlier cell; run it from its start"
 GONE = "The variables are gone: this cell runs in a new context. Run the cells that it builds on again.\n"
 _PROCESS_GONE = "The Python process of the context has ended, and the variables with it.\n"
-
-
-class Output(Protocol):
-    """Where a cell's output goes."""
-
-    def show(self, message: Message) -> None:
-        """Among the cell's outputs."""
-        ...
-
-    def progress(self, text: str) -> None:
-        """What is being waited for; the next one takes its place."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -52,13 +42,14 @@ class Facts:
 
     Attributes:
         runtime: Databricks' version, `16.4.x-scala2.12` and the like.
+        spark: its version, where the driver tells it.
     """
 
     host: str
     cluster_id: str
     runtime: str
     context_id: str
-    driver_log: str
+    spark: str | None
 
 
 class Session:
@@ -70,20 +61,24 @@ class Session:
         connection: Connection,
         interruption: Interruption,
         make_synchroniser: Callable[[], Synchroniser] | None = None,
+        companion: Companion | None = None,
     ) -> None:
         """Asks nothing of Databricks yet.
 
         Args:
+            companion: goes along with the notebook, for a run of Daybook.
             make_synchroniser: makes what brings the project's files to the cluster before each cell; None for no files.
         """
         self._settings = settings
         self._connection = connection
         self._interruption = interruption
         self._make_synchroniser = make_synchroniser
+        self._companion = companion or Companion({}, Telling({}))
         self._synchroniser: Synchroniser | None = None
         self._cluster = Cluster(connection, settings.limits, interruption)
         self._contexts: dict[Kind, Context] = {}
         self._turn = threading.Lock()
+        self._ending = threading.Lock()
         self._token = ""
         self._entered = False
         self._lost = False
@@ -91,6 +86,11 @@ class Session:
         self._details: ClusterDetails | None = None
         self.commands: list[str] = []
         self.facts: Facts | None = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The workspace's address and the cluster's id."""
+        return self._connection.host, self._connection.cluster_id
 
     def run_cell(self, source: str, output: Output, *, batch: bool) -> None:
         """Runs one cell.
@@ -120,20 +120,32 @@ class Session:
 
     def run_python(self, code: str, *, limit_seconds: float | None = None) -> str:
         """See `daybook.databricks.model.Remote`."""
-        told = Command(self._contexts[Kind.PYTHON]).run(code, limit_seconds or self._settings.limits.command)
-        results = told.results or Results()
-        if told.failed:
-            error = cell_error(results)
-            raise RemoteFailed(f"{error.name}: {error.value}")
-        return results.data if isinstance(results.data, str) else ""
+        return InContext(self._contexts[Kind.PYTHON]).run_python(code, limit_seconds=limit_seconds)
 
-    def close(self) -> None:
-        """Ends it: cancels the running command, removes the files, ends the contexts; calling it again is fine."""
-        self._interruption.ask_for_good()
-        mine = self._turn.acquire(timeout=self._settings.limits.cancel + 1)
+    def close(self, seconds: float = END_SECONDS) -> None:
+        """Ends it: cancels the running command, fetches what a run wants, leaves no files and contexts behind.
+
+        Args:
+            seconds: all of that may take; called again meanwhile, it may take less.
+        """
+        self._companion.hurry(seconds)
+        is_first = self._ending.acquire(blocking=False)
+        if not is_first:
+            self._ending.acquire()  # it is under way, and hurries now
+        try:
+            if is_first:
+                self._interruption.ask_for_good()
+                self._end(seconds)
+        finally:
+            self._ending.release()
+
+    def _end(self, seconds: float) -> None:
+        mine = self._turn.acquire(timeout=min(self._settings.limits.cancel + 1, seconds / 2))
         try:
             self._interruption.settle()
-            if mine and self._synchroniser is not None and Kind.PYTHON in self._contexts:
+            remote = self if mine and Kind.PYTHON in self._contexts else None
+            self._companion.leave(remote, self._fresh, seconds)
+            if remote is not None and self._synchroniser is not None:
                 with suppress(DatabricksFailed, Interrupted):
                     self._synchroniser.remove(self)
             for context in self._contexts.values():
@@ -143,6 +155,15 @@ class Session:
         finally:
             if mine:
                 self._turn.release()
+
+    @contextmanager
+    def _fresh(self) -> Iterator[Remote]:
+        """Another context on the same cluster, for what the notebook's own cannot be asked any more."""
+        context = self._opened(Kind.PYTHON)
+        try:
+            yield InContext(context)
+        finally:
+            context.close()
 
     def _check_lost(self, output: Output, batch: bool) -> None:
         if not self._lost:
@@ -186,10 +207,11 @@ class Session:
         self._token = new_token()
         try:
             self.run_python(start_code(self._token), limit_seconds=self._settings.limits.context)
+            known = self._companion.begin(self)
         except (DatabricksFailed, Interrupted):
             self._contexts.pop(Kind.PYTHON).close()
             raise
-        self.facts = self._facts()
+        self.facts = self._facts(known)
 
     def _opened(self, kind: Kind) -> Context:
         context = Context(
@@ -201,7 +223,7 @@ class Session:
     def _run(self, cell: Cell, output: Output) -> None:
         if cell.kind not in self._contexts:
             self._contexts[cell.kind] = self._opened(cell.kind)
-        heard = _Heard(output)
+        heard = Heard(output)
         command = Command(self._contexts[cell.kind], heard.hear)
         try:
             told = command.run(cell.code, self._settings.limits.command)
@@ -216,7 +238,7 @@ class Session:
         for message in messages_of(told.results, heard.text, self._fetched):
             output.show(message)
 
-    def _tell_printed(self, output: Output, heard: _Heard, cell: Cell) -> None:
+    def _tell_printed(self, output: Output, heard: Heard, cell: Cell) -> None:
         """What a cell had printed before it failed, and whether its variables are still there."""
         if cell.kind is not Kind.PYTHON or self._interruption.for_good:
             return
@@ -237,36 +259,24 @@ class Session:
         except FOREIGN:
             return None
 
-    def _facts(self) -> Facts:
+    def _facts(self, known: Mapping[str, str | None]) -> Facts:
         connection, details = self._connection, self._details
         return Facts(
             host=connection.host,
             cluster_id=connection.cluster_id,
             runtime=str(details.spark_version or "") if details else "",
             context_id=self._contexts[Kind.PYTHON].id,
-            driver_log=f"{connection.host}/compute/clusters/{connection.cluster_id}/driver-logs",
+            spark=known.get("spark"),
         )
 
 
-class _Heard:
-    """Text that is shown as it grows, and only once."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self.text = ""
-
-    def hear(self, text: str) -> None:
-        """Shows what is new in it."""
-        if not text.startswith(self.text) or len(text) == len(self.text):
-            return
-        self._output.show(stream(text[len(self.text) :]))
-        self.text = text
-
-
-def make_session(settings: Settings, run_id: str | None, interruption: Interruption) -> Session:
+def make_session(
+    settings: Settings, run_id: str | None, interruption: Interruption, companion: Companion | None = None
+) -> Session:
     """A session for these settings.
 
     Args:
+        companion: goes along with the notebook, for a run of Daybook.
         run_id: keeps the remote files of runs apart; None for a kernel that belongs to none.
         interruption: what interrupts it.
 
@@ -279,4 +289,4 @@ def make_session(settings: Settings, run_id: str | None, interruption: Interrupt
         from daybook.databricks.sync import synchroniser
 
         make_synchroniser = partial(synchroniser, settings.sync, connection.client, run_id)
-    return Session(settings, connection, interruption, make_synchroniser)
+    return Session(settings, connection, interruption, make_synchroniser, companion)

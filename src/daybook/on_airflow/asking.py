@@ -82,7 +82,12 @@ def refuse_unknown_keys(params: Mapping[str, Any]) -> None:
 
 def for_pod(workspace: Workspace, entry: Notebook) -> Workspace:
     """The workspace as this notebook's pod may see it."""
-    return workspace if entry.run.spark else workspace.model_copy(update={"spark": None})
+    run = entry.run
+    spark = workspace.spark if run.spark else None
+    databricks = workspace.databricks if run.is_on_databricks else None
+    if databricks is not None:
+        databricks = databricks.on_cluster(run.databricks_cluster)
+    return workspace.model_copy(update={"spark": spark, "databricks": databricks})
 
 
 def enough_memory(

@@ -19,6 +19,7 @@ WORTH_A_RETRY = frozenset(
         Reason.STORE_FAILED,
         Reason.KERNEL_UNAVAILABLE,
         Reason.INTERNAL_ERROR,
+        Reason.CLUSTER_UNAVAILABLE,
         Reason.TERMINATED,
         Reason.IMAGE_UNAVAILABLE,
         Reason.UNSCHEDULABLE,
@@ -40,6 +41,7 @@ NOTEBOOKS_OWN = frozenset(
         Reason.DEADLINE_EXCEEDED,
         Reason.EARLY_EXIT,
         Reason.KERNEL_DIED,
+        Reason.CONTEXT_LOST,
     }
 )
 """The same notebook with the same parameters will most likely fail again; retried only where its entry asks for it."""

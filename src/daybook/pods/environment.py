@@ -6,6 +6,8 @@ from typing import Any
 
 from kubernetes.client import models as k8s
 
+from daybook.contract import databricks
+from daybook.contract.databricks import is_databricks
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.request import (
     MAX_REQUEST_BYTES,
@@ -32,6 +34,7 @@ def variables(request: RunRequest, workspace: Workspace) -> list[Any]:
         *_request(request),
         *_plain(workspace),
         *_spark(workspace),
+        *_databricks(request, workspace),
         *_secrets(request, workspace),
     ]
 
@@ -62,6 +65,27 @@ def _spark(workspace: Workspace) -> list[k8s.V1EnvVar]:
         token = workspace.spark.token
         variables.append(_from_secret(SPARK_TOKEN_VARIABLE, token.name, token.key))
     return variables
+
+
+def _databricks(request: RunRequest, workspace: Workspace) -> list[k8s.V1EnvVar]:
+    """For the kernel `databricks` alone: its cells run elsewhere and never see these, any other kernel's would."""
+    settings = workspace.databricks
+    if settings is None or not is_databricks(request.notebook.kernel):
+        return []
+    found = [
+        _variable(databricks.HOST_VARIABLE, settings.host),
+        _variable(databricks.CLUSTER_VARIABLE, settings.cluster_id),
+        *(_variable(name, value) for name, value in settings.variables.items()),
+        # So that the SDK takes this way and no other one that an image or another Secret may offer.
+        _variable(databricks.AUTH_TYPE_VARIABLE, "pat" if settings.oauth is None else "oauth-m2m"),
+    ]
+    if settings.token is not None:
+        found.append(_from_secret(databricks.TOKEN_VARIABLE, settings.token.name, settings.token.key))
+    if settings.oauth is not None:
+        secret = settings.oauth.client_secret
+        found.append(_variable(databricks.CLIENT_ID_VARIABLE, settings.oauth.client_id))
+        found.append(_from_secret(databricks.CLIENT_SECRET_VARIABLE, secret.name, secret.key))
+    return found
 
 
 def _secrets(request: RunRequest, workspace: Workspace) -> list[k8s.V1EnvVar]:

@@ -23,20 +23,17 @@ from daybook.runner.cells import output_of
 from daybook.runner.kernel import KernelProcess, how_it_ended
 from daybook.runner.line import CONTROL, IOPUB, NOTHING_IS_DROPPED, SHELL, KernelLine
 from daybook.runner.messages import Keeping, MessageTaker
+from daybook.runner.waits import waits_for
 
 START_LIMIT_SECONDS = 60.0
 """How long a kernel may take until it answers; a cold, loaded machine needs many times the usual second."""
 _ASK_AGAIN_SECONDS = 0.5
-WIND_UP_SECONDS = 5.0
-"""How long an interrupted cell may take to end by itself."""
 _LAST_WORDS_SECONDS = 0.5
 """How long the messages of a dead kernel are waited for; they are in the socket already."""
 SILENT_END_SECONDS = 60.0
 """After a cell's reply, how long its output may keep silent before it is taken for complete."""
-SHUTDOWN_SECONDS = 15.0
-"""How long a kernel may take for its exit handlers, and to write out what the notebook left open."""
-HURRIED_SHUTDOWN_SECONDS = 5.0
-"""The same where the run was told to stop, and has a minute for everything."""
+SECONDS_LEFT = "daybook_seconds"
+"""In the request to shut down: how long a kernel whose cells run on a cluster has for it, before it is killed."""
 _EXECUTE = {
     "silent": False,
     "store_history": True,
@@ -59,6 +56,7 @@ class CellClient(MessageTaker):
     def __init__(self, notebook: Any, kernel: KernelProcess, keeping: Keeping) -> None:
         super().__init__(notebook, keeping)
         self.kernel = kernel
+        self._waits = waits_for(kernel.spec)
         self._asked: dict[str, Asked] = {}
         self._running: Asked | None = None
         self._end: asyncio.Future[Stopped] | None = None
@@ -85,6 +83,11 @@ class CellClient(MessageTaker):
     def tell_to_stop(self) -> None:
         """Ends the wait for the running cell, from the loop's own thread; calling it again is fine."""
         self._stop(Stopped.TOLD_TO_STOP)
+
+    def hurry(self) -> None:
+        """The run was told to stop while the kernel ends: one that still fetches things has little time left."""
+        if self.kernel.spec.is_remote and not self.told_to_stop:
+            self._stop(Stopped.TOLD_TO_STOP)
 
     async def begin(self, seconds: float | None = None) -> bool:
         """Waits until the kernel answers and its output arrives; False when the run was told to stop before that.
@@ -117,6 +120,7 @@ class CellClient(MessageTaker):
                 # Cells come after it. It is silent: it has no number, no history and no output.
                 quiet = {**_EXECUTE, "silent": True, "store_history": False, "code": NOTHING_IS_DROPPED}
                 self._line.ask(SHELL, "execute_request", quiet)
+            if self._is_ipython or self.kernel.spec.is_remote:
                 self._watch_heartbeat()
             return True
         if why is Stopped.TOLD_TO_STOP:
@@ -189,7 +193,7 @@ class CellClient(MessageTaker):
         else:
             self.kernel.interrupt()
         if not running.done:
-            await self._until_ended(WIND_UP_SECONDS)
+            await self._until_ended(self._waits.wind_up)
 
     def _hear(self, channel: str, message: dict[str, Any]) -> None:
         try:
@@ -292,13 +296,23 @@ class CellClient(MessageTaker):
             self._timer.cancel()
         self._deaf = True  # the notebook is being rendered: what is printed from here on is nobody's cell any more
         try:
-            listens = self._info is not None and (self._running is None or self._running.done)
-            if listens and self._why_ended not in (Stopped.KERNEL_DIED, Stopped.KERNEL_HUNG):
-                # On the control channel two of ipykernel's threads end at once, and now and then wait for each other.
-                self._line.ask(SHELL if self._is_ipython else CONTROL, "shutdown_request", {"restart": False})
-                await self._until_ended(HURRIED_SHUTDOWN_SECONDS if self.told_to_stop else SHUTDOWN_SECONDS)
+            # A cell on a cluster may go on for as long as it likes: that keeps no such kernel from listening.
+            free = self.kernel.spec.is_remote or self._running is None or self._running.done
+            if self._info is not None and free and self._why_ended not in (Stopped.KERNEL_DIED, Stopped.KERNEL_HUNG):
+                await self._ask_to_end(self._waits.hurried if self.told_to_stop else self._waits.shutdown)
         finally:
             self._line.close()
+
+    async def _ask_to_end(self, seconds: float) -> None:
+        # On the control channel two of ipykernel's threads end at once, and now and then wait for each other.
+        channel = SHELL if self._is_ipython else CONTROL
+        told = {SECONDS_LEFT: seconds} if self.kernel.spec.is_remote else {}
+        self._line.ask(channel, "shutdown_request", {"restart": False, **told})
+        was_told = self.told_to_stop
+        await self._until_ended(seconds)
+        if self.told_to_stop and not was_told:
+            self.kernel.terminate()
+            await self._until_ended(self._waits.hurried)
 
     async def _until_ended(self, seconds: float) -> None:
         """Waits for whatever ends a wait, for so long at most."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from daybook.contract.errors import (
     DaybookError,
@@ -14,6 +15,7 @@ from daybook.contract.errors import (
     StoreFailed,
 )
 from daybook.contract.manifest import CellError, Reason, State, exit_code_for
+from daybook.runner.events import Events
 
 _REASONS: tuple[tuple[type[DaybookError], State, Reason], ...] = (
     (InvalidRequest, State.FAILED, Reason.INVALID_REQUEST),
@@ -55,3 +57,17 @@ class Ending:
 
 
 SUCCEEDED = Ending(State.SUCCEEDED)
+
+
+def told_by_kernel(ending: Ending, notebook: Any, events: Events) -> Ending:
+    """The ending of a cell that failed on a cluster: for the cluster's reason, where the kernel told one.
+
+    Args:
+        ending: as the cell's error tells it.
+        notebook: the executed one.
+        events: what the kernel told.
+    """
+    if ending.reason is not Reason.CELL_ERROR or ending.error is None or ending.error.cell is None:
+        return ending
+    reason = events.failures.get(notebook.cells[ending.error.cell].execution_count)
+    return ending if reason is None else replace(ending, reason=reason)

@@ -17,11 +17,12 @@ from daybook.runner import attempt as attempts
 from daybook.runner.attempt import Attempt
 from daybook.runner.aws_config import aws_variables
 from daybook.runner.document import Document, read_document
-from daybook.runner.ending import Ending
+from daybook.runner.ending import Ending, told_by_kernel
+from daybook.runner.events import events_of
 from daybook.runner.fetch import fetch
 from daybook.runner.head_start import HeadStart
 from daybook.runner.kernel import KernelPlace, KernelProcess
-from daybook.runner.kernels import choose, installed, substitution
+from daybook.runner.kernels import choose, installed, require_cluster, substitution
 from daybook.runner.literals import parameters_cell
 from daybook.runner.patience import PATIENCE_SECONDS, Patience
 from daybook.runner.prepare import language_for, prepare
@@ -107,6 +108,7 @@ def _fetched(attempt: Attempt, patience: Patience) -> Document:
 def _executed(attempt: Attempt, document: Document) -> Ending:
     request = attempt.request
     kernel = attempt.kernel = choose(document, request.notebook.kernel, installed())
+    require_cluster(kernel, request.notebook.kernel, attempt.environment)
     note = substitution(document, request.notebook.kernel, kernel)
     if note is not None:
         attempt.log.say(note)
@@ -144,7 +146,10 @@ def _executed(attempt: Attempt, document: Document) -> Ending:
                 interruption=attempt.interruption,
                 started_at=attempt.clock,
             )
-            return host(attempt.notebook, hosting)
+            ending = host(attempt.notebook, hosting)
+    return (
+        ending if not kernel.is_remote else told_by_kernel(ending, attempt.notebook, events_of(attempt.folder.events))
+    )
 
 
 def _require_record(attempt: Attempt) -> None:

@@ -120,7 +120,8 @@ class Execution:
                 self._notebook.metadata = self._hosting.redactor.json(self._notebook.metadata)
                 self._hosting.finished(self._notebook)
             finally:
-                await self._client.end()
+                with self._hosting.interruption.calling(lambda: loop.call_soon_threadsafe(self._client.hurry)):
+                    await self._client.end()
 
     async def _run_cells(self) -> Ending:
         for position, (index, cell) in enumerate(cells.code_cells(self._notebook), start=1):

@@ -131,6 +131,11 @@ class KernelProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGINT)
 
+    def terminate(self) -> None:
+        """SIGTERM to the kernel alone: it ends soon, and in order."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(self._process.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         """SIGKILL to the kernel's group, at once; `stop` still has to be called."""
         with suppress(ProcessLookupError, PermissionError):

@@ -11,11 +11,15 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+from daybook.contract.databricks import DATABRICKS_KERNEL, HOST_VARIABLE, is_databricks
 from daybook.contract.errors import Fault, InvalidRequest, KernelUnavailable
+from daybook.contract.variables import REQUEST_VARIABLE
 from daybook.runner.document import language_of
 
 NATIVE_KERNEL = "python3"
 """What Jupyter calls the kernel of its own Python; a notebook that says nothing gets it."""
+DATABRICKS_MODULE = "daybook.databricks"
+"""What is started for the kernel `databricks`, with `python -m`; by name, for this room knows nothing of that one."""
 _ALIASES = {"python": NATIVE_KERNEL}
 _LANGUAGES = {"python": "python", "python3": "python", "ipython": "python", "ipython3": "python"}
 """What the language of a Python kernel is called here and there."""
@@ -41,6 +45,11 @@ class KernelSpec:
     interrupted_by_message: bool = False
     folder: Path | None = None
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its cells are executed on a cluster: what stands around its process here says nothing of theirs."""
+        return DATABRICKS_MODULE in self.argv
+
 
 def installed() -> dict[str, KernelSpec]:
     """The kernels that Jupyter finds here, by name; the first of a name counts, broken ones are passed over."""
@@ -56,7 +65,18 @@ def installed() -> dict[str, KernelSpec]:
     if NATIVE_KERNEL not in found and util.find_spec("ipykernel") is not None:
         argv = (sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}")
         found[NATIVE_KERNEL] = KernelSpec(NATIVE_KERNEL, "python", argv)
+    if DATABRICKS_KERNEL not in found and _has_databricks():
+        argv = (sys.executable, "-m", DATABRICKS_MODULE, "-f", "{connection_file}")
+        found[DATABRICKS_KERNEL] = KernelSpec(DATABRICKS_KERNEL, "python", argv, interrupted_by_message=True)
     return found
+
+
+def _has_databricks() -> bool:
+    """Whether what the kernel `databricks` needs is installed: then it is there without a kernelspec, too."""
+    try:
+        return all(util.find_spec(name) is not None for name in ("ipykernel", "databricks.sdk"))
+    except ImportError:  # there is no package `databricks` at all
+        return False
 
 
 def choose(document: Mapping[str, Any], wanted: str | None, kernels: Mapping[str, KernelSpec]) -> KernelSpec:
@@ -91,6 +111,21 @@ def choose(document: Mapping[str, Any], wanted: str | None, kernels: Mapping[str
         return found
     also = f"there is no kernel {named!r}, nor another" if named is not None else "there is no kernel"
     raise _unknown(f"{also} for the language {language!r}", named or language, kernels)
+
+
+def require_cluster(chosen: KernelSpec, wanted: str | None, environment: Mapping[str, str]) -> None:
+    """Refuses a kernel that only the notebook names and whose cluster the pod was therefore told nothing of.
+
+    Raises:
+        InvalidRequest: with the way out.
+    """
+    told = is_databricks(wanted) or HOST_VARIABLE in environment
+    if chosen.is_remote and not told and REQUEST_VARIABLE in environment:
+        message = (
+            f"the notebook itself names the kernel {chosen.name!r}, and only a run that asks for it gets a "
+            "workspace's cluster: say `kernel: databricks` under `run` in its entry, or choose that kernel for the run"
+        )
+        raise InvalidRequest("there is no cluster to run on", [Fault("run.kernel", message)])
 
 
 def substitution(document: Mapping[str, Any], wanted: str | None, chosen: KernelSpec) -> str | None:

@@ -16,6 +16,7 @@ from daybook.runner import records
 from daybook.runner.attempt import Attempt
 from daybook.runner.document import to_bytes, write_notebook
 from daybook.runner.ending import Ending
+from daybook.runner.events import events_of
 from daybook.runner.outputs import OutputFile, collect
 from daybook.runner.patience import Patience
 from daybook.runner.previews import previews_of
@@ -99,13 +100,14 @@ def _gathered(attempt: Attempt, ending: Ending) -> Record:
     page = _page(attempt) if notebook else None
     outputs = collect(attempt.folder.outputs, attempt.log.say)
     side_files = attempt.side_files.collected(attempt.keys)
-    results, spark, lost = records.events_of(attempt.folder.events)
-    for each in lost:
+    events = events_of(attempt.folder.events)
+    for each in events.lost:
         attempt.log.say(f"not kept: {each}")
     found: dict[str, Any] = {
         "side_files": tuple(listed for _, listed in side_files),
-        "results": results,
-        "spark": spark,
+        "results": events.results,
+        "spark": events.spark,
+        "databricks": events.cluster_of(attempt.notebook),
         "files": records.files_of(
             attempt.keys,
             notebook=notebook is not None,

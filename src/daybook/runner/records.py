@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from daybook.contract.keys import AttemptKeys
 from daybook.contract.manifest import (
@@ -19,7 +16,6 @@ from daybook.contract.manifest import (
     KernelRecord,
     Manifest,
     Output,
-    SparkRecord,
     State,
     Timings,
 )
@@ -28,10 +24,6 @@ from daybook.runner.ending import Ending
 from daybook.runner.kernels import KernelSpec
 from daybook.runner.outputs import OutputFile
 from daybook.runner.redaction import Redactor
-
-MAX_LEVELS = 50
-MAX_EVENT_BYTES = 1024 * 1024
-"""How much of what a notebook records is kept; a manifest stays small enough to be read everywhere."""
 
 
 def now() -> datetime:
@@ -107,7 +99,7 @@ def without_secrets(manifest: Manifest, redactor: Redactor) -> Manifest:
     found: dict[str, Any] = {
         name: redactor.json(getattr(manifest, name)) for name in ("message", "parameters", "results")
     }
-    for name in ("error", "notebook", "spark"):
+    for name in ("error", "notebook", "spark", "databricks"):
         part = getattr(manifest, name)
         if part is not None:
             found[name] = type(part).model_validate(redactor.json(part.model_dump()))
@@ -151,7 +143,7 @@ def kernel_of(spec: KernelSpec, notebook: Any) -> KernelRecord:
 
 def packages_of(spec: KernelSpec) -> dict[str, str]:
     """Names and versions of the packages the kernel can import; nothing for a kernel of another environment."""
-    if spec.language != "python" or not spec.argv or not _is_this_python(spec.argv[0]):
+    if spec.is_remote or spec.language != "python" or not spec.argv or not _is_this_python(spec.argv[0]):
         return {}
     found = {}
     for each in metadata.distributions():
@@ -164,60 +156,3 @@ def packages_of(spec: KernelSpec) -> dict[str, str]:
 
 def _is_this_python(command: str) -> bool:
     return command in ("python", "python3") or command == sys.executable
-
-
-def events_of(path: Path) -> tuple[dict[str, Any], SparkRecord | None, list[str]]:
-    """What the notebook told through `daybook.notebook`.
-
-    Returns:
-        Results by name, the Spark application, and what could not be kept.
-    """
-    results: dict[str, Any] = {}
-    spark: SparkRecord | None = None
-    lost: list[str] = []
-    kept = 0
-    for event in _events(path, lost):
-        if event.get("kind") == "result" and isinstance(event.get("name"), str):
-            kept += len(json.dumps(event))
-            if kept > MAX_EVENT_BYTES:
-                lost.append(f"result {event['name']!r}: all results together are larger than 1 MiB")
-            elif _is_deeper(event.get("value"), MAX_LEVELS):
-                lost.append(f"result {event['name']!r}: it is nested more than {MAX_LEVELS} levels deep")
-            else:
-                results[event["name"]] = event.get("value")
-        elif event.get("kind") == "spark":
-            spark = _spark_of(event) or spark
-    return results, spark, lost
-
-
-def _events(path: Path, lost: list[str]) -> Iterable[Mapping[str, Any]]:
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return  # the notebook told nothing
-    for number, line in enumerate(lines, start=1):
-        try:
-            event = json.loads(line, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            event = None
-        if isinstance(event, dict):
-            yield event
-        else:
-            lost.append(f"line {number} of what the notebook recorded is not a JSON object")
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and objects are nested deeper than that; readers of JSON give up at some depth."""
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return bool(parts) and (levels == 0 or any(_is_deeper(part, levels - 1) for part in parts))
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _spark_of(event: Mapping[str, Any]) -> SparkRecord | None:
-    try:
-        return SparkRecord(**{name: event.get(name) for name in SparkRecord.model_fields})
-    except ValidationError:
-        return None

@@ -34,10 +34,16 @@ def _keys(workspace: Workspace) -> set[str]:
     return {workspace.credentials.name} if isinstance(workspace.credentials, SecretCredentials) else set()
 
 
-def _reach(workspace: Workspace) -> set[str]:
+def reach(workspace: Workspace) -> set[str]:
     """The Secrets whose keys its pods can have: a member names any key of one of them as a secret input."""
     volumes = {each.secret for each in workspace.pod.volumes if each.secret is not None}
     return {workspace.secret, *volumes, *_keys(workspace)}
+
+
+def _databricks(one: Workspace, other: Workspace) -> set[str]:
+    """The Secrets by which one of them is known to Databricks and that the other one's runs can have."""
+    pairs = ((one, other), (other, one))
+    return {name for of, by in pairs if of.databricks for name in of.databricks.secrets & reach(by)}
 
 
 def _shared(one: Workspace, other: Workspace) -> Iterator[str]:
@@ -52,7 +58,7 @@ def _shared(one: Workspace, other: Workspace) -> Iterator[str]:
     accounts = {each.service_account or DEFAULT_SERVICE_ACCOUNT for each in (one, other)}
     if web_identity and len(accounts) == 1:
         yield f"{both} the service account {accounts.pop()}; give each its own"
-    for secret in sorted((_keys(one) & _reach(other)) | (_keys(other) & _reach(one))):
+    for secret in sorted((_keys(one) & reach(other)) | (_keys(other) & reach(one)) | _databricks(one, other)):
         yield f"{both} the Secret {secret}; give each its own"
     in_pods = one.runs_in == other.runs_in == "pod"  # without a pod there are no secret inputs
     if in_pods and one.secret == other.secret and one.members != other.members:

@@ -6,12 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from daybook.workspaces.fields import DnsName, RoleArn
+from daybook.workspaces.fields import DnsName, RoleArn, SecretKey
 from daybook.workspaces.model import Model
 
 MIN_SESSION_SECONDS = 900
 MAX_SESSION_SECONDS = 43_200
 """The least and the most that STS gives."""
+
+
+class SecretReference(Model):
+    """A key of a Kubernetes Secret in the workspace's namespace; never the value."""
+
+    name: DnsName
+    key: SecretKey
 
 
 class NoCredentials(Model):

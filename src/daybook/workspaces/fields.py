@@ -50,7 +50,9 @@ def _without_password(url: str) -> str:
     return url
 
 
-def _like(pattern: str, meaning: str) -> AfterValidator:
+def like(pattern: str, meaning: str) -> AfterValidator:
+    """A validator of whole texts; `meaning` ends the sentence "… is not"."""
+
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
             raise ValueError(f"{value!r} is not {meaning}")
@@ -76,33 +78,33 @@ def _more_than_nothing(amount: str) -> str:
 
 
 DnsLabel = Annotated[
-    str, _like(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a name of lower-case letters, digits and dashes, 63 at most")
+    str, like(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a name of lower-case letters, digits and dashes, 63 at most")
 ]
 DnsName = Annotated[
-    str, _like(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "a name of lower-case letters, digits, dashes and dots")
+    str, like(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "a name of lower-case letters, digits, dashes and dots")
 ]
-SecretKey = Annotated[str, _like(r"[-._a-zA-Z0-9]{1,253}", "a key of letters, digits, dashes, dots and underscores")]
+SecretKey = Annotated[str, like(r"[-._a-zA-Z0-9]{1,253}", "a key of letters, digits, dashes, dots and underscores")]
 Quantity = Annotated[
     str,
     BeforeValidator(_number_as_text),
-    _like(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a quantity as Kubernetes writes it: 500m, 2, 512Mi, 2Gi"),
+    like(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a quantity as Kubernetes writes it: 500m, 2, 512Mi, 2Gi"),
 ]
 Amount = Annotated[Quantity, AfterValidator(_more_than_nothing)]
 """What one run gets, or the most that it may get."""
 VariableName = Annotated[
     str,
-    _like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+    like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
     AfterValidator(_not_ours),
     AfterValidator(_no_credential),
 ]
 Remote = Annotated[
     str,
-    _like(r"sc://[^/;\s]+(/;?[^\s]*)?", "an address as pyspark takes it: sc://host:port"),
+    like(r"sc://[^/;\s]+(/;?[^\s]*)?", "an address as pyspark takes it: sc://host:port"),
     AfterValidator(_no_token),
 ]
-PageUrl = Annotated[str, _like(r"https?://\S+", "the URL of a page"), AfterValidator(_without_password)]
+PageUrl = Annotated[str, like(r"https?://\S+", "the URL of a page"), AfterValidator(_without_password)]
 RoleArn = Annotated[
-    str, _like(r"arn:[a-z0-9-]*:iam::[0-9]*:role/[\w+=,.@/-]+", "a role's ARN: arn:aws:iam::123456789012:role/name")
+    str, like(r"arn:[a-z0-9-]*:iam::[0-9]*:role/[\w+=,.@/-]+", "a role's ARN: arn:aws:iam::123456789012:role/name")
 ]
-Pattern = Annotated[str, _like(r"\S+", "a pattern: a name without spaces, with * for any text")]
+Pattern = Annotated[str, like(r"\S+", "a pattern: a name without spaces, with * for any text")]
 Image = Annotated[str, AfterValidator(_image)]

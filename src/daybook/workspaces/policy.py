@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from daybook.contract.databricks import is_databricks
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.images import is_image_reference
 from daybook.contract.quantities import quantity
@@ -28,15 +29,25 @@ class Wish(Protocol):
     def gpu(self) -> int: ...  # noqa: D102
     @property
     def asked_timeout_seconds(self) -> int | None: ...  # noqa: D102
+    @property
+    def kernel(self) -> str | None: ...  # noqa: D102
+    @property
+    def databricks_cluster(self) -> str | None: ...  # noqa: D102
 
 
 def require_within(workspace: Workspace, wish: Wish) -> None:
     """Lets a notebook's wishes pass, or refuses them with every one that is too much.
 
     Raises:
-        InvalidRequest: an image that is not allowed, or more than the workspace's maximum; each with wish and maximum.
+        InvalidRequest: an image or a cluster that is not allowed, a kernel that the workspace has nothing for, or more
+            than its maximum; each with what was wished and what there is.
     """
-    faults = [*_image_faults(workspace, wish.image), *_amount_faults(workspace, wish), *_count_faults(workspace, wish)]
+    faults = [
+        *_image_faults(workspace, wish.image),
+        *_amount_faults(workspace, wish),
+        *_count_faults(workspace, wish),
+        *_databricks_faults(workspace, wish),
+    ]
     if faults:
         raise InvalidRequest(f"workspace {workspace.name!r} does not allow this", faults)
 
@@ -77,6 +88,21 @@ def _count_faults(workspace: Workspace, wish: Wish) -> Iterator[Fault]:
     asked, most = wish.asked_timeout_seconds, maximum.timeout_seconds
     if asked is not None and most is not None and asked > most:
         yield _too_much("timeout_seconds", str(asked), str(most))
+
+
+def _databricks_faults(workspace: Workspace, wish: Wish) -> Iterator[Fault]:
+    if not is_databricks(wish.kernel):
+        return
+    settings, cluster = workspace.databricks, wish.databricks_cluster
+    if settings is None:
+        message = (
+            f"kernel {wish.kernel!r} executes cells on a Databricks cluster, and workspace {workspace.name!r} has no "
+            "`databricks` section; choose another workspace, or ask for the section"
+        )
+        yield Fault("run.kernel", message)
+    elif cluster is not None and not settings.allows(cluster):
+        allowed = ", ".join(dict.fromkeys((settings.cluster_id, *settings.clusters)))
+        yield Fault("run.databricks_cluster", f"cluster {cluster!r} is not allowed; allowed here: {allowed}")
 
 
 def _too_much(name: str, asked: str, most: str) -> Fault:

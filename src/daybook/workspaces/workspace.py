@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from daybook import __version__
+from daybook.contract.databricks import VARIABLES_PREFIX
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.quantities import quantity
 from daybook.storage import Store, open_store
 from daybook.storage.network import VIRTUAL_HOST_VARIABLE
-from daybook.workspaces.apart import apart
+from daybook.workspaces.apart import apart, reach
 from daybook.workspaces.buckets import BucketUrl, bucket_place, shared_buckets
-from daybook.workspaces.credentials import Credentials, NoCredentials, ServiceAccountCredentials
+from daybook.workspaces.credentials import Credentials, NoCredentials, SecretReference, ServiceAccountCredentials
+from daybook.workspaces.databricks import DatabricksSettings
 from daybook.workspaces.faults import Place, raise_all
-from daybook.workspaces.fields import Amount, DnsLabel, DnsName, Image, PageUrl, Remote, SecretKey, VariableName
+from daybook.workspaces.fields import Amount, DnsLabel, DnsName, Image, PageUrl, Remote, VariableName
 from daybook.workspaces.limits import (
     DEFAULT_CPU,
     DEFAULT_EPHEMERAL_STORAGE,
@@ -38,13 +40,6 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE = f"daybook/notebook:{__version__}"
 """As `deploy/images/build.sh` names it; on localpods the name alone counts, whatever the tag."""
-
-
-class SecretReference(Model):
-    """A key of a Kubernetes Secret in the workspace's namespace; never the value."""
-
-    name: DnsName
-    key: SecretKey
 
 
 class SparkSettings(Model):
@@ -101,10 +96,17 @@ class Workspace(Model):
         default_factory=dict, description="environment of the pod that is no secret"
     )
     spark: SparkSettings | None = None
+    databricks: DatabricksSettings | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        raise_all([*self._defaults_beyond_maximum(), *self._variables_twice(), *self._roles_that_do_not_fit()])
+        faults = (
+            self._defaults_beyond_maximum,
+            self._variables_twice,
+            self._roles_that_do_not_fit,
+            self._leaks_databricks,
+        )
+        raise_all(fault for of in faults for fault in of())
         return self
 
     def _defaults_beyond_maximum(self) -> Iterator[tuple[Place, str]]:
@@ -127,6 +129,21 @@ class Workspace(Model):
                 "whatever else runs as it could assume the role"
             )
             yield ("credentials",), message
+
+    def _leaks_databricks(self) -> Iterator[tuple[Place, str]]:
+        """Its token is for runs of the kernel `databricks` alone, whose cells never see it."""
+        if self.databricks is None:
+            return
+        if self.runs_in == "worker":
+            yield ("databricks",), "is for workspaces whose runs are pods: a Secret is given to a pod only"
+        for name in sorted(set(self.environment) | set(variables_of(self.pod.template))):
+            if name.startswith(VARIABLES_PREFIX):
+                yield ("databricks",), f"sets the variables of Databricks itself; take {name} out of the environment"
+        for secret in sorted(self.databricks.secrets & reach(self)):
+            yield (
+                ("databricks",),
+                f"takes its key from the Secret {secret}, which other runs get too; give it one of its own",
+            )
 
     @property
     def store_environment(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from databricks.standin.app import ApiError, Request, Response, Router, Server
 from databricks.standin.faults import Faults
 
-MODULES = ("identity", "clusters", "contexts", "commands", "files")
+MODULES = ("identity", "clusters", "contexts", "commands", "files", "dbfs")
 """Each has `add_to(router, world)`; another one (`files`) is added by its name here."""
 
 TOKEN, USER = "dapi-stand-in-token", "ada@example.org"

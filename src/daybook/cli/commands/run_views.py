@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from daybook.cli.terminal import Terminal
-from daybook.contract.manifest import CellCounts, Manifest, State
+from daybook.contract.manifest import CellCounts, DatabricksRecord, Manifest, State
 from daybook.storage import Pin, RunRecord
 
 if TYPE_CHECKING:
@@ -80,12 +80,22 @@ def _facts(manifest: Manifest, record: RunRecord) -> Iterator[tuple[str, str]]:
         yield "parameters", ", ".join(f"{name}={_short(value)}" for name, value in manifest.parameters.items())
     if manifest.cells.total:
         yield "cells", _cells(manifest.cells)
+    if manifest.databricks is not None:
+        yield from _cluster(manifest.databricks)
     for name, value in manifest.results.items():
         yield "result", f"{name} = {_short(value)}"
     for name in ("notebook", "html", "log"):
         key = getattr(manifest.files, name)
         if key is not None:
             yield name, place_of(record.store.url_of(key))
+
+
+def _cluster(record: DatabricksRecord) -> Iterator[tuple[str, str]]:
+    runtime = f" (runtime {record.runtime_version})" if record.runtime_version else ""
+    if record.cluster_id:
+        yield "databricks", f"cluster {record.cluster_id}{runtime}"
+    if record.driver_log:
+        yield "driver log", record.driver_log
 
 
 def _show_outputs(terminal: Terminal, manifest: Manifest, record: RunRecord) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from daybook.catalogue import RUN_SETTINGS, Notebook
+from daybook.contract.databricks import DATABRICKS_KERNEL
 from daybook.contract.errors import Fault
 from daybook.workspaces import Workspace, timeout_of
 
@@ -89,6 +90,9 @@ def _hints(name: str, notebook: Notebook, workspace: Workspace) -> Iterator[str]
             yield f"allowed are {', '.join(workspace.allowed.images)}"
     elif name == "kernel":
         yield f"by default {run.kernel or 'the one that the notebook names'}"
+        if workspace.databricks is not None and not notebook.secret_inputs:
+            cluster = run.databricks_cluster or workspace.databricks.cluster_id
+            yield f"{DATABRICKS_KERNEL} runs it on the cluster {cluster}"
     elif name == "timeout_seconds":
         yield f"by default {timeout_of(workspace, run):g}"
         if maximum.timeout_seconds is not None:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from daybook.catalogue.inputs import to_query
 from daybook.contract import keys
+from daybook.contract.databricks import driver_log
 from daybook.contract.errors import InvalidRequest, StoreFailed
 from daybook.contract.keys import AIRFLOW_TASK
 from daybook.contract.manifest import Manifest, NotebookRecord, Output, State
@@ -49,6 +50,7 @@ class View:
         expected_seconds: how long earlier runs took.
         airflow_url: its page in Airflow.
         jupyter_url: opens its notebook in JupyterLab.
+        driver_log_url: the log of the Databricks cluster's driver, at the workspace's own host.
         again_url: the form with its values; None where this user cannot run the notebook there.
         can_run_again: whether the record has all values.
         can_cancel: whether Airflow can be asked to end it.
@@ -69,6 +71,7 @@ class View:
     expected_seconds: float | None = None
     airflow_url: str | None = None
     jupyter_url: str | None = None
+    driver_log_url: str | None = None
     again_url: str | None = None
     can_run_again: bool = False
     can_cancel: bool = False
@@ -121,6 +124,7 @@ def view_of(site: Site, user: Identity, run: Run, is_followed: bool) -> View:
             expected_seconds=None if m.sealed else site.history.expected_seconds(run.workspace, m.notebook.id),
             airflow_url=site.world.airflow_url(m),
             jupyter_url=_jupyter_url(site, run, place),
+            driver_log_url=_driver_log_url(run),
             again_url=again_url,
             can_run_again=again_url is not None and not redacted_names(m),
             can_cancel=not m.sealed and m.airflow is not None,
@@ -199,6 +203,12 @@ def _jupyter_url(site: Site, run: Run, place: str) -> str | None:
             "path": f"{keys.run_prefix(m.run_id)}/{keys.AttemptKeys(m.attempt).notebook}",
         },
     )
+
+
+def _driver_log_url(run: Run) -> str | None:
+    """Where the workspace's own file says that Databricks is: a record could name any host."""
+    cluster, settings = run.manifest.databricks, run.workspace.databricks
+    return driver_log(settings.host, cluster.cluster_id) if cluster is not None and settings is not None else None
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:

@@ -1,0 +1,118 @@
+"""What `daybook databricks check` finds: every setting with its origin, who asks, and whether the cluster answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from databricks.sdk.service.compute import Language
+
+from daybook.contract.errors import DaybookError
+from daybook.databricks.cluster import Cluster
+from daybook.databricks.connection import Connection, connect
+from daybook.databricks.context import Context
+from daybook.databricks.interruption import Interruption
+from daybook.databricks.refusals import FOREIGN, in_our_words
+from daybook.databricks.settings import Settings, load_settings
+
+FROM_SDK = "the SDK's own configuration"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was found.
+
+    Attributes:
+        name: of what.
+        value: as people read it; of a secret never.
+        origin: where it comes from.
+    """
+
+    name: str
+    value: str
+    origin: str = ""
+
+
+@dataclass
+class Report:
+    """What was found, up to what went wrong.
+
+    Attributes:
+        settings: all that the kernel goes by.
+        answers: what Databricks said.
+        notes: what was found and is not heeded.
+        error: what ended the check; None where a cell could run.
+    """
+
+    settings: list[Line] = field(default_factory=list)
+    answers: list[Line] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    error: DaybookError | None = None
+
+
+def check(environment: Mapping[str, str], folder: Path) -> Report:
+    """Looks for everything, asks Databricks who asks and for the cluster; starts nothing.
+
+    Args:
+        environment: this process's variables.
+        folder: where a notebook would run.
+    """
+    report = Report()
+    try:
+        settings = load_settings(environment, folder)
+        report.settings, report.notes = _settings(settings), settings.notes
+        connection = connect(settings, Interruption())
+        report.settings[:0] = _connection(settings, connection)
+        _ask(settings, connection, report.answers)
+    except DaybookError as error:
+        report.error = error
+    return report
+
+
+def _connection(settings: Settings, connection: Connection) -> list[Line]:
+    config = connection.client.config
+    origins = settings.origins
+    return [
+        Line("host", connection.host, origins.get("host", FROM_SDK)),
+        Line("credentials", str(config.auth_type), origins.get("profile", FROM_SDK)),
+        Line("cluster_id", connection.cluster_id, origins.get("cluster_id", FROM_SDK)),
+    ]
+
+
+def _settings(settings: Settings) -> list[Line]:
+    limits, sync = settings.limits, settings.sync
+    found: dict[str, object] = {f"{name}_seconds": value for name, value in vars(limits).items()}
+    found.update({f"sync.{name}": value for name, value in vars(sync).items()})
+    return [Line(name, _shown(value), settings.origins.get(name, DEFAULT)) for name, value in found.items()]
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "no limit"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "nothing"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _ask(settings: Settings, connection: Connection, answers: list[Line]) -> None:
+    try:
+        user = connection.client.current_user.me().user_name
+    except FOREIGN as error:
+        raise in_our_words(error, "asking who asks", connection.host) from error
+    answers.append(Line("user", str(user)))
+    interruption = Interruption()
+    cluster = Cluster(connection, settings.limits, interruption)
+    details = cluster.details()
+    answers.append(Line("cluster", f"{details.cluster_name}, {details.state.value if details.state else 'unknown'}"))
+    answers.append(Line("runtime", str(details.spark_version)))
+    if not Cluster.is_usable(details):
+        answers.append(Line("context", "not tried: the first cell starts the cluster"))
+        return
+    context = Context(connection, cluster, settings.limits, interruption, Language.PYTHON)
+    try:
+        context.open()
+    finally:
+        context.close()
+    answers.append(Line("context", "can be made"))

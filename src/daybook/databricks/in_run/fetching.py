@@ -1,0 +1,231 @@
+"""Fetches outputs and results from the cluster: in parts, within limits, under names that are checked."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from daybook.databricks.errors import RemoteFailed
+from daybook.databricks.in_run.asking import Truncated, ask, unpacked
+from daybook.databricks.model import Remote
+
+MAX_FILES = 10_000
+MAX_OUTPUT_BYTES = 2 * 2**30
+"""All outputs of a run together: a pod that fills its disk is evicted, and loses everything."""
+MAX_RESULT_BYTES = 4 * 2**20
+"""Of what `record` told; the runner keeps 1 MiB of it."""
+MAX_PATH_CHARACTERS = 1000
+PART_BYTES = 2 * 2**20
+"""Of the files' content in one answer: it stays below what Databricks cuts results at, and within memory."""
+PARTS_AT_ONCE = 500
+"""Files in one question, where they are small."""
+LEAST_PART_BYTES = 64 * 2**10
+"""Smaller parts are not tried; a cluster that cuts even those cannot be read from."""
+QUESTION_SECONDS = 120.0
+"""For one answer; a driver that is busy elsewhere takes its time."""
+_KINDS = frozenset({"result", "spark"})
+"""What a notebook may tell; what is told of the cluster is the kernel's own to say."""
+
+
+class OutOfTime(RemoteFailed):
+    """What is not here by now stays where it is."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file on the cluster: its place in the cluster's list, its checked path, its size as it was listed."""
+
+    place: int
+    path: PurePosixPath
+    size: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a file."""
+
+    file: Listed
+    offset: int
+    count: int
+
+
+@dataclass
+class Arriving:
+    """Files on their way, one after another: each is put into its place when all of it is there.
+
+    Attributes:
+        temporary: holds what has come of the file that is under way.
+        folder: where files belong.
+        lost: told of what cannot be kept.
+        offset: how much of it there is.
+    """
+
+    temporary: Path
+    folder: Path
+    lost: Callable[[str], None]
+    offset: int = 0
+
+    def take(self, part: Part, data: object) -> bool:
+        """Takes a part; tells whether the file is done with, be it whole or given up.
+
+        Raises:
+            RemoteFailed: it is no part of a file at all.
+        """
+        found = None if data is None else unpacked(data, max(part.count, 1))
+        if found is None or len(found) != part.count:
+            return self._given_up(part, "changed while it was fetched")
+        try:
+            with self.temporary.open("ab" if part.offset else "wb") as file:
+                file.write(found)
+            self.offset = part.offset + part.count
+            if self.offset < part.file.size:
+                return False
+            target = self.folder.joinpath(part.file.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.temporary.replace(target)
+        except OSError as error:
+            return self._given_up(part, f"cannot be kept: {error.strerror or error}")
+        self.offset = 0
+        return True
+
+    def _given_up(self, part: Part, why: str) -> bool:
+        self.offset = 0
+        self.lost(f"output {str(part.file.path)!a} {why}, and was left out")
+        return True
+
+
+@dataclass
+class Fetch:
+    """One fetch, at a run's end.
+
+    Attributes:
+        remote: an open context, in which our side has begun.
+        time_left: seconds; may shrink faster than time passes.
+        lost: told what stays behind, one sentence each.
+        part_bytes: as large as answers have come through so far.
+    """
+
+    remote: Remote
+    time_left: Callable[[], float]
+    lost: Callable[[str], None]
+    part_bytes: int = PART_BYTES
+
+    def results(self, file: Path) -> None:
+        """Puts what the notebook recorded into the runner's file.
+
+        Raises:
+            DatabricksFailed: the cluster cannot be asked.
+        """
+        answer = _mapping(self._ask("results", count=MAX_RESULT_BYTES))
+        data = unpacked(answer["data"], MAX_RESULT_BYTES) if answer.get("data") else b""
+        lines = [line for each in data.split(b"\n") if (line := _event(each))]
+        with file.open("ab") as events:
+            events.write(b"".join(lines))
+        if isinstance(size := answer.get("size"), int) and size > MAX_RESULT_BYTES:
+            self.lost("results: what the notebook recorded is larger than 4 MiB, and only its beginning was fetched")
+
+    def outputs(self, folder: Path) -> None:
+        """Brings the files into a folder, each whole or not at all.
+
+        Raises:
+            DatabricksFailed: the cluster cannot be asked any more; what is there by then stays.
+        """
+        left = deque(self._within_limits(self._listed()))
+        with tempfile.TemporaryDirectory(prefix=".fetched-", dir=folder.parent) as place:
+            arriving = Arriving(Path(place) / "part", folder, self.lost)
+            while left:
+                parts = list(self._next(left, arriving.offset))
+                try:
+                    answers = self._ask("read", parts=[(each.file.place, each.offset, each.count) for each in parts])
+                except Truncated:
+                    if self.part_bytes <= LEAST_PART_BYTES:
+                        raise
+                    self.part_bytes //= 2
+                    continue
+                if not isinstance(answers, list) or len(answers) != len(parts):
+                    raise RemoteFailed("the cluster's answer has not the parts that it was asked for")
+                for part, data in zip(parts, answers, strict=True):
+                    if arriving.take(part, data):
+                        left.popleft()
+
+    def _next(self, files: Iterable[Listed], offset: int) -> Iterator[Part]:
+        """Of the files that are left, as much as one answer holds; the first one begins at an offset."""
+        room = self.part_bytes
+        for each in islice(files, PARTS_AT_ONCE):
+            count = min(each.size - offset, room)
+            yield Part(each, offset, count)
+            room -= count
+            if room <= 0:
+                return
+            offset = 0
+
+    def _ask(self, do: str, **given: Any) -> Any:
+        left = self.time_left()
+        if left <= 0:
+            raise OutOfTime("there was no time left to fetch them")
+        return ask(self.remote, do, min(left, QUESTION_SECONDS), **given)
+
+    def _listed(self) -> Iterator[Listed]:
+        answer = _mapping(self._ask("listed"))
+        for path, why in _pairs(answer.get("left_out")):
+            self.lost(f"output {path!a} {why} and was left out" if isinstance(why, str) else f"output {path!a}")
+        if answer.get("more"):
+            self.lost("outputs: there are so many files that not all were looked at")
+        for place, (path, size) in enumerate(_pairs(answer.get("files"))):
+            fault = name_fault(path)
+            if fault is None and isinstance(size, int) and size >= 0:
+                yield Listed(place, PurePosixPath(str(path)), size)
+            else:
+                self.lost(f"output {path!a} {fault or 'has no size'} and was left out")
+
+    def _within_limits(self, files: Iterator[Listed]) -> Iterator[Listed]:
+        total = 0
+        for count, each in enumerate(files):
+            if count >= MAX_FILES:
+                self.lost(f"outputs: only the first {MAX_FILES} files were fetched")
+                return
+            if total + each.size > MAX_OUTPUT_BYTES:
+                self.lost(f"output {str(each.path)!a} was left out: all together may be 2 GiB; write more to a volume")
+                continue
+            total += each.size
+            yield each
+
+
+def name_fault(path: object) -> str | None:
+    """What is wrong with a path that a cluster told, which may be anything; None where it lies below a folder."""
+    if not isinstance(path, str) or not path or len(path) > MAX_PATH_CHARACTERS:
+        return "has no usable name"
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        return "has a name that leads elsewhere"
+    if any(ord(letter) < ord(" ") or letter in ("\x7f", "\\") or "\ud800" <= letter <= "\udfff" for letter in path):
+        return "has a name that is not fit for a bucket"
+    return None
+
+
+def _event(line: bytes) -> bytes | None:
+    """A line of the notebook's own, written anew; None for what is none."""
+    try:
+        event = json.loads(line)
+        if isinstance(event, dict) and event.get("kind") in _KINDS:
+            return json.dumps(event).encode() + b"\n"
+    except (ValueError, RecursionError, TypeError):
+        pass  # the last line was cut, or somebody else wrote into the file
+    return None
+
+
+def _mapping(answer: object) -> Mapping[str, Any]:
+    if not isinstance(answer, dict):
+        raise RemoteFailed("the cluster's answer is not what was asked for")
+    return answer
+
+
+def _pairs(answer: object) -> Iterator[tuple[object, object]]:
+    for each in answer if isinstance(answer, list) else ():
+        if isinstance(each, list) and len(each) == 2:
+            yield each[0], each[1]

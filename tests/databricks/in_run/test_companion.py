@@ -1,0 +1,170 @@
+"""`daybook.notebook` on the cluster is as it is here; what a notebook makes there comes back; nothing stays behind."""
+
+import base64
+import json
+import re
+from contextlib import contextmanager
+
+import pytest
+
+from daybook.databricks.errors import DatabricksFailed, RemoteFailed
+from daybook.databricks.in_run import fetching
+from daybook.databricks.in_run.companion import Companion
+from daybook.databricks.in_run.telling import Telling
+from daybook.runner.events import events_of
+
+LONG = 60.0
+
+
+@contextmanager
+def no_other():
+    """There is no other context to be had."""
+    raise DatabricksFailed("the cluster is gone")
+    yield
+
+
+def folders(process):
+    return list((process.home / "tmp").glob("daybook-*"))
+
+
+def test_the_notebooks_imports_work_unchanged_and_nothing_stays_behind(process, run, companion):
+    known = companion.begin(process)
+    process.run_python(
+        "from daybook.notebook import outputs, record, workspace\n"
+        "outputs('plots', 'ä b.txt').write_text('a plot')\n"
+        "open('outputs/plain.bin', 'wb').write(bytes(range(256)))\n"
+        "record('mean', 1.5)\n"
+        "record('who', [workspace().name, workspace().run_id, workspace().notebook, workspace().user])\n"
+    )
+    companion.leave(process, no_other, LONG)
+    assert run.fetched == {"plots/ä b.txt": b"a plot", "plain.bin": bytes(range(256))}
+    told = events_of(run.events)
+    assert told.results == {"mean": 1.5, "who": ["research", "run-1", "nb", "ada"]}
+    assert told.lost == []
+    assert known["runtime"] == "16.4"
+    assert known["python"].startswith("3.")
+    assert folders(process) == []
+    assert not [each.name for each in run.outputs.parent.iterdir() if each.name != "outputs"]
+
+
+def test_no_secret_travels(process, companion):
+    companion.begin(process)
+    said = process.run_python("import os; print(sorted(os.environ.items()))")
+    companion.leave(process, no_other, LONG)
+    texts = re.findall(r"'([A-Za-z0-9+/=]{16,})'", "".join(process.asked))
+    assert len(texts) >= 2
+    assert "hush" not in said
+    assert not any(b"hush" in each for each in map(base64.b64decode, texts))
+
+
+def test_a_secret_input_is_refused_with_the_way_out(process, companion):
+    companion.begin(process)
+    with pytest.raises(RemoteFailed, match=r"dbutils\.secrets\.get\(scope, key\)"):
+        process.run_python("from daybook.notebook import secret; secret('key')")
+
+
+def test_outside_of_a_run_outputs_are_where_the_notebook_is_and_nothing_is_fetched(process, tmp_path):
+    companion = Companion({}, Telling({}))
+    companion.begin(process)
+    where = process.run_python(
+        "from daybook.notebook import outputs, record, workspace\nrecord('x', 1); print(workspace().name, outputs())"
+    )
+    assert where.strip() == f"local {process.home}/outputs"
+    asked = len(process.asked)
+    companion.leave(process, no_other, LONG)
+    assert len(process.asked) == asked
+
+
+def test_what_was_written_before_the_process_died_is_fetched_all_the_same(process, run, companion):
+    companion.begin(process)
+    process.run_python("from daybook.notebook import outputs, record; record('a', 1); outputs('a.txt').write_text('a')")
+    with pytest.raises(Exception, match="unresponsive"):
+        process.run_python("import os; os._exit(1)")
+    companion.leave(process, no_other, LONG)
+    assert run.fetched == {"a.txt": b"a"}
+    assert events_of(run.events).results == {"a": 1}
+    assert folders(process) == []
+
+
+def test_large_files_come_in_parts_and_small_ones_together(process, run, companion, monkeypatch):
+    monkeypatch.setattr(fetching.Fetch, "part_bytes", 1000)
+    companion.begin(process)
+    process.run_python(
+        "from daybook.notebook import outputs\n"
+        "outputs('large').write_bytes(bytes(range(256)) * 20)\n"
+        "for n in range(30): outputs('small', str(n)).write_text(str(n))\n"
+        "outputs('empty').write_text('')"
+    )
+    before = len(process.asked)
+    companion.leave(process, no_other, LONG)
+    assert run.fetched["large"] == bytes(range(256)) * 20
+    assert run.fetched["empty"] == b""
+    assert [run.fetched[f"small/{n}"].decode() for n in range(30)] == [str(n) for n in range(30)]
+    assert len(process.asked) - before < 12
+
+
+def test_an_answer_that_is_cut_is_asked_for_in_smaller_parts(process, run, companion):
+    companion.begin(process)
+    process.run_python("import os; from daybook.notebook import outputs; outputs('a').write_bytes(os.urandom(700_000))")
+    process.text_limit = 200_000
+    companion.leave(process, no_other, LONG)
+    assert len(run.fetched["a"]) == 700_000
+    assert events_of(run.events).lost == []
+
+
+def test_a_cluster_that_cuts_everything_is_told_of(process, run, companion):
+    companion.begin(process)
+    process.run_python("import os; from daybook.notebook import outputs; outputs('a').write_bytes(os.urandom(700_000))")
+    process.text_limit = 1000
+    companion.leave(process, no_other, LONG)
+    assert run.fetched == {}
+    assert "the cluster is gone" in events_of(run.events).lost[0]
+
+
+def test_links_pipes_and_too_many_files_are_left_out_and_told(process, run, companion, monkeypatch):
+    monkeypatch.setattr(fetching, "MAX_FILES", 3)
+    monkeypatch.setattr(fetching, "MAX_OUTPUT_BYTES", 100)
+    companion.begin(process)
+    process.run_python(
+        "import os; from daybook.notebook import outputs\n"
+        "os.symlink('/etc/passwd', outputs('out')); os.symlink('/etc', outputs('folder')); os.mkfifo(outputs('pipe'))\n"
+        "outputs('a').write_text('a'); os.symlink(outputs('a'), outputs('b')); outputs('c').write_bytes(b'x' * 200)\n"
+        "open(os.path.join(os.fsencode(outputs()), b'\\xff'), 'w').close()\n"
+        "outputs('d').write_text('d'); outputs('e').write_text('e')"
+    )
+    companion.leave(process, no_other, LONG)
+    assert run.fetched == {"a": b"a", "b": b"a"}
+    lost = "\n".join(events_of(run.events).lost)
+    for each in (
+        "'out' is a link that leads out of the outputs folder",
+        "'folder' is a link to a folder",
+        "'pipe' is no plain file",
+        "'c' was left out: all together may be",
+        "only the first 3 files",
+    ):
+        assert each in lost
+    assert folders(process) == []
+
+
+def test_without_time_what_stays_behind_is_told(process, run, companion):
+    companion.begin(process)
+    process.run_python("from daybook.notebook import outputs; outputs('a').write_text('a')")
+    companion.leave(process, no_other, 1.0)
+    assert run.fetched == {}
+    (lost,) = events_of(run.events).lost
+    assert "no time left" in lost
+    assert folders(process) == []
+
+
+def test_a_notebook_cannot_tell_of_the_cluster_in_the_kernels_place(process, run, companion):
+    companion.begin(process)
+    lines = [
+        {"kind": "databricks", "host": "https://evil"},
+        {"kind": "databricks_failure", "execution_count": 1, "reason": "context_lost"},
+        {"kind": "result", "name": "a", "value": 1},
+    ]
+    text = "".join(json.dumps(each) + "\n" for each in lines) + "no json\n[1]\n"
+    process.run_python(f"import os; open(os.environ['DAYBOOK_RESULTS'], 'a').write({text!r})")
+    companion.leave(process, no_other, LONG)
+    told = events_of(run.events)
+    assert (told.databricks, told.failures, told.results, told.lost) == (None, {}, {"a": 1}, [])
