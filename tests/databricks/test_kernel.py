@@ -158,6 +158,30 @@ def test_what_is_missing_or_wrong_is_one_clear_error_in_the_cell(environment, wo
         assert kernel.run("2").reply["ename"] == "InvalidSettings"
 
 
+def test_the_sdk_is_loaded_by_nothing_but_the_session():
+    """It takes seconds; the kernel answers meanwhile, and Daybook's other rooms never want it."""
+    code = "import sys, daybook.databricks.kernel, daybook.databricks.settings, daybook.databricks.kernelspec\n"
+    subprocess.run([sys.executable, "-c", code + "assert 'databricks.sdk' not in sys.modules"], check=True)
+
+
+BROKEN = """import daybook.databricks.session
+daybook.databricks.session.make_session = lambda *_: 1 / 0
+import daybook.databricks.__main__
+daybook.databricks.__main__.main()
+"""
+
+
+def test_a_bug_is_an_answer_too(environment, work, tmp_path, monkeypatch):
+    program = tmp_path / "broken.py"
+    program.write_text(BROKEN)
+    argv = [sys.executable, str(program), "-f", "{connection_file}"]
+    monkeypatch.setenv("JUPYTER_PATH", str(jupyter_folder(tmp_path / "other", argv=argv)))
+    with started(environment, work) as kernel:
+        ran = kernel.run("1")
+    assert ran.reply["ename"] == "ZeroDivisionError"
+    assert "this is a bug in Daybook's kernel" in ran.reply["evalue"]
+
+
 def test_completeness_is_judged_as_ipython_does(kernel):
     kernel.client.is_complete("for x in y:")
     reply = kernel.client.get_shell_msg(timeout=SECONDS)

@@ -101,6 +101,14 @@ def test_every_setting_can_be_a_variable(tmp_path):
     assert (settings.profile, settings.host) == ("team", None)
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["https://adb-1.azuredatabricks.net/?o=1", "adb-1.azuredatabricks.net", " https://adb-1.azuredatabricks.net/ml\n"],
+)
+def test_a_host_may_be_copied_from_the_browser(tmp_path, host):
+    assert load_settings({"DATABRICKS_HOST": host}, tmp_path).host == "https://adb-1.azuredatabricks.net"
+
+
 def test_every_fault_is_told_at_once_with_its_place(tmp_path):
     folder = project(
         tmp_path,

@@ -7,6 +7,8 @@ import contextvars
 import os
 import signal
 import threading
+import traceback
+import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -78,10 +80,13 @@ class DatabricksKernel(Kernel):
             return {**_OK, "execution_count": self.execution_count}
         output = CellOutput(self, silent)
         run = contextvars.copy_context().run
-        with self._interruption.cell():
-            failed = await asyncio.get_running_loop().run_in_executor(
-                self._worker, run, self._run_cell, code, output, not allow_stdin
-            )
+        try:
+            with self._interruption.cell():
+                failed = await asyncio.get_running_loop().run_in_executor(
+                    self._worker, run, self._run_cell, code, output, not allow_stdin
+                )
+        except Interrupted:
+            failed = _INTERRUPTED  # the kernel ends
         if failed is None:
             return {**_OK, "execution_count": self.execution_count}
         output.error(failed)
@@ -89,17 +94,22 @@ class DatabricksKernel(Kernel):
 
     def _run_cell(self, code: str, output: CellOutput, batch: bool) -> dict[str, Any] | None:
         """Runs in the worker's thread; gives the error, if there is one."""
-        from daybook.databricks.cell_errors import CellFailed
-
+        try:
+            from daybook.databricks.cell_errors import CellFailed
+        except ModuleNotFoundError as error:
+            return _error("InvalidSettings", f"{error}: the kernel needs it (pip install 'daybook[databricks]')")
         try:
             with self._reporter.cell(self.execution_count, lambda: self._remote):
                 self._session().run_cell(code, output, batch=batch)
         except CellFailed as error:
             return _error(error.name, error.value, error.traceback)
         except Interrupted:
-            return _error("KeyboardInterrupt", "interrupted: the command on the cluster was cancelled")
+            return _INTERRUPTED
         except DaybookError as error:
             return _error(type(error).__name__, str(error))
+        except Exception as error:  # noqa: BLE001 - the thread's edge: without a reply whoever asked would wait for ever
+            lines = traceback.format_exception(error)
+            return _error(type(error).__name__, f"this is a bug in Daybook's kernel, please report it: {error}", lines)
         finally:
             output.done()
         return None
@@ -166,6 +176,8 @@ class CellOutput:
         self._kernel = kernel
         self._silent = silent
         self._progress = ""
+        # Not the cell's number, which another kernel has used in the same notebook.
+        self._display_id = f"daybook-databricks-{uuid.uuid4().hex}"
 
     def show(self, message: Message) -> None:
         """See `daybook.databricks.output.Output`."""
@@ -177,7 +189,7 @@ class CellOutput:
             return
         kind = "update_display_data" if self._progress else "display_data"
         self._progress = text
-        shown = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": self._display_id()}}
+        shown = {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": self._display_id}}
         self._send(kind, shown)
 
     def done(self) -> None:
@@ -189,16 +201,16 @@ class CellOutput:
         """The error that ended the cell."""
         self._send("error", dict(content))
 
-    def _display_id(self) -> str:
-        return f"daybook-databricks-{self._kernel.execution_count}"
-
     def _send(self, kind: str, content: dict[str, Any]) -> None:
         if not self._silent:
             self._kernel.send_response(self._kernel.iopub_socket, kind, content)  # type: ignore[no-untyped-call]
 
 
-def _error(name: str, value: str, traceback: list[str] | None = None) -> dict[str, Any]:
-    return {"ename": name, "evalue": value, "traceback": traceback or [f"{name}: {value}"]}
+def _error(name: str, value: str, lines: list[str] | None = None) -> dict[str, Any]:
+    return {"ename": name, "evalue": value, "traceback": lines or [f"{name}: {value}"]}
+
+
+_INTERRUPTED = _error("KeyboardInterrupt", "interrupted: the command on the cluster was cancelled")
 
 
 def _load() -> None:

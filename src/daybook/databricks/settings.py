@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from daybook.contract.errors import Fault, InvalidSettings
 from daybook.databricks.settings_sources import Found, from_environment, from_pyproject
@@ -100,7 +101,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         raise InvalidSettings("the Databricks kernel's settings are wrong", faults)
     return Settings(
         cluster_id=found.value("cluster_id"),
-        host=found.value("host"),
+        host=_address(found.value("host")),
         profile=found.value("profile"),
         limits=_limits(found),
         sync=_sync(found, source, in_project=project.folder is not None),
@@ -123,6 +124,14 @@ def _source(found: Found, base: Path, faults: list[Fault]) -> Path:
     if not source.is_dir():
         faults.append(Fault(found.origins.get("sync.source", "sync.source"), f"{source} is no folder"))
     return source
+
+
+def _address(host: str | None) -> str | None:
+    """The workspace's address out of whatever was copied from the browser's bar."""
+    if host is None:
+        return None
+    url = urlsplit(host if "://" in host else f"https://{host}")
+    return f"{url.scheme}://{url.netloc}"
 
 
 def _limits(found: Found) -> Limits:

@@ -101,7 +101,7 @@ def from_environment(environment: Mapping[str, str]) -> Found:
     origins: dict[str, str] = {}
     for name in _names():
         variable = _SDK_VARIABLES.get(name) or variable_of(name)
-        if value := environment.get(variable):
+        if value := environment.get(variable, "").strip():
             _put(table, name, value)
             origins[name] = variable
     return _read(table, origins, lambda name: _SDK_VARIABLES.get(name) or variable_of(name))
