@@ -63,6 +63,37 @@ def test_a_secret_input_is_refused_with_the_way_out(process, companion):
         process.run_python("from daybook.notebook import secret; secret('key')")
 
 
+SPARK = """
+import sys, types
+class Conf:
+    def set(self, name, value):
+        if name == 'bad': raise RuntimeError('no such setting\\nand more')
+        made.append((name, value))
+class Session:
+    version, conf, made = '3.5.2', Conf(), []
+    sparkContext = types.SimpleNamespace(applicationId='app-1')
+    @classmethod
+    def getActiveSession(cls): return cls()
+made = []
+sys.modules['pyspark'] = types.ModuleType('pyspark')
+sys.modules['pyspark.sql'] = types.SimpleNamespace(SparkSession=Session)
+from daybook.notebook import get_spark_session
+"""
+
+
+def test_spark_is_the_clusters_own_session(process, run, companion):
+    """In the place of pyspark, which a driver has running, stands as little as is asked for."""
+    companion.begin(process)
+    process.run_python(f"{SPARK}get_spark_session('app', settings={{'a': True, 'b': 4}}, local=False)")
+    assert process.run_python("print(made)").strip() == "[('a', 'true'), ('b', '4')]"
+    for asked in ("local=True", "remote='sc://x'", "settings={'bad': 1}"):
+        with pytest.raises(RemoteFailed, match="cluster"):
+            process.run_python(f"get_spark_session({asked})")
+    companion.leave(process, no_other, LONG)
+    spark = events_of(run.events).spark
+    assert (spark.application_id, spark.version) == ("app-1", "3.5.2")
+
+
 def test_outside_of_a_run_outputs_are_where_the_notebook_is_and_nothing_is_fetched(process, tmp_path):
     companion = Companion({}, Telling({}))
     companion.begin(process)
@@ -139,7 +170,7 @@ def test_links_pipes_and_too_many_files_are_left_out_and_told(process, run, comp
         "'out' is a link that leads out of the outputs folder",
         "'folder' is a link to a folder",
         "'pipe' is no plain file",
-        "'c' was left out: all together may be",
+        "'c' is more than the 2 GiB",
         "only the first 3 files",
     ):
         assert each in lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,18 +33,12 @@ _HANDED_ON = (
 """What `daybook.notebook.workspace()` reads. Nothing else of the environment here is anybody's business there."""
 _SENT = {
     "daybook.contract.variables": "daybook.contract.variables",
-    "daybook.spark.session": "daybook.databricks.in_run.spark_on_cluster",
+    "daybook.notebook_on_cluster": "daybook.databricks.in_run.notebook_on_cluster",
     "daybook.notebook": "daybook.notebook",
 }
 """Modules on the cluster, by the modules here that their source is read from; without importing those."""
-_NO_SECRETS = '''
-def secret(name):
-    """Secret inputs do not reach a cluster: their values would stand in its history of commands."""
-    raise LookupError(
-        f"secret input {name!r} does not reach a Databricks cluster; keep it in a secret scope of Databricks, and use "
-        "dbutils.secrets.get(scope, key)"
-    )
-'''
+_OTHERWISE = "\nfrom daybook.notebook_on_cluster import get_spark_session, secret\n"
+"""What stands at the end of `daybook.notebook` there."""
 
 
 class Companion:
@@ -104,8 +98,9 @@ class Companion:
                 with fresh() as other:
                     self.begin(other)
                     self._fetch_and_remove(other)
-        except (DatabricksFailed, Interrupted) as error:
-            self._telling.lost(f"outputs or results that are still on the cluster: {error or 'it was interrupted'}")
+        except (DatabricksFailed, Interrupted, OSError) as error:
+            with suppress(OSError):  # the disk here is full: then there is no telling either
+                self._telling.lost(f"outputs or results that are still on the cluster: {error or 'interrupted'}")
 
     def _left(self, remote: Remote) -> bool:
         """Whether the notebook's own context still served; a new process in it does not know us."""
@@ -144,7 +139,7 @@ def _modules() -> dict[str, str]:
     """Sources by the names they have there; packages, which are empty, come first."""
     packages = sorted({name.rpartition(".")[0] for name in _SENT} | {"daybook"})
     sources = {name: _source(origin) for name, origin in _SENT.items()}
-    sources["daybook.notebook"] += _NO_SECRETS
+    sources["daybook.notebook"] += _OTHERWISE
     return {**dict.fromkeys(packages, ""), **sources}
 
 
