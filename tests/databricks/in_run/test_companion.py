@@ -170,7 +170,7 @@ def test_links_pipes_and_too_many_files_are_left_out_and_told(process, run, comp
         "'out' is a link that leads out of the outputs folder",
         "'folder' is a link to a folder",
         "'pipe' is no plain file",
-        "'c' was left out: all together may be",
+        "'c' is more than the 2 GiB",
         "only the first 3 files",
     ):
         assert each in lost

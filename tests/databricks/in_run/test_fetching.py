@@ -68,6 +68,14 @@ def test_a_size_is_a_number_of_bytes(fetched, size):
     assert (files, len(lost)) == (set(), 1)
 
 
+def test_a_flood_of_names_floods_no_log(fetched):
+    flood = [["x" * 10_000, "is odd"]] * 1000
+    files, lost = fetched(listed={"left_out": flood, "files": [["good", 1], *[["..", 1]] * 1000]}, read=[packed(b"x")])
+    assert files == {"good"}
+    assert len(lost) == 101
+    assert max(map(len, lost)) < 400
+
+
 def test_a_file_and_a_folder_of_one_name_are_told_of(fetched):
     files, lost = fetched(listed={"files": [["a", 1], ["a/b", 1]]}, read=[packed(b"x"), packed(b"y")])
     assert files == {"a"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,9 @@ class Companion:
                 with fresh() as other:
                     self.begin(other)
                     self._fetch_and_remove(other)
-        except (DatabricksFailed, Interrupted) as error:
-            self._telling.lost(f"outputs or results that are still on the cluster: {error or 'it was interrupted'}")
+        except (DatabricksFailed, Interrupted, OSError) as error:
+            with suppress(OSError):  # the disk here is full: then there is no telling either
+                self._telling.lost(f"outputs or results that are still on the cluster: {error or 'interrupted'}")
 
     def _left(self, remote: Remote) -> bool:
         """Whether the notebook's own context still served; a new process in it does not know us."""

@@ -21,6 +21,8 @@ MAX_OUTPUT_BYTES = 2 * 2**30
 MAX_RESULT_BYTES = 4 * 2**20
 """Of what `record` told; the runner keeps 1 MiB of it."""
 MAX_PATH_CHARACTERS = 1000
+MAX_TOLD, MAX_TOLD_CHARACTERS = 100, 300
+"""So many files that were left out are named, each with so much of its name."""
 PART_BYTES = 2 * 2**20
 """Of the files' content in one answer: it stays below what Databricks cuts results at, and within memory."""
 PARTS_AT_ONCE = 500
@@ -115,6 +117,7 @@ class Fetch:
     time_left: Callable[[], float]
     lost: Callable[[str], None]
     part_bytes: int = PART_BYTES
+    _losses: int = 0
 
     def results(self, file: Path) -> None:
         """Puts what the notebook recorded into the runner's file.
@@ -174,7 +177,7 @@ class Fetch:
     def _listed(self) -> Iterator[Listed]:
         answer = _mapping(self._ask("listed"))
         for path, why in _pairs(answer.get("left_out")):
-            self.lost(f"output {path!a} {why} and was left out" if isinstance(why, str) else f"output {path!a}")
+            self._lose(path, str(why))
         if answer.get("more"):
             self.lost("outputs: there are so many files that not all were looked at")
         for place, (path, size) in enumerate(_pairs(answer.get("files"))):
@@ -182,7 +185,15 @@ class Fetch:
             if fault is None and isinstance(size, int) and size >= 0:
                 yield Listed(place, PurePosixPath(str(path)), size)
             else:
-                self.lost(f"output {path!a} {fault or 'has no size'} and was left out")
+                self._lose(path, fault or "has no size")
+
+    def _lose(self, path: object, why: str) -> None:
+        """Tells of one file; of very many there is no list, for the log is for people."""
+        self._losses += 1
+        if self._losses <= MAX_TOLD:
+            self.lost(f"output {ascii(path)[:MAX_TOLD_CHARACTERS]} {why[:MAX_TOLD_CHARACTERS]}, and was left out")
+        elif self._losses == MAX_TOLD + 1:
+            self.lost("outputs: more files were left out than are listed here")
 
     def _within_limits(self, files: Iterator[Listed]) -> Iterator[Listed]:
         total = 0
@@ -191,7 +202,7 @@ class Fetch:
                 self.lost(f"outputs: only the first {MAX_FILES} files were fetched")
                 return
             if total + each.size > MAX_OUTPUT_BYTES:
-                self.lost(f"output {str(each.path)!a} was left out: all together may be 2 GiB; write more to a volume")
+                self._lose(each.path.as_posix(), "is more than the 2 GiB that all together may be")
                 continue
             total += each.size
             yield each
