@@ -1,6 +1,7 @@
 """Runs every benchmark, one after the other."""
 
 import dag_parse
+import databricks_sync
 import demo
 import execute
 import images
@@ -22,6 +23,7 @@ if __name__ == "__main__":
         lines,
         upload,
         dag_parse,
+        databricks_sync,
         pod_build,
         validate,
         pages,

@@ -80,7 +80,7 @@ def remote(client):
 @pytest.fixture
 def environment(tmp_path):
     """What a kernel's process finds: caches of its own, nobody's git configuration."""
-    (tmp_path / "home").mkdir()
+    (tmp_path / "home").mkdir(exist_ok=True)
     return {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"}
 
 

@@ -74,6 +74,12 @@ def test_many_travel_as_uploads_which_are_removed(standin, remote, sender, arriv
     assert sender.notes == []
 
 
+def test_no_upload_ever_has_the_name_of_another(standin, remote, sender):
+    for _ in range(2):
+        send(sender, remote, some_blocks(LARGE))
+    assert len(set(standin.files.imported)) == len(standin.files.imported) == 8
+
+
 def test_a_command_is_never_longer_than_is_known_to_pass(remote, sender):
     sender.uploads = None
     send(sender, remote, some_blocks(LARGE))

@@ -62,29 +62,30 @@ class Memory:
             FilesUnreadable: with every file that cannot be read.
         """
         before = self._load() if self._files is None else self._files
-        now: dict[bytes, _Known] = {}
-        faults: dict[bytes, OSError] = {}
         settled = time.time_ns() - AT_REST_NS
-        tree: dict[bytes, File | Link | Folder] = dict.fromkeys(found.folders, Folder())
-        tree.update((path, Link(target)) for path, target in found.links.items())
+        now, faults = dict[bytes, _Known](), dict[bytes, OSError]()
         for path, told in found.files.items():
             known = before.get(path)
-            if known is None or known.look != _look(told):
-                try:
-                    known = _read(os.path.join(os.fsencode(source), path))
-                except OSError as error:
-                    if error.errno not in _NO_FILE_ANY_MORE:
-                        faults[path] = error
-                    continue
-            tree[path] = known.file
-            if max(known.look[1], known.look[2]) < settled:
+            if known is not None and known.look == _look(told):
                 now[path] = known
+                continue
+            try:
+                now[path] = _read(os.path.join(os.fsencode(source), path))
+            except OSError as error:
+                if error.errno not in _NO_FILE_ANY_MORE:
+                    faults[path] = error
         if faults:
             raise unreadable(faults)
-        if now != before:
-            self._files = now
-            self._save(now)
+        self._remember(before, {path: known for path, known in now.items() if max(known.look[1:3]) < settled})
+        tree: dict[bytes, File | Link | Folder] = {path: known.file for path, known in now.items()}
+        tree.update((path, Link(target)) for path, target in found.links.items())
+        tree.update(dict.fromkeys(found.folders, Folder()))
         return tree
+
+    def _remember(self, before: dict[bytes, _Known], now: dict[bytes, _Known]) -> None:
+        self._files = now
+        if now != before:
+            self._save(now)
 
     def _load(self) -> dict[bytes, _Known]:
         document: Any = None

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound, NotImplemented, PermissionDenied
@@ -47,6 +48,8 @@ class Uploads:
     client: WorkspaceClient
     pack_bytes: int = PACK_BYTES
     _folder: str = field(default="", init=False)
+    _numbers: Iterator[int] = field(default_factory=count, init=False)
+    """No name is given twice: the mount may still know what was there before."""
 
     def carry(self, remote: Remote, packs: Iterable[Pack]) -> Iterator[Pack]:
         """Uploads some at once, and has the driver read each as soon as it is there."""
@@ -55,10 +58,10 @@ class Uploads:
         pool = ThreadPoolExecutor(AT_ONCE, "daybook-upload")
         try:
             under_way: set[Future[tuple[str, Pack]]] = set()
-            for number, pack in enumerate(packs):
+            for pack in packs:
                 if len(under_way) == AT_ONCE:
                     yield from self._read(remote, under_way)
-                under_way.add(pool.submit(self._upload, f"{self._folder}/{number}.pack", pack))
+                under_way.add(pool.submit(self._upload, f"{self._folder}/{next(self._numbers)}.pack", pack))
             while under_way:
                 yield from self._read(remote, under_way)
         finally:
