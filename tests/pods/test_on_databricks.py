@@ -1,34 +1,28 @@
-"""`NotebookOperator` with the kernel `databricks`, from the workspace's Secret to the record.
+"""A pod with the kernel `databricks`, from the workspace's Secret to the record.
 
-The real Airflow, localpods, runner and kernel, against a stand-in Databricks.
+The real localpods, runner and kernel, against a stand-in Databricks.
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from kubernetes.client import ApiClient
 
-from builders import a_notebook_json
+from builders import a_notebook_json, a_request, a_workspace
 from databricks.standin import StandIn
-from localpods.really_started import Localpods
-from on_airflow.test_really_run import NOTEBOOKS, environment
+from daybook.contract.request import NotebookSource
+from daybook.pods import Resources, build_pod
+from localpods.really_started import NAMESPACE, Localpods, wait_until
 
 pytestmark = pytest.mark.timeout(700)
 
 CLUSTER = "0123-456789-abcdefgh"
 SECRET = "stand-in-oauth-secret"
-DAG = """
-from airflow.sdk import DAG
-
-from daybook.on_airflow.operator import NotebookOperator
-
-with DAG("really", schedule=None) as dag:
-    for notebook in ("there", "here"):
-        NotebookOperator(task_id=notebook, notebook=notebook)
-"""
-RUN = (Path(__file__).parent / "test_really_run.py").read_text().partition('RUN = """')[2].partition('"""')[0]
+NOTEBOOKS = Path(__file__).parents[2] / ".venv-notebook"
+RESOURCES = Resources(cpu="1", memory="2Gi")
+LONG = 500.0
+"""Seconds for two pods, on a machine that is busy with everything else."""
 CELLS = [
     "import os, sys; from daybook.notebook import outputs, record, workspace\n"
     "record('where', os.environ.get('DATABRICKS_RUNTIME_VERSION'))\n"
@@ -41,20 +35,14 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """The records of one notebook run on the cluster, and of the same one in its pod; all that Airflow said."""
+    """The records of one notebook run on the cluster, and of the same one in its pod; their logs; the bucket."""
     if not NOTEBOOKS.is_dir():
         pytest.skip("there is no environment for notebooks here")
     home = tmp_path_factory.mktemp("databricks")
-    for name, run in {"there": "run: {kernel: databricks}", "here": "run: {kernel: python3}"}.items():
-        (home / "notebooks" / name).mkdir(parents=True)
-        (home / "notebooks" / name / "notebook.ipynb").write_text(a_notebook_json(CELLS))
-        (home / "notebooks" / name / "spec.yaml").write_text(f"{run}\n")
-    (home / "dags").mkdir()
-    (home / "dags" / "really_run.py").write_text(DAG)
-    (home / "run.py").write_text(RUN)
+    (home / "notebook.ipynb").write_text(a_notebook_json(CELLS))
     (home / "localpods").mkdir()
     localpods = Localpods(home / "localpods")
-    key = localpods.secrets / "default" / "databricks" / "client-secret"
+    key = localpods.secrets / NAMESPACE / "databricks" / "client-secret"
     key.parent.mkdir(parents=True)
     key.write_text(f"{SECRET}\n")  # as `kubectl create secret --from-file` often has it
     image = {"prefix": str(NOTEBOOKS), "entrypoint": [str(NOTEBOOKS / "bin" / "daybook")]}
@@ -64,34 +52,34 @@ def ran(tmp_path_factory):
         with StandIn(home / "cluster") as standin:
             standin.clusters.add(CLUSTER)
             standin.parts["identity"].principals["principal-1"] = SECRET
-            (home / "workspaces.yaml").write_text(workspaces(home, standin.host))
-            done = subprocess.run(
-                [sys.executable, str(home / "run.py")],
-                env=environment(home, localpods),
-                cwd=home,
-                capture_output=True,
-                text=True,
-                timeout=560,
-                check=False,
-            )
-        said = done.stdout + done.stderr
-        assert "STATES " in said, said[-4000:]
-        found = [json.loads(path.read_text()) for path in home.glob("bucket/runs/*/*/*/*/manifest.json")]
-        yield {each["notebook"]["id"]: each for each in found}, said, home / "bucket"
+            pods = {kernel: start(localpods.api(), home, standin.host, kernel) for kernel in ("databricks", "python3")}
+            logs = "".join(ended(localpods.api(), name) for name in pods.values())
+        found = {each: json.loads((home / "bucket" / each / "manifest.json").read_text()) for each in pods}
+        yield found, logs, home / "bucket"
     finally:
         localpods.close()
 
 
-def workspaces(home, host):
+def start(api, home, host, kernel):
+    """Makes the pod of a run with this kernel; gives its name."""
     oauth = {"client_id": "principal-1", "client_secret": {"name": "databricks", "key": "client-secret"}}
-    databricks = {"host": host, "cluster_id": CLUSTER, "oauth": oauth}
-    local = {"name": "local", "members": ["*"], "bucket": str(home / "bucket"), "databricks": databricks}
-    return json.dumps({"workspaces": [local]})
+    workspace = a_workspace(databricks={"host": host, "cluster_id": CLUSTER, "oauth": oauth})
+    source = NotebookSource(id="nb", source=str(home / "notebook.ipynb"), kernel=kernel)
+    request = a_request(notebook=source, parameters={}, output=(home / "bucket" / kernel).as_uri())
+    pod = ApiClient().sanitize_for_serialization(build_pod(request, workspace, RESOURCES))
+    pod["metadata"]["name"] = f"nb-{kernel}"
+    return api.create_namespaced_pod(NAMESPACE, pod).metadata.name
+
+
+def ended(api, name):
+    """Waits for a pod's end; gives its log."""
+    wait_until(lambda: api.read_namespaced_pod(name, NAMESPACE).status.phase in ("Succeeded", "Failed"), LONG)
+    return api.read_namespaced_pod_log(name, NAMESPACE)
 
 
 def test_the_run_is_on_the_cluster_as_the_workspaces_principal(ran):
     records, said, _ = ran
-    there = records["there"]
+    there = records["databricks"]
     assert (there["state"], there["message"]) == ("succeeded", None), said[-4000:]
     assert there["results"]["where"] == "16.4"
     assert there["results"]["workspace"] == "local"
@@ -101,11 +89,11 @@ def test_the_run_is_on_the_cluster_as_the_workspaces_principal(ran):
 
 
 def test_cells_on_the_cluster_see_no_secret(ran):
-    assert ran[0]["there"]["results"]["secrets"] == []
+    assert ran[0]["databricks"]["results"]["secrets"] == []
 
 
 def test_a_run_with_another_kernel_sees_nothing_of_databricks(ran):
-    here = ran[0]["here"]
+    here = ran[0]["python3"]
     assert (here["state"], here["databricks"]) == ("succeeded", None)
     assert here["results"]["databricks"] == []
 
