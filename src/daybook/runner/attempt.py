@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +56,7 @@ class Attempt:
         notebook: the notebook, once prepared.
         kernel: the kernel's specification, once chosen.
         head_start: a process that may become the kernel.
+        require_isolated: waits until the network is closed, where it must be before a cell is executed.
         tally: what has become of its cells, once they are being executed.
         page: renders the notebook, once there is one to render.
         recordable: whether the record is this attempt's to write.
@@ -81,6 +82,7 @@ class Attempt:
     notebook: Any = None
     kernel: KernelSpec | None = None
     head_start: HeadStart | None = None
+    require_isolated: Callable[[], object] = tuple  # gives nothing, at once
     tally: Tally | None = None
     page: HtmlPage | None = None
     recordable: bool = True

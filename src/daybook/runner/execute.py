@@ -81,7 +81,8 @@ def _ending_of(attempt: Attempt, patience: float) -> Ending:
     """What comes of the run; every error of its own or of ours is an ending."""
     try:
         document = _fetched(attempt, Patience(patience, attempt.log.say))
-        return _executed(attempt, document, patience)
+        with isolating(attempt.environment, patience) as attempt.require_isolated:
+            return _executed(attempt, document)
     except DaybookError as error:
         return Ending.by(attempt.interruption.raised or error)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever it is, the record must tell of it
@@ -105,7 +106,7 @@ def _fetched(attempt: Attempt, patience: Patience) -> Document:
     return read_document(attempt.source, shown(request.notebook.source))
 
 
-def _executed(attempt: Attempt, document: Document, patience: float) -> Ending:
+def _executed(attempt: Attempt, document: Document) -> Ending:
     request = attempt.request
     kernel = attempt.kernel = choose(document, request.notebook.kernel, installed())
     note = substitution(document, request.notebook.kernel, kernel)
@@ -115,10 +116,7 @@ def _executed(attempt: Attempt, document: Document, patience: float) -> Ending:
     injected = parameters_cell(parameters, kernel.name, language_for(document, kernel)) if parameters else None
     variables = {**attempt.kernel_environment(), **aws_variables(attempt.environment, attempt.folder.aws_config)}
     place = KernelPlace(attempt.folder.kernel, variables, attempt.folder.kernel_log)
-    with (
-        isolating(attempt.environment, patience) as require_isolated,
-        KernelProcess(kernel, place, attempt.head_start) as process,
-    ):
+    with KernelProcess(kernel, place, attempt.head_start) as process:
         # The kernel boots while the libraries that will talk to it are loaded here.
         from daybook.runner.engine import host
         from daybook.runner.executing import Hosting
@@ -129,7 +127,7 @@ def _executed(attempt: Attempt, document: Document, patience: float) -> Ending:
         attempt.notebook = prepare(document, shown(request.notebook.source), injected, kernel)
         attempt.page = page = HtmlPage(request.notebook.title or request.notebook.id, attempt.folder.html)
         _require_record(attempt)
-        require_isolated()
+        attempt.require_isolated()
         processes = partial(with_descendants, process.pid)
         with MemoryGuard.here(request.limits.memory_bytes, processes, process.kill) as guard:
             attempt.meter.watched_by(guard)
