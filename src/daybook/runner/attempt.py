@@ -32,6 +32,10 @@ from daybook.runner.side_files import SideFiles
 from daybook.storage import RunRecord, open_store
 
 
+def _at_once() -> None:
+    """There is nothing to wait for."""
+
+
 @dataclass
 class Attempt:
     """Everything that the steps of a run hand to one another.
@@ -82,7 +86,7 @@ class Attempt:
     notebook: Any = None
     kernel: KernelSpec | None = None
     head_start: HeadStart | None = None
-    require_isolated: Callable[[], object] = tuple  # gives nothing, at once
+    require_isolated: Callable[[], None] = _at_once
     tally: Tally | None = None
     page: HtmlPage | None = None
     recordable: bool = True
