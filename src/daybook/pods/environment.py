@@ -36,6 +36,7 @@ def variables(request: RunRequest, workspace: Workspace) -> list[Any]:
         *_spark(workspace),
         *_databricks(request, workspace),
         *_secrets(request, workspace),
+        *_network(workspace),
     ]
 
 
@@ -49,8 +50,6 @@ def plain(workspace: Workspace) -> list[k8s.V1EnvVar]:
     """What the workspace sets for all of its pods."""
     # HOME, since an image's own may lie where nobody can write: the root is read-only.
     found = {HOME_VARIABLE: HOME_FOLDER, **workspace.store_environment, **workspace.environment}
-    if workspace.pod.network_policies:
-        found[NETWORK_POLICIES_VARIABLE] = workspace.pod.network_policies
     return [variable(name, value) for name, value in sorted(found.items())]
 
 
@@ -104,3 +103,8 @@ def variable(name: str, value: str) -> k8s.V1EnvVar:
 def _from_secret(variable: str, secret: str, key: str) -> k8s.V1EnvVar:
     selector = new(k8s.V1SecretKeySelector, name=secret, key=key)
     return new(k8s.V1EnvVar, name=variable, value_from=new(k8s.V1EnvVarSource, secret_key_ref=selector))
+
+
+def _network(workspace: Workspace) -> list[k8s.V1EnvVar]:
+    wanted = workspace.pod.network_policies
+    return [new(k8s.V1EnvVar, name=NETWORK_POLICIES_VARIABLE, value=wanted)] if wanted else []

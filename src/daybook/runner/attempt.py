@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +32,10 @@ from daybook.runner.side_files import SideFiles
 from daybook.storage import RunRecord, open_store
 
 
+def _at_once() -> None:
+    """There is nothing to wait for."""
+
+
 @dataclass
 class Attempt:
     """Everything that the steps of a run hand to one another.
@@ -56,6 +60,7 @@ class Attempt:
         notebook: the notebook, once prepared.
         kernel: the kernel's specification, once chosen.
         head_start: a process that may become the kernel.
+        require_isolated: waits until the network is closed, where it must be before a cell is executed.
         tally: what has become of its cells, once they are being executed.
         spark: what the notebook has told of its Spark by now.
         page: renders the notebook, once there is one to render.
@@ -82,6 +87,7 @@ class Attempt:
     notebook: Any = None
     kernel: KernelSpec | None = None
     head_start: HeadStart | None = None
+    require_isolated: Callable[[], None] = _at_once
     tally: Tally | None = None
     spark: SparkRecord | None = None
     page: HtmlPage | None = None

@@ -83,7 +83,8 @@ def _ending_of(attempt: Attempt, patience: float) -> Ending:
     """What comes of the run; every error of its own or of ours is an ending."""
     try:
         document = _fetched(attempt, Patience(patience, attempt.log.say))
-        return _executed(attempt, document, patience)
+        with isolating(attempt.environment, patience) as attempt.require_isolated:
+            return _executed(attempt, document)
     except DaybookError as error:
         return Ending.by(attempt.interruption.raised or error)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever it is, the record must tell of it
@@ -107,7 +108,7 @@ def _fetched(attempt: Attempt, patience: Patience) -> Document:
     return read_document(attempt.source, shown(request.notebook.source))
 
 
-def _executed(attempt: Attempt, document: Document, patience: float) -> Ending:
+def _executed(attempt: Attempt, document: Document) -> Ending:
     request = attempt.request
     kernel = attempt.kernel = choose(document, request.notebook.kernel, installed())
     require_cluster(kernel, request.notebook.kernel, attempt.environment)
@@ -121,21 +122,18 @@ def _executed(attempt: Attempt, document: Document, patience: float) -> Ending:
     spark = SparkFollower(attempt.folder.events, attempt.spark_progressed)
     try:
         with spark:
-            return _hosted(attempt, document, kernel, injected, place, patience)
+            return _hosted(attempt, document, kernel, injected, place)
     finally:
         attempt.spark = spark.story.record(running=False)
         end_sessions(spark.story.sessions, variables, attempt.log.say)
 
 
 def _hosted(
-    attempt: Attempt, document: Document, kernel: KernelSpec, injected: str | None, place: KernelPlace, patience: float
+    attempt: Attempt, document: Document, kernel: KernelSpec, injected: str | None, place: KernelPlace
 ) -> Ending:
     """Executes the notebook in a kernel that is gone when this comes back."""
     request = attempt.request
-    with (
-        isolating(attempt.environment, patience) as require_isolated,
-        KernelProcess(kernel, place, attempt.head_start) as process,
-    ):
+    with KernelProcess(kernel, place, attempt.head_start) as process:
         # The kernel boots while the libraries that will talk to it are loaded here.
         from daybook.contract.processes import with_descendants
         from daybook.runner.engine import host
@@ -146,7 +144,7 @@ def _hosted(
         attempt.notebook = prepare(document, shown(request.notebook.source), injected, kernel)
         attempt.page = page = HtmlPage(request.notebook.title or request.notebook.id, attempt.folder.html)
         _require_record(attempt)
-        require_isolated()
+        attempt.require_isolated()
         processes = partial(with_descendants, process.pid)
         with MemoryGuard.here(request.limits.memory_bytes, processes, process.kill) as guard:
             attempt.meter.watched_by(guard)
