@@ -207,16 +207,16 @@ def running_stack(root: Path, *options: str, **environment: str) -> Iterator[Sta
     """The stack of a project, from `daybook up` with some options and variables to `daybook down`."""
     api, pods, spark, ui = free_ports(4)
     ports = ["--port", str(api), "--pods-port", str(pods), "--spark-port", str(spark), "--spark-ui-port", str(ui)]
-    up = subprocess.run(
-        [str(DAYBOOK), "up", *ports, *options],
-        cwd=root,
-        env=clean_environment() | environment,
-        text=True,
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
     try:
+        up = subprocess.run(
+            [str(DAYBOOK), "up", *ports, *options],
+            cwd=root,
+            env=clean_environment() | environment,
+            text=True,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
         assert up.returncode == 0, up.stdout + up.stderr
         url = f"http://127.0.0.1:{api}"
         with httpx.Client(base_url=url, timeout=30) as client:
