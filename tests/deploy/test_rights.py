@@ -34,6 +34,7 @@ NOT_USED_HERE = {
     Right("patch", "secrets"): "credentials of the kind sts: renewed while the run goes on",
     Right("list", "secrets"): "the sweeper: Secrets whose pod is gone",
     Right("delete", "secrets"): "the sweeper: the same",
+    Right("create", "services"): "Spark servers: the Service of each",
 }
 """Rights that the runs below may have no need of, and who has."""
 

@@ -90,7 +90,7 @@ def test_discovery(http: httpx.Client) -> None:
     assert http.get("/api").json()["versions"] == ["v1"]
     assert http.get("/apis").json()["groups"] == []
     resources = {one["name"]: one["verbs"] for one in http.get("/api/v1").json()["resources"]}
-    assert set(resources) == {"pods", "pods/log", "pods/status", "events", "namespaces", "secrets"}
+    assert set(resources) == {"pods", "pods/log", "pods/status", "events", "namespaces", "secrets", "services"}
     assert "deletecollection" in resources["pods"]
 
 

@@ -282,6 +282,7 @@ def test_without_kubernetes_nothing_is_sealed_and_retention_goes_on(bucket):
     assert [line.partition(":")[0] for line in report.failures] == [
         "cannot seal abandoned runs",
         "cannot remove orphan pods",
+        "cannot remove ended Spark servers",
     ]
 
 

@@ -14,7 +14,7 @@ from web_showcase import shown
 NAMES = (
     *("catalogue", "nothing-found", "form", "form-widgets", "form-faults", "running", "failed", "interrupted"),
     *("succeeded", "queued", "preview", "history", "history-empty", "history-faults", "compare", "compare-choose"),
-    "missing",
+    *("spark", "missing"),
 )
 AXE = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
 

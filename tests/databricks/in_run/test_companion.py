@@ -90,7 +90,7 @@ def test_spark_is_the_clusters_own_session(process, run, companion):
         with pytest.raises(RemoteFailed, match="cluster"):
             process.run_python(f"get_spark_session({asked})")
     companion.leave(process, no_other, LONG)
-    spark = events_of(run.events).spark
+    spark = events_of(run.events).spark.record(running=False)
     assert (spark.application_id, spark.version) == ("app-1", "3.5.2")
 
 
