@@ -279,5 +279,5 @@ class TestRunners:
         client.timeout_func = lambda cell: 10 if cell.source == LONG else None
         with pytest.raises(CellTimeoutError):
             client.execute()
-        assert standin.count("/commands/cancel") == 1
+        assert standin.count("/commands/cancel") >= 1
         assert standin.contexts.ids == []
