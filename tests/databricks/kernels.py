@@ -19,7 +19,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from daybook.databricks.kernelspec import KERNEL_NAME, kernel_document
 
-SECONDS = 120
+SECONDS = 240
 
 
 def jupyter_folder(folder: Path, **changes: Any) -> Path:

@@ -55,14 +55,22 @@ class DatabricksKernel(Kernel):
         self._end_seconds = END_SECONDS
         self._interruption = Interruption()
         # One thread: a cell's messages come from it alone, and cells keep their order.
+        self._loads = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="databricks-cells")
 
     def start(self) -> None:
-        """Takes requests from here on; loads the SDK meanwhile, which takes some seconds."""
+        """Takes requests from here on."""
         super().start()  # type: ignore[no-untyped-call]
-        self._worker.submit(_load)
         with suppress(ValueError):  # it runs inside of something else, which has the signals
             signal.signal(signal.SIGTERM, self._on_sigterm)
+
+    async def kernel_info_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Says what it is; then loads the SDK, some seconds' work that a first cell need not wait for."""
+        await super().kernel_info_request(stream, ident, parent)  # type: ignore[no-untyped-call]
+        if not self._loads:
+            self._loads = True
+            with suppress(RuntimeError):  # it is ending
+                self._worker.submit(_load)
 
     async def do_execute(
         self,
