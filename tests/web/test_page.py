@@ -31,7 +31,7 @@ from daybook.web.words import MAX_VALUE_CHARACTERS
 pytestmark = pytest.mark.anyio
 
 HERE = f"/runs/open/{RUN_ID}"
-SHARED = ("#main", "/", "/runs")
+SHARED = ("#main", "/", "/runs", "/spark")
 
 
 class Page(HTMLParser):
