@@ -21,7 +21,7 @@ from daybook.contract.variables import SPARK_REMOTE_VARIABLE
 LOOK_SECONDS = 1.0
 """Between two looks at what the notebook has told; the record is written no more often."""
 END_SECONDS = 20.0
-"""How long ending the sessions of a dead kernel may take: a process loads Spark's client, and the server answers."""
+"""How long ending the sessions of a dead kernel may take: a process loads gRPC, and the server answers."""
 MAX_SESSIONS = 100
 """So many sessions of one notebook are ended; others end when their server has heard nothing of them for a while."""
 
@@ -165,7 +165,7 @@ def end_sessions(
         return
     told = "".join(json.dumps({"session_id": one, "user_id": user}) + "\n" for one, user in sessions.items())
     try:
-        # In a process of its own: it loads Spark's client, and a server that hangs must not hold up the record.
+        # In a process of its own, which can be ended: a server that hangs must not hold up the record.
         done = subprocess.run(
             [sys.executable, "-m", "daybook.spark", "release"],
             input=told,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qsl, urlparse
 
 import grpc
 
@@ -15,6 +16,8 @@ from daybook.spark.asking import messages_of_connect
 
 ALIVE_SECONDS = 300.0
 """Between two signs of life: a server ends sessions that it hears nothing of for half an hour (`defaults.yaml`)."""
+DEFAULT_PORT = 15002
+"""Spark Connect's own."""
 RELEASE_SECONDS = 5.0
 """How long a server may take to end a session: a kernel that is told to stop has little more."""
 
@@ -94,12 +97,17 @@ def release_all(sessions: Sequence[tuple[str, str | None]], environment: Mapping
         sessions: ids, and whose they are.
         environment: has the server's address and key.
     """
-    from daybook.spark.connect import KeyedChannelBuilder
-
-    token = (environment.get(SPARK_TOKEN_VARIABLE) or "").strip()
-    builder = KeyedChannelBuilder(environment[SPARK_REMOTE_VARIABLE], token or None, None)
-    with builder.toChannel() as channel:
-        ended = sum(release(channel, builder.metadata(), one, user) for one, user in sessions)
+    # Not by pyspark's client, which takes seconds to load where a run that was told to end has few.
+    address = urlparse(f"http{environment[SPARK_REMOTE_VARIABLE].removeprefix('sc')}")
+    parameters = dict(parse_qsl(address.params, separator=";"))
+    key = (environment.get(SPARK_TOKEN_VARIABLE) or "").strip() or parameters.get("token")
+    metadata = [("authorization", f"Bearer {key}")] if key else []
+    target = address.netloc if address.port else f"{address.netloc}:{DEFAULT_PORT}"
+    is_tls = parameters.get("use_ssl", "").lower() == "true"
+    with (
+        grpc.secure_channel(target, grpc.ssl_channel_credentials()) if is_tls else grpc.insecure_channel(target)
+    ) as channel:
+        ended = sum(release(channel, metadata, one, user) for one, user in sessions)
     if ended == len(sessions):
         return "what the notebook left running on its server is ended"
     return "the server did not answer; what the notebook left running ends by itself in some minutes"

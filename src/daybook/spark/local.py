@@ -31,7 +31,7 @@ from daybook.spark.process import (
 )
 from daybook.spark.s3a import bucket_of
 
-START_LIMIT_SECONDS = 60.0
+START_LIMIT_SECONDS = 120.0
 """How long Java may take to come up; 3 s is usual, a loaded machine needs longer."""
 _LOOK_EVERY_SECONDS = 0.05
 _LOG_TAIL_CHARACTERS = 600
@@ -93,8 +93,9 @@ def local_configuration(
         notebook_settings=layers[Layer.NOTEBOOK],
     )
     configured = server_configuration(request, there)
-    for name in (MEMORY_SETTING, "spark.sql.warehouse.dir"):
-        configured.pop(name, None)  # of a server's profile and of its bucket's address, which are not known here
+    # Of a server's profile and of its bucket's address, which are not known here.
+    for name in {MEMORY_SETTING, "spark.sql.warehouse.dir"} - layers[Layer.WORKSPACE].keys():
+        configured.pop(name, None)
     return {**configured, **COMMON_SETTINGS, "spark.ui.enabled": "false", **call_settings(asked)}
 
 
