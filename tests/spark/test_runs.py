@@ -18,6 +18,7 @@ RELEASED = "Spark: what the notebook left running on its server is ended"
 
 @pytest.fixture
 def run(server, tmp_path):
+    assert is_quiet(server)
     runner = Runner(tmp_path)
     given = {**os.environ, "SPARK_REMOTE": server.remote, "SPARK_CONNECT_AUTHENTICATE_TOKEN": KEY}
     return lambda *cells, **request: runner(*cells, environment=given, **request)
