@@ -95,7 +95,8 @@ def test_no_token_is_in_the_record(run, standin):
 
 
 def test_a_time_limit_reaches_the_cluster(run, standin, left_on, monkeypatch):
-    seconds = chain((None, None), repeat(2.0))  # the kernel's start and the first cell take what this machine needs
+    # The kernel's start and the first cell, which is asked about twice, take what this machine needs.
+    seconds = chain((None, None, None), repeat(2.0))
     limit = lambda *_, **__: (Reason.CELL_TIMEOUT, next(seconds))  # noqa: E731
     monkeypatch.setattr("daybook.runner.executing.Execution._time_left", limit)
     result = run(
