@@ -5,6 +5,7 @@ import pytest
 from databricks.sessions import CLUSTER, Shown
 from databricks.standin import Fault
 from databricks.standin.world import USER
+from daybook.databricks.cluster import START_TRIES
 from daybook.databricks.errors import ClusterUnavailable, DatabricksFailed, DatabricksRefused
 from daybook.databricks.interruption import Interrupted
 
@@ -49,6 +50,16 @@ def test_a_cluster_that_somebody_else_starts_is_waited_for(standin, sessions):
     standin.faults.add(Fault("/clusters/start", 400, body=refused))
     threading.Timer(0.1, start).start()
     assert sessions.new(cluster="shared").run("print(1)").printed() == "1"
+
+
+def test_a_cluster_whose_start_is_refused_time_and_again_is_given_up(standin, sessions, monkeypatch):
+    monkeypatch.setattr("daybook.databricks.cluster.AGAIN_SECONDS", 0.01)
+    standin.clusters.add("barred", state="TERMINATED")
+    refused = {"error_code": "INVALID_PARAMETER_VALUE", "message": "its policy is gone"}
+    standin.faults.add(Fault("/clusters/start", 400, body=refused, times=100))
+    with pytest.raises(DatabricksRefused, match="starting cluster barred: its policy is gone"):
+        sessions.new(cluster="barred").run("1")
+    assert standin.count("/clusters/start") == START_TRIES
 
 
 def test_a_cluster_that_does_not_start_tells_why(standin, sessions):

@@ -70,10 +70,10 @@ with DAG("ended", schedule=None, is_paused_upon_creation=False, params={"folder"
 '''
 QUIET = """\
 [dag_processor]
-refresh_interval = 600
-min_file_process_interval = 600
+refresh_interval = 30
+min_file_process_interval = 30
 """
-"""Options of Airflow: no DAG file of the tests changes, and a parse takes a core for a second, each 15 s."""
+"""Options of Airflow: a parse takes a core for a second, too much each 15 s; changed workspaces wait for one."""
 RUN_SECONDS = 150
 """How long a run may take on a busy machine before a test gives up."""
 

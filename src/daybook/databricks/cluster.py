@@ -16,6 +16,9 @@ from daybook.databricks.refusals import FOREIGN, in_our_words, passing
 from daybook.databricks.settings import Limits
 
 _USABLE = frozenset({State.RUNNING, State.RESIZING})
+START_TRIES = 5
+AGAIN_SECONDS = 1.0
+"""A start that is refused may be somebody else's at the same moment, or pass; then the cluster is looked at again."""
 _ON_ITS_WAY = frozenset({State.PENDING, State.RESTARTING, State.TERMINATING})
 
 
@@ -63,7 +66,7 @@ class Cluster:
             Interrupted: nobody wants to wait any more; the cluster goes on starting.
         """
         began = time.monotonic()
-        started = False
+        started, tries = False, 0
         while True:
             details = self.details()
             if self.is_usable(details):
@@ -71,7 +74,14 @@ class Cluster:
             if details.state not in _ON_ITS_WAY:
                 if started or details.state is not State.TERMINATED:
                     raise ClusterUnavailable(self._why_not(details))
-                started = self._start(details)
+                refused = self._start(details)
+                started = refused is None
+                tries += 1
+                if refused is not None:
+                    if tries == START_TRIES:
+                        doing = f"starting cluster {self.id}"
+                        raise in_our_words(refused, doing, self._connection.host) from refused
+                    self._interruption.wait(AGAIN_SECONDS)
                 continue
             waited = time.monotonic() - began
             if waited > self._limits.cluster_start:
@@ -82,19 +92,19 @@ class Cluster:
             progress(f"Cluster {self.id} is {_state(details)}: {waited:.0f} s{_aside(details.state_message)}")
             self._interruption.wait(next_wait(waited, self._limits.longest_poll))
 
-    def _start(self, details: ClusterDetails) -> bool:
-        """Starts it; somebody else may have done so since it was looked at."""
+    def _start(self, details: ClusterDetails) -> Exception | None:
+        """Starts it; tells why it was not, where somebody else may have done so meanwhile, or the trouble may pass."""
         if details.cluster_source is ClusterSource.JOB:
             raise ClusterUnavailable(f"cluster {self.id} belongs to a job and ended with it; name one for all purposes")
         try:
             self._api.start(self.id)
-        except BadRequest:
-            return False
+        except BadRequest as error:
+            return error
         except FOREIGN as error:
             if passing(error):
-                return False
+                return error
             raise in_our_words(error, f"starting cluster {self.id}", self._connection.host) from error
-        return True
+        return None
 
     def _why_not(self, details: ClusterDetails) -> str:
         reason = details.termination_reason

@@ -65,7 +65,7 @@ def may_have_arrived(error: BaseException) -> bool:
     if isinstance(error, TimeoutError) and error.__cause__ is not None:
         error = error.__cause__  # the SDK has given up
     if isinstance(error, DatabricksError):
-        return isinstance(error, (InternalError, DeadlineExceeded))
+        return type(error) is DatabricksError or isinstance(error, (InternalError, DeadlineExceeded))
     if isinstance(error, requests.ConnectTimeout):
         return False
     if isinstance(error, requests.ConnectionError):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from daybook.databricks.session import Session
 
 TERMINATED = 128 + signal.SIGTERM
+LEAVE_SECONDS = 3.0
+"""How long the process may take to end by itself once nothing is left to be done on the cluster."""
 _OK: Mapping[str, Any] = {"status": "ok", "payload": [], "user_expressions": {}}
 
 
@@ -160,6 +162,10 @@ class DatabricksKernel(Kernel):
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Ends the session: the running command, the remote files, the context; a restarted kernel gets new ones."""
         await asyncio.get_running_loop().run_in_executor(None, self._close, self._end_seconds)
+        # ipykernel's threads now and then wait for each other at their end, and whoever asked would wait for them.
+        leaving = threading.Timer(LEAVE_SECONDS, os._exit, (0,))
+        leaving.daemon = True
+        leaving.start()
         return {"status": "ok", "restart": restart}
 
     def _close(self, seconds: float) -> None:

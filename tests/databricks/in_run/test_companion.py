@@ -134,13 +134,20 @@ def test_large_files_come_in_parts_and_small_ones_together(process, run, compani
     assert len(process.asked) - before < 12
 
 
-def test_an_answer_that_is_cut_is_asked_for_in_smaller_parts(process, run, companion):
+@pytest.mark.parametrize("characters", [200_000, 50_000])
+def test_an_answer_that_is_cut_is_asked_for_in_smaller_parts(process, run, companion, characters):
+    """50,000 characters is what runtimes up to 16.4 LTS let through."""
     companion.begin(process)
-    process.run_python("import os; from daybook.notebook import outputs; outputs('a').write_bytes(os.urandom(700_000))")
-    process.text_limit = 200_000
+    process.run_python(
+        "import os; from daybook.notebook import outputs, record; outputs('a').write_bytes(os.urandom(700_000));"
+        "[record(f'r{n}', os.urandom(2_000).hex()) for n in range(60)]"
+    )
+    process.text_limit = characters
     companion.leave(process, no_other, LONG)
     assert len(run.fetched["a"]) == 700_000
-    assert events_of(run.events).lost == []
+    told = events_of(run.events)
+    assert "r0" in told.results
+    assert (told.lost == []) == (len(told.results) == 60)
 
 
 def test_a_cluster_that_cuts_everything_is_told_of(process, run, companion):

@@ -27,7 +27,7 @@ PART_BYTES = 2 * 2**20
 """Of the files' content in one answer: it stays below what Databricks cuts results at, and within memory."""
 PARTS_AT_ONCE = 500
 """Files in one question, where they are small."""
-LEAST_PART_BYTES = 64 * 2**10
+LEAST_PART_BYTES = 4 * 2**10
 """Smaller parts are not tried; a cluster that cuts even those cannot be read from."""
 QUESTION_SECONDS = 120.0
 """For one answer; a driver that is busy elsewhere takes its time."""
@@ -125,13 +125,24 @@ class Fetch:
         Raises:
             DatabricksFailed: the cluster cannot be asked.
         """
-        answer = _mapping(self._ask("results", count=MAX_RESULT_BYTES))
-        data = unpacked(answer["data"], MAX_RESULT_BYTES) if answer.get("data") else b""
+        answer, most = self._recorded()
+        data = unpacked(answer["data"], most) if answer.get("data") else b""
         lines = [line for each in data.split(b"\n") if (line := _event(each))]
         with file.open("ab") as events:
             events.write(b"".join(lines))
-        if isinstance(size := answer.get("size"), int) and size > MAX_RESULT_BYTES:
-            self.lost("results: what the notebook recorded is larger than 4 MiB, and only its beginning was fetched")
+        if isinstance(size := answer.get("size"), int) and size > most:
+            self.lost(f"results: of the {size} bytes that the notebook recorded only the first {most} were fetched")
+
+    def _recorded(self) -> tuple[Mapping[str, Any], int]:
+        """What was recorded, and how much of it was asked for: less, as long as answers are cut."""
+        count = MAX_RESULT_BYTES
+        while True:
+            try:
+                return _mapping(self._ask("results", count=count)), count
+            except Truncated:
+                if count <= LEAST_PART_BYTES:
+                    raise
+                count //= 2
 
     def outputs(self, folder: Path) -> None:
         """Brings the files into a folder, each whole or not at all.
