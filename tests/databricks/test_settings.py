@@ -159,3 +159,18 @@ def test_a_table_that_is_none_is_named(tmp_path, table):
 )
 def test_serverless_is_refused_with_another_way(tmp_path, environment, where):
     assert faults(environment, tmp_path) == [f"{where}: {NOT_SERVERLESS}"]
+
+
+@pytest.mark.parametrize("host", ["http://adb-1.azuredatabricks.net", "http://evil.example"])
+def test_no_credentials_go_in_the_clear(tmp_path, host):
+    with pytest.raises(InvalidSettings, match="must begin with https://"):
+        load_settings({"DATABRICKS_HOST": host}, tmp_path)
+
+
+@pytest.mark.parametrize("beside", ["DATABRICKS_TOKEN", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_CONFIG_PROFILE"])
+def test_a_projects_file_sends_nobodys_credentials_elsewhere(tmp_path, beside):
+    (tmp_path / "pyproject.toml").write_text('[tool.daybook.databricks]\nhost = "https://evil.example"\n')
+    with pytest.raises(InvalidSettings, match="set DATABRICKS_HOST"):
+        load_settings({beside: "x"}, tmp_path)
+    own = {beside: "x", "DATABRICKS_HOST": "https://own.example"}
+    assert load_settings(own, tmp_path).host == "https://own.example"

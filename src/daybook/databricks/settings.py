@@ -20,6 +20,10 @@ NOT_SERVERLESS = (
 )
 
 
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_CREDENTIALS = ("DATABRICKS_TOKEN", "DATABRICKS_CLIENT_SECRET")
+
+
 @dataclass(frozen=True)
 class Limits:
     """How long the kernel waits, in seconds.
@@ -95,7 +99,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     """
     project = from_pyproject(folder)
     found = Found.first(from_environment(environment), project)
-    faults = [*found.faults, *_cluster_faults(found, environment)]
+    faults = [*found.faults, *_cluster_faults(found, environment), *_host_faults(found, project, environment)]
     source = _source(found, project.folder or folder, faults)
     if faults:
         raise InvalidSettings("the Databricks kernel's settings are wrong", faults)
@@ -116,6 +120,23 @@ def _cluster_faults(found: Found, environment: Mapping[str, str]) -> list[Fault]
         return [Fault(found.origins["cluster_id"], NOT_SERVERLESS)]
     if cluster_id is None and environment.get(SERVERLESS_VARIABLE):
         return [Fault(SERVERLESS_VARIABLE, NOT_SERVERLESS)]
+    return []
+
+
+def _host_faults(found: Found, project: Found, environment: Mapping[str, str]) -> list[Fault]:
+    """Credentials go to the host: not in the clear, and not to one that only the project names, which is anybody's."""
+    host, origin = found.value("host"), found.origins.get("host", "host")
+    if host is None:
+        return []
+    url = urlsplit(host if "://" in host else f"https://{host}")
+    if url.scheme != "https" and url.hostname not in _LOOPBACK:
+        return [Fault(origin, "must begin with https://, for credentials go there")]
+    beside = [name for name in _CREDENTIALS if environment.get(name)]
+    if found.value("profile"):
+        beside.append("the profile")
+    if beside and origin == project.origins.get("host"):
+        told = f"says where {beside[0]} would go, and a project's file may be anybody's; set DATABRICKS_HOST"
+        return [Fault(origin, told)]
     return []
 
 
