@@ -49,7 +49,6 @@ def test_what_a_retry_does_not_mend_is_not_worth_one(kind, said):
         sdk.InternalError("x"),
         sdk.TemporarilyUnavailable("x"),
         sdk.TooManyRequests("x"),
-        sdk.DatabricksError("a proxy's 502"),
         requests.ConnectionError(),
         TimeoutError(),
     ],

@@ -19,8 +19,7 @@ def passing(error: BaseException) -> bool:
     if isinstance(error, TimeoutError):
         return error.__cause__ is None or passing(error.__cause__)
     if isinstance(error, DatabricksError):
-        # One of no kind is what the SDK makes of a 502 or a 408: of a proxy's answer, not of Databricks' own.
-        return type(error) is DatabricksError or isinstance(
+        return isinstance(
             error, (sdk.InternalError, sdk.TemporarilyUnavailable, sdk.DeadlineExceeded, sdk.TooManyRequests)
         )
     return isinstance(error, (requests.ConnectionError, requests.Timeout))
