@@ -1,7 +1,6 @@
 """`NotebookOperator`, sync and deferrable, run by the real Airflow against a really started localpods and runner."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from builders import a_notebook_json
 from localpods.really_started import Localpods
+from on_airflow.dag_runs import environment
 
 CHECKOUT = Path(__file__).parents[2]
 NOTEBOOKS = CHECKOUT / ".venv-notebook"
@@ -70,21 +70,6 @@ def ran(tmp_path_factory):
         yield home, said, localpods.api().list_pod_for_all_namespaces().items
     finally:
         localpods.close()
-
-
-def environment(home, localpods):
-    extra = {"kube_config_path": str(localpods.kubeconfig), "in_cluster": False, "namespace": "default"}
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "PYTHONPATH": str(home / "dags"),
-        "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps({"conn_type": "kubernetes", "extra": extra}),
-        "DAYBOOK_CATALOGUE": str(home / "notebooks"),
-        "DAYBOOK_WORKSPACES": str(home / "workspaces.yaml"),
-    }
 
 
 def test_tasks_end_as_their_manifests_say_and_leave_no_pod(ran):

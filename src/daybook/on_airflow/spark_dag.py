@@ -20,8 +20,7 @@ from urllib3.exceptions import HTTPError
 from daybook.contract.errors import DaybookError, InfrastructureFailed, InvalidRequest
 from daybook.contract.keys import SPARK_DAG, SPARK_OWNER_LABEL
 from daybook.on_airflow.clean_up import KUBERNETES
-from daybook.on_airflow.credentials.connections import role_of
-from daybook.on_airflow.credentials.roles import SessionCredentials
+from daybook.on_airflow.credentials.connections import handed_over
 from daybook.on_airflow.errors import as_airflow
 from daybook.on_airflow.plan import TaskInstance
 from daybook.on_airflow.settings import Settings
@@ -29,7 +28,7 @@ from daybook.on_airflow.spark_members import refuse_strangers, require_managed
 from daybook.on_airflow.spark_servers.servers import SparkServers, labels_of_workspace
 from daybook.on_airflow.vouchers import Errand, NotVouched, redeem
 from daybook.pods.spark import WantedServer
-from daybook.workspaces import Identity, StsCredentials, Workspace
+from daybook.workspaces import Identity, Workspace
 
 START, STOP = "start", "stop"
 DEED_SECONDS = 600
@@ -73,7 +72,7 @@ def serve() -> dict[str, Any]:
         workspace = settings.load_workspaces().get(params["workspace"])
         require_member(workspace, TaskInstance.from_context(context), settings.voucher_key())
         require_managed(workspace)
-        servers = SparkServers(client, lambda session: credentials(workspace, session, settings))
+        servers = SparkServers(client, lambda session: handed_over(workspace, settings.store_environment, session))
         done = started(servers, workspace) if params["action"] == START else stopped(servers, client(), workspace)
     except DaybookError as error:
         raise as_airflow(error) from error
@@ -133,10 +132,3 @@ def client() -> CoreV1Api:
 
     found: CoreV1Api = KubernetesHook(conn_id=KUBERNETES).core_v1_client
     return found
-
-
-def credentials(workspace: Workspace, session: str, settings: Settings) -> SessionCredentials | None:
-    """Short-lived ones, for a workspace whose servers are handed some."""
-    if not isinstance(workspace.credentials, StsCredentials):
-        return None
-    return role_of(workspace, settings.store_environment).assume(session)

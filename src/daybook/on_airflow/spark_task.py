@@ -15,8 +15,7 @@ from daybook.contract.manifest import Reason, State
 from daybook.contract.spark_settings import Layer
 from daybook.contract.variables import SPARK_SETTINGS_VARIABLE
 from daybook.on_airflow.asking import PodPlan
-from daybook.on_airflow.credentials.connections import role_of
-from daybook.on_airflow.credentials.roles import SessionCredentials
+from daybook.on_airflow.credentials.connections import handed_over
 from daybook.on_airflow.pod_api import QuotaExceeded
 from daybook.on_airflow.pod_task import ROOM_SECONDS, PodTask
 from daybook.on_airflow.sealing import note_message, settle
@@ -26,7 +25,7 @@ from daybook.on_airflow.spark_servers.trigger import LOOK_SECONDS, Connection, S
 from daybook.pods import Ending
 from daybook.pods.spark import Answers, Starts, WantedServer
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
-from daybook.workspaces import StsCredentials, Workspace
+from daybook.workspaces import Workspace
 
 
 class SparkTask(PodTask):
@@ -52,7 +51,9 @@ class SparkTask(PodTask):
         self._plan = replace(plan, workspace=with_spark_settings(plan.workspace, entry))
         if wanted is None:
             return
-        servers = SparkServers(lambda: self.client, lambda session: _credentials(plan.workspace, session, settings))
+        servers = SparkServers(
+            lambda: self.client, lambda session: handed_over(plan.workspace, settings.store_environment, session)
+        )
         try:
             found = self._answering(servers, wanted)
         except SparkUnavailable as error:
@@ -159,9 +160,3 @@ def with_spark_settings(workspace: Workspace, entry: Notebook) -> Workspace:
 
 def _why(found: Found) -> str:
     return found.look.why if isinstance(found.look, Starts) else "an earlier one ends"
-
-
-def _credentials(workspace: Workspace, session: str, settings: Settings) -> SessionCredentials | None:
-    if not isinstance(workspace.credentials, StsCredentials):
-        return None
-    return role_of(workspace, settings.store_environment).assume(session)

@@ -1,7 +1,6 @@
 """Runs of two workspaces on Spark servers of their own: real Airflow, localpods, runner, Java and Spark."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from builders import a_notebook_json
 from localpods.really_started import Localpods
+from on_airflow.dag_runs import environment
 
 LIMIT_SECONDS = 800
 pytestmark = pytest.mark.timeout(LIMIT_SECONDS + 100)  # five servers start one after another, on a busy machine
@@ -98,21 +98,6 @@ def ran(tmp_path_factory):
         yield manifests, json.loads(said.rpartition("STATES ")[2].splitlines()[0]), said, localpods
     finally:
         localpods.close()
-
-
-def environment(home, localpods):
-    extra = {"kube_config_path": str(localpods.kubeconfig), "in_cluster": False, "namespace": "default"}
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "PYTHONPATH": str(home / "dags"),
-        "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps({"conn_type": "kubernetes", "extra": extra}),
-        "DAYBOOK_CATALOGUE": str(home / "notebooks"),
-        "DAYBOOK_WORKSPACES": str(home / "workspaces.yaml"),
-    }
 
 
 def test_each_run_ends_as_its_server_lets_it(ran):

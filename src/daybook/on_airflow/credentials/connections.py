@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
-from daybook.on_airflow.credentials.roles import Role
+from daybook.on_airflow.credentials.roles import Role, SessionCredentials
 from daybook.storage import Store, StoreRefused
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
 from daybook.workspaces import StsCredentials, Workspace
@@ -138,6 +138,13 @@ def role_of(workspace: Workspace, environment: Mapping[str, str]) -> Role:
     hook = aws_hook(workspace)
     with _told(workspace):
         return Role.of(workspace, hook, environment)
+
+
+def handed_over(workspace: Workspace, environment: Mapping[str, str], session: str) -> SessionCredentials | None:
+    """Short-lived credentials for a session of that name; None for a workspace whose pods are handed none."""
+    if not isinstance(workspace.credentials, StsCredentials):
+        return None
+    return role_of(workspace, environment).assume(session)
 
 
 @contextmanager
