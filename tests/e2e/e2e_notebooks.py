@@ -27,8 +27,13 @@ NOTEBOOKS = {
     "gated": (
         'import time\nfrom pathlib import Path\nfrom daybook.notebook import outputs, record\nrecord("given", word)\n'
         "while not Path(gate).exists():\n    time.sleep(0.05)",
-        'outputs("words.txt").write_text(word)',
-        {"inputs": {"word": {"type": "string"}, "gate": {"type": "string", "title": "File that lets it go on"}}},
+        'while not Path(gate + "-2").exists():\n    time.sleep(0.05)\noutputs("words.txt").write_text(word)',
+        {
+            "inputs": {
+                "word": {"type": "string"},
+                "gate": {"type": "string", "title": "File that lets it go on; then another, its name with -2"},
+            }
+        },
     ),
     "ticking": (
         'from daybook.notebook import record\nrecord("minute", minute)',

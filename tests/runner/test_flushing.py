@@ -84,6 +84,25 @@ def test_a_notebook_that_grows_is_saved_at_the_same_pace_all_along(tmp_path, clo
     assert flusher._written + final <= 3 * final + flushing.SPARE_BYTES
 
 
+def test_a_copy_that_came_too_soon_is_made_later_although_nothing_more_is_printed(tmp_path, clock):
+    flusher, cell, changes, saved, journal = a_flusher(tmp_path)
+    flusher.flush()
+    flusher._copy_at = clock[0] + 10  # as after a copy that took a second
+    cell.outputs.append(new_output("stream", text="the last that is printed for hours"))
+    changes.note(0, 0)
+    flusher.flush()
+    assert (saved.copies, saved.followed) == (1, journal.size)
+
+    followed = journal.size
+    clock[0] += 5
+    assert not flusher._is_due(clock[0])
+    clock[0] += 5
+    assert flusher._is_due(clock[0])
+    flusher.flush()
+    assert (saved.copies, journal.size) == (2, followed)
+    assert not flusher._is_due(clock[0] + 100)
+
+
 def test_without_a_journal_what_was_not_copied_yet_is_not_forgotten(tmp_path, clock):
     flusher, cell, changes, saved, _ = a_flusher(tmp_path, journal=False)
     cell.outputs.append(new_output("stream", text="x" * 2_000_000))

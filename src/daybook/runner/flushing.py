@@ -57,6 +57,7 @@ class Flusher:
         self._settle = settle
         self._say = say
         self._copied = False
+        self._copy_is_behind = False
         self._unsaved = False
         self._written = 0
         self._size = 0
@@ -68,7 +69,7 @@ class Flusher:
         """Flushes until it is cancelled; a flush that fails is told of, and tried again."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if not (self._changes or self._unsaved) or time.monotonic() < self._due_at:
+            if not self._is_due(time.monotonic()):
                 continue
             try:
                 self.flush()
@@ -87,15 +88,20 @@ class Flusher:
             self._size = self._saving.copy(end)
             self._unsaved = False
             self._copied = True
+            self._copy_is_behind = False
             self._measured_at = end
             self._written += self._size
             unjournalled = 0.0 if self._has_journal else self._size / UNJOURNALLED_BYTES_PER_SECOND
             self._copy_at = started + max(unjournalled, self._cost(started))
         elif self._has_journal:
             self._saving.follow(end)
+            self._copy_is_behind = True
         else:
             self._unsaved = True
         self._due_at = started + max(self._interval(end), self._cost(started)) - _LOOK_SECONDS
+
+    def _is_due(self, now: float) -> bool:
+        return now >= self._due_at and (bool(self._changes) or self._unsaved or self._copy_has_become_due(now))
 
     @property
     def _has_journal(self) -> bool:
@@ -106,9 +112,14 @@ class Flusher:
             self._changes.take()
             return 0
         before = self._journal.size
-        self._journal.append(self._changes.take())
+        if self._changes:
+            self._journal.append(self._changes.take())
         self._written += self._journal.size - before
         return self._journal.size
+
+    def _copy_has_become_due(self, now: float) -> bool:
+        """Whether one that was left out as too soon can be made: a cell that prints no more would leave the old one."""
+        return self._copy_is_behind and self._journal is not None and self._copy_is_due(now, self._journal.size)
 
     def _copy_is_due(self, now: float, end: int) -> bool:
         if not self._copied:
