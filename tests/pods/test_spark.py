@@ -181,9 +181,12 @@ def test_a_servers_settings_reach_it_and_a_runs_only_its_own():
     assert own.idle_seconds <= 600
 
 
-def a_status(phase="Running", ready="False", ip="10.0.0.7", containers=(), conditions=(), age=10, deleted=None):
-    """A pod of which only the status matters."""
-    found = [*conditions, k8s.V1PodCondition(type="Ready", status=ready)]
+def a_status(
+    phase="Running", ready="False", ip="10.0.0.7", containers=(), conditions=(), age=10, turned=None, deleted=None
+):
+    """A pod of which only the status matters; `turned` seconds ago it got ready, or ceased to be."""
+    since = NOW - timedelta(seconds=age if turned is None else turned)
+    found = [*conditions, k8s.V1PodCondition(type="Ready", status=ready, last_transition_time=since)]
     metadata = k8s.V1ObjectMeta(
         name="x", creation_timestamp=NOW - timedelta(seconds=age), deletion_timestamp=deleted and NOW
     )
@@ -215,6 +218,12 @@ NO_NODE = k8s.V1PodCondition(type="PodScheduled", status="False", message="0/3 n
         (a_status("Succeeded"), Ended("it was not used any more", failed=False)),
         (a_status("Failed", containers=[EXITED]), Ended("exit code 3: port 15002 is taken", failed=True)),
         (a_status(ready="True", deleted=True), Ended("its pod is being deleted", failed=False)),
+        (a_status(age=90_000, turned=10), Starts("Spark starts")),
+        (a_status(age=90_000, turned=89_000, ready="True"), Answers("sc://10.0.0.7:15002", "http://10.0.0.7:4040")),
+        (
+            a_status(age=90_000, turned=901),
+            Ended("it does not answer after 900 s: its container runs, and gives no answer", failed=True),
+        ),
         (
             a_status(age=901),
             Ended("it does not answer after 900 s: its container runs, and gives no answer", failed=True),
