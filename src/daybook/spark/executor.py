@@ -26,6 +26,9 @@ _TOLD = {
     "SPARK_EXECUTOR_POD_NAME": "--podName",
 }
 _MEMORY = "SPARK_EXECUTOR_MEMORY"
+_ON_KUBERNETES = "-Dspark.master=k8s://"
+"""Spark reads its secret from a file on Kubernetes only, and wants it before the server has told an executor where it
+runs; what the server tells then takes this one's place."""
 _JAVA_OPTION = re.compile(r"SPARK_JAVA_OPT_(\d+)")
 _CLASS_PATHS = ("SPARK_CONF_DIR", "SPARK_CLASSPATH", "HADOOP_CONF_DIR")
 """Before Spark's own jars where they are set; `spark.executor.extraClassPath` comes as the second."""
@@ -72,3 +75,4 @@ def _java_options(environment: Mapping[str, str]) -> list[str]:
     """Java's options in the order in which Spark has numbered them, each as it is: nothing splits or expands them."""
     found = ((_JAVA_OPTION.fullmatch(name), value) for name, value in environment.items())
     return [value for _, value in sorted((int(match[1]), value) for match, value in found if match)]
+        _ON_KUBERNETES,

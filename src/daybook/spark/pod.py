@@ -167,6 +167,8 @@ def _executors(
     template = state / "executor.json"
     template.write_text(json.dumps(executors.template))  # YAML holds JSON
     host, port = environment[CLUSTER_VARIABLE], environment.get("KUBERNETES_SERVICE_PORT", "443")
+        # Spark's own channels want a secret: one that it makes itself in one process, that of a file with executors.
+        "spark.authenticate": "true",
     return {
         "spark.master": f"k8s://https://{f'[{host}]' if ':' in host else host}:{port}",
         "spark.kubernetes.namespace": executors.namespace,
@@ -178,9 +180,9 @@ def _executors(
         "spark.kubernetes.executor.podTemplateContainerName": SPARK_EXECUTOR_CONTAINER,
         # No rights on ConfigMaps are needed then.
         "spark.kubernetes.executor.disableConfigMap": "true",
-        # By a file on both sides: by itself Spark would write the secret into its executors' pods.
-        "spark.authenticate.secret.driver.file": str(key_file),
-        "spark.authenticate.secret.executor.file": str(key_file),
+        # By a file on both sides: by itself Spark would write the secret into its executors' pods. The one setting for
+        # both, since an executor that asks for its settings knows no other yet.
+        "spark.authenticate.secret.file": str(key_file),
         "spark.network.crypto.enabled": "true",
     }
 
