@@ -32,7 +32,9 @@ class Served:
         self.key = f"key-of-the-server-of-{workspace}"
         self.bucket.mkdir(parents=True)
         (folder / "token").write_text(self.key)
-        request = SparkServerRequest(workspace=workspace, bucket=SparkBucket(url=self.bucket.as_uri()), size=SIZE)
+        request = SparkServerRequest(
+            workspace=workspace, bucket=SparkBucket(url=self.bucket.as_uri()), size=SIZE, event_log=True
+        )
         given = {"name": f"daybook-spark-{workspace}", "server": request, "idle_seconds": 600.0}
         document = SparkPod(**{**given, "start_seconds": START_SECONDS, **pod})
         self.environment = {
@@ -133,6 +135,12 @@ print(json.dumps([spark.read.parquet(place).count(), spark.conf.get("spark.daybo
         assert process.returncode == 0, errors.decode()
         assert json.loads(out.splitlines()[-1]) == [number, f"http://{each.address}:4040"]
         assert (each.bucket / "numbers" / "_SUCCESS").exists()
+
+
+def test_a_servers_event_log_is_in_its_workspaces_bucket(two):
+    for each in two:
+        (log,) = (each.bucket / "spark-events").glob("eventlog_v2_*")
+        assert any(file.name.startswith("events_1_") for file in log.iterdir())
 
 
 def test_a_server_says_that_it_is_ready_and_shows_its_key_to_nobody(two):

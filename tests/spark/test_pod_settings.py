@@ -7,7 +7,8 @@ import pytest
 from daybook.contract.spark_pod import SparkExecutors, SparkPod
 from daybook.contract.spark_server import SparkBucket, SparkServerRequest, SparkSize
 from daybook.spark.configuration import Installed
-from daybook.spark.pod import pod_settings
+from daybook.spark.pod import make_event_log_folder, pod_settings
+from daybook.storage import open_store
 
 TEMPLATE = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "executor"}]}}
 CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
@@ -81,3 +82,10 @@ def test_without_a_cluster_there_is_one_process_which_wants_a_secret_too(setting
     assert "spark.master" not in found
     assert not any(name.startswith(("spark.kubernetes.", "spark.authenticate.")) for name in found)
     assert "spark.network.crypto.enabled" not in found
+
+
+def test_the_event_logs_folder_is_there_before_the_first_log_and_shows_no_file_to_a_history_server(tmp_path):
+    store = open_store(tmp_path.as_uri())
+    for _ in range(2):
+        make_event_log_folder(store)
+        assert [each.name for each in (tmp_path / "spark-events").iterdir()] == [".daybook"]

@@ -35,12 +35,13 @@ from daybook.spark.activity import Activity
 from daybook.spark.announcing import Announcing
 from daybook.spark.archive import archive_file
 from daybook.spark.asking import Asking
-from daybook.spark.configuration import Installed, server_configuration
+from daybook.spark.configuration import EVENT_LOG, Installed, server_configuration
 from daybook.spark.jars import installed
 from daybook.spark.java import find_java
 from daybook.spark.process import java_environment, spark_home, write_properties
 from daybook.spark.server import UI_SETTING, prepare, read_token, require_free, server_command
 from daybook.spark.supervisor import Patience, Supervisor
+from daybook.storage import Store, open_store
 
 CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
 """Kubernetes gives it to every container; localpods does not, since there it could make no further pods."""
@@ -51,6 +52,7 @@ _PORTS = {
     "driver": SPARK_DRIVER_PORT,
     "blocks": SPARK_BLOCK_PORT,
 }
+_KEEPS_FOLDER = ".daybook"
 _CONFIG_VARIABLE = "AWS_CONFIG_FILE"
 _NEEDED = (SPARK_SERVER_VARIABLE, SPARK_KEY_VARIABLE, SPARK_STATE_VARIABLE, POD_ADDRESS_VARIABLE)
 
@@ -64,6 +66,7 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     Raises:
         InvalidRequest: the key, or what is asked for, will not do.
         InvalidSettings: no usable Java or Spark, or settings that cannot be; every fault is named.
+        StoreFailed: the bucket does not take the event log that is asked for.
     """
     pod = read_pod(environment)
     key_file, state = Path(environment[SPARK_KEY_VARIABLE]), Path(environment[SPARK_STATE_VARIABLE])
@@ -76,6 +79,8 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     write_properties(state / "spark.properties", settings)
     archive = archive_file(java, home)
     shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+    if pod.server.event_log:
+        make_event_log_folder(open_store(pod.server.bucket.url, environment))
     heap = settings.get("spark.driver.memory", DEFAULT_HEAP)
     variables = {**java_environment(environment, home), **_credentials(environment, state)}
     process = subprocess.Popen(
@@ -103,6 +108,17 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
 
 
 def _say(text: str) -> None:
+def make_event_log_folder(store: Store) -> None:
+    """Makes the folder of the event logs, without which Spark does not start.
+
+    In S3 there are no folders but those that something lies in. A history server reads no file that begins with a dot.
+
+    Raises:
+        StoreFailed: the bucket does not take it.
+    """
+    store.write(f"{EVENT_LOG}/{_KEEPS_FOLDER}", b"")
+
+
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the pod's log
 
 
