@@ -85,6 +85,20 @@ def test_only_a_server_that_makes_pods_has_a_token_of_kubernetes_and_its_executo
     assert executors.service_account == "daybook-spark"
 
 
+def test_executors_have_disk_as_their_server_has_and_say_nothing_of_what_spark_says():
+    template = told(a_pod(a_wanted(profile="medium", ephemeral_storage="30Gi")))[0].executors.template
+    (container,) = template["spec"]["containers"]
+    assert container["resources"] == {"requests": {"ephemeral-storage": "1Gi"}, "limits": {"ephemeral-storage": "30Gi"}}
+
+
+def test_executors_are_told_where_they_may_write():
+    template = told(a_pod(a_wanted(profile="medium")))[0].executors.template
+    (container,) = template["spec"]["containers"]
+    plain = {one["name"]: one.get("value") for one in container["env"]}
+    assert plain["DAYBOOK_SPARK_STATE"] == "/spark"
+    assert "/spark" in [each["mountPath"] for each in container["volumeMounts"]]
+
+
 def test_servers_are_no_attempts_to_whoever_looks_for_runs():
     labels = a_pod(a_wanted(owner=("20261123T010203Z-x-0123456789", 1)))["metadata"]["labels"]
     assert "daybook.dev/run" not in labels
