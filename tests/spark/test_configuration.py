@@ -1,5 +1,7 @@
 """Spark's settings out of their layers: pure, no Spark."""
 
+from pathlib import Path
+
 import pytest
 
 from daybook.contract.errors import InvalidSettings
@@ -83,6 +85,14 @@ def test_some_failed_executors_end_no_server_and_old_failures_do_not_count(maxim
     assert found["spark.executor.failuresValidityInterval"] == "1h"
     own = a_request(size=size, place="kubernetes", settings={"spark.executor.maxNumFailures": 7})
     assert server_configuration(own, PLAIN)["spark.executor.maxNumFailures"] == "7"
+
+
+def test_an_executor_is_asked_to_leave_by_the_signal_of_kubernetes_and_by_no_script_of_the_image():
+    found = server_configuration(a_request(place="kubernetes"), PLAIN)
+    assert found["spark.decommission.enabled"] == found["spark.storage.decommission.enabled"] == "true"
+    assert found["spark.executor.decommission.signal"] == "TERM"
+    assert Path(found["spark.kubernetes.decommission.script"]).exists()
+    assert found["spark.kubernetes.executor.terminationGracePeriodSeconds"] == "120s"
 
 
 def test_one_process_has_no_executors():
