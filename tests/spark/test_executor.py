@@ -1,5 +1,8 @@
 """What a pod that Spark starts as an executor becomes."""
 
+import subprocess
+import sys
+
 import pytest
 
 from daybook.contract.errors import ExitCode, InvalidRequest
@@ -62,6 +65,36 @@ def test_whatever_is_missing_is_named_at_once(tmp_path):
     with pytest.raises(InvalidRequest) as refused:
         executor_command(java, tmp_path, given)
     assert {each.where for each in refused.value.faults} == {"SPARK_DRIVER_URL", "SPARK_EXECUTOR_MEMORY"}
+
+
+@pytest.fixture
+def become(tmp_path):
+    """Has an executor started in a process of its own, whose Java tells where it works and ends."""
+    java = tmp_path / "java" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\npwd\n")
+    java.chmod(0o755)
+
+    def started(state):
+        variables = {**TOLD, "PATH": "/usr/bin:/bin", "JAVA_HOME": str(tmp_path / "java"), "DAYBOOK_SPARK_STATE": state}
+        command = [sys.executable, "-m", "daybook.spark", "executor"]
+        return subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=False)
+
+    return started
+
+
+def test_an_executor_works_in_a_folder_that_can_be_written_to(become, tmp_path):
+    for _ in range(2):  # a container that is started again finds it there
+        done = become(str(tmp_path / "state"))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(tmp_path / "state" / "work")
+
+
+def test_a_folder_that_cannot_be_worked_in_is_named(become, tmp_path):
+    (tmp_path / "file").touch()
+    done = become(str(tmp_path / "file"))
+    assert done.returncode == ExitCode.INVALID_REQUEST
+    assert f"{tmp_path}/file/work: Not a directory" in done.stderr
 
 
 def test_the_command_line_says_so_in_one_message(capsys, tmp_path):
