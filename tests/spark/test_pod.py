@@ -221,6 +221,17 @@ def test_a_server_that_is_not_ready_in_time_ends_and_says_so(served):
     assert "gave no answer within" in log.splitlines()[-1]
 
 
+def test_a_mark_of_readiness_that_a_killed_container_left_is_gone_before_anything_else(served):
+    server = served(start=False)
+    server.state.mkdir()
+    (server.state / "ready").touch()
+    (server.folder / "token").write_text("short")
+    server.start()
+    code, log = server.wait()
+    assert code == 2, log
+    assert not (server.state / "ready").exists()
+
+
 def test_a_pod_that_is_told_nothing_names_what_is_missing():
     done = subprocess.run(
         [sys.executable, "-m", "daybook.spark", "pod"], env={"PATH": ""}, capture_output=True, text=True

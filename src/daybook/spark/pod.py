@@ -70,6 +70,8 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     """
     pod = read_pod(environment)
     key_file, state = Path(environment[SPARK_KEY_VARIABLE]), Path(environment[SPARK_STATE_VARIABLE])
+    ready = state / SPARK_READY_FILE
+    ready.unlink(missing_ok=True)  # of a container before this one in the pod, which was killed
     key = read_token(key_file)
     address = environment[POD_ADDRESS_VARIABLE]
     require_free(address, _PORTS)
@@ -77,10 +79,10 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     temporary = prepare(state)
     settings = pod_settings(pod, environment, installed(home), key_file, state)
     write_properties(state / "spark.properties", settings)
-    archive = archive_file(java, home)
-    shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
     if pod.server.event_log:
         make_event_log_folder(open_store(pod.server.bucket.url, environment))
+    archive = archive_file(java, home)
+    shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
     heap = settings.get("spark.driver.memory", DEFAULT_HEAP)
     variables = {**java_environment(environment, home), **_credentials(environment, state)}
     process = subprocess.Popen(
@@ -90,7 +92,6 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
         stdin=subprocess.DEVNULL,
         process_group=0,
     )
-    ready = state / SPARK_READY_FILE
     announcing = Announcing.of(pod, address, ready, environment, _say)
     supervisor = Supervisor(
         process,
@@ -107,7 +108,6 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     return code
 
 
-def _say(text: str) -> None:
 def make_event_log_folder(store: Store) -> None:
     """Makes the folder of the event logs, without which Spark does not start.
 
@@ -119,6 +119,7 @@ def make_event_log_folder(store: Store) -> None:
     store.write(f"{EVENT_LOG}/{_KEEPS_FOLDER}", b"")
 
 
+def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the pod's log
 
 
@@ -166,6 +167,8 @@ def _places(address: str, state: Path) -> dict[str, str]:
         "spark.driver.host": address,
         "spark.driver.port": str(SPARK_DRIVER_PORT),
         "spark.blockManager.port": str(SPARK_BLOCK_PORT),
+        # Spark's own channels want a secret: one that it makes itself in one process, that of a file with executors.
+        "spark.authenticate": "true",
         # A port that is taken is a fault to be told, not a reason to listen where nobody looks.
         "spark.port.maxRetries": "0",
         "spark.ui.enabled": "true",
@@ -183,8 +186,6 @@ def _executors(
     template = state / "executor.json"
     template.write_text(json.dumps(executors.template))  # YAML holds JSON
     host, port = environment[CLUSTER_VARIABLE], environment.get("KUBERNETES_SERVICE_PORT", "443")
-        # Spark's own channels want a secret: one that it makes itself in one process, that of a file with executors.
-        "spark.authenticate": "true",
     return {
         "spark.master": f"k8s://https://{f'[{host}]' if ':' in host else host}:{port}",
         "spark.kubernetes.namespace": executors.namespace,
