@@ -77,13 +77,12 @@ def test_memory_is_divided_and_nothing_of_it_is_lost():
     assert found["spark.dynamicAllocation.maxExecutors"] == "5"
 
 
-@pytest.mark.parametrize(("maximum", "failures"), [(1, "20"), (5, "20"), (8, "32"), (100, "400")])
-def test_some_failed_executors_end_no_server_and_old_failures_do_not_count(maximum, failures):
-    size = SparkSize(driver_memory="2g", executor_memory="8g", maximum_executors=maximum)
-    found = server_configuration(a_request(size=size, place="kubernetes"), PLAIN)
-    assert found["spark.executor.maxNumFailures"] == failures
-    assert found["spark.executor.failuresValidityInterval"] == "1h"
-    own = a_request(size=size, place="kubernetes", settings={"spark.executor.maxNumFailures": 7})
+def test_neither_failed_executors_nor_a_full_quota_end_a_server_unless_its_workspace_says_so():
+    pods_refused_in_the_interval = 10 * 60 * 20  # of so many at once, which Spark asks for every second
+    found = server_configuration(a_request(place="kubernetes"), PLAIN)
+    assert found["spark.executor.failuresValidityInterval"] == "10m"
+    assert int(found["spark.executor.maxNumFailures"]) > pods_refused_in_the_interval
+    own = a_request(place="kubernetes", settings={"spark.executor.maxNumFailures": 7})
     assert server_configuration(own, PLAIN)["spark.executor.maxNumFailures"] == "7"
 
 

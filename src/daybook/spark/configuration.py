@@ -25,11 +25,6 @@ EVENT_LOG = "spark-events"
 """Where Spark's event logs lie, below the workspace's bucket."""
 _EVENT_LOG_FILE = "64m"
 """S3 shows a file once it is closed, so a log of many small ones can be looked at while the server runs."""
-FAILURES_PER_EXECUTOR = 4
-LEAST_FAILURES = 20
-"""So many executors may fail within `spark.executor.failuresValidityInterval`, then Spark ends: where none can ever
-start, not where a node is lost or a query is greedy, for that would end everybody's sessions. By itself Spark bears two
-for each executor, counted over all its life."""
 _METASTORE = re.compile(r"thrift://[^\s,/]+:\d{1,5}(,thrift://[^\s,/]+:\d{1,5})*", re.ASCII)
 _SIZES = re.compile(r"(memory|memoryoverhead|size|bytes|threshold)\Z", re.IGNORECASE)
 _BINARY = re.compile(r"\d+(?:\.\d+)?\s*[kmgtp]ib?|\d+\.\d+\s*[kmgtp]b?", re.IGNORECASE | re.ASCII)
@@ -115,7 +110,6 @@ def _size(request: SparkServerRequest) -> dict[str, str]:
         "spark.executor.cores": str(size.executor_cores),
         "spark.executor.memory": spark_size(executor.heap_bytes),
         "spark.executor.memoryOverhead": spark_size(executor.overhead_bytes),
-        "spark.executor.maxNumFailures": str(max(LEAST_FAILURES, FAILURES_PER_EXECUTOR * size.maximum_executors)),
         "spark.dynamicAllocation.minExecutors": str(size.minimum_executors),
         "spark.dynamicAllocation.initialExecutors": str(size.minimum_executors),
         "spark.dynamicAllocation.maxExecutors": str(size.maximum_executors),
