@@ -7,7 +7,7 @@ import pytest
 from daybook.contract.spark_pod import SparkExecutors, SparkPod
 from daybook.contract.spark_server import SparkBucket, SparkServerRequest, SparkSize
 from daybook.spark.configuration import Installed
-from daybook.spark.pod import make_event_log_folder, pod_settings
+from daybook.spark.pod import make_event_log_folder, pages_address, pod_settings
 from daybook.storage import open_store
 
 TEMPLATE = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "executor"}]}}
@@ -74,6 +74,28 @@ def test_executors_find_the_server_by_its_pods_address_and_fixed_ports(settings)
 
 def test_a_cluster_whose_addresses_are_of_version_6_is_found(settings):
     assert settings(KUBERNETES_SERVICE_HOST="fd00::1")["spark.master"] == "k8s://https://[fd00::1]:443"
+
+
+@pytest.mark.parametrize(
+    ("variables", "address"),
+    [
+        ({"DAYBOOK_POD_ADDRESS": "10.0.0.7", **CLUSTER}, "0.0.0.0"),
+        ({"DAYBOOK_POD_ADDRESS": "fd00::7", **CLUSTER}, "::"),
+        ({"DAYBOOK_POD_ADDRESS": "127.77.1.1"}, "127.77.1.1"),
+    ],
+)
+def test_sparks_pages_are_reached_by_loopback_too_where_a_pod_has_one_of_its_own(variables, address):
+    assert pages_address(variables) == address
+
+
+def test_a_server_asks_kubernetes_for_nothing_but_pods(settings):
+    found = settings(**CLUSTER)
+    for name in (
+        "driver.ownPersistentVolumeClaim",
+        "driver.reusePersistentVolumeClaim",
+        "driver.service.deleteOnTermination",
+    ):
+        assert found[f"spark.kubernetes.{name}"] == "false"
 
 
 def test_without_a_cluster_there_is_one_process_which_wants_a_secret_too(settings):

@@ -87,7 +87,7 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     variables = {**java_environment(environment, home), **_credentials(environment, state)}
     process = subprocess.Popen(
         server_command(java, home, heap, state, temporary, shared),
-        env={**variables, SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": address},
+        env={**variables, SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": pages_address(environment)},
         cwd=state,
         stdin=subprocess.DEVNULL,
         process_group=0,
@@ -106,6 +106,18 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     code = supervisor.run()
     announcing.ended(code)
     return code
+
+
+def pages_address(environment: Mapping[str, str]) -> str:
+    """Where Spark's pages listen, which alone take their address from a variable.
+
+    In a cluster at every address of the pod: `kubectl port-forward` comes by loopback. On one machine at the pod's own,
+    since other servers' pages are beside it.
+    """
+    address = environment[POD_ADDRESS_VARIABLE]
+    if not environment.get(CLUSTER_VARIABLE):
+        return address
+    return "::" if ":" in address else "0.0.0.0"  # noqa: S104 - of a pod, whose network policies say who reaches it
 
 
 def make_event_log_folder(store: Store) -> None:
@@ -195,8 +207,11 @@ def _executors(
         "spark.kubernetes.authenticate.executor.serviceAccountName": executors.service_account,
         "spark.kubernetes.executor.podTemplateFile": str(template),
         "spark.kubernetes.executor.podTemplateContainerName": SPARK_EXECUTOR_CONTAINER,
-        # No rights on ConfigMaps are needed then.
+        # No rights on ConfigMaps are needed then, on claims for volumes, on Services.
         "spark.kubernetes.executor.disableConfigMap": "true",
+        "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
+        "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
+        "spark.kubernetes.driver.service.deleteOnTermination": "false",
         # By a file on both sides: by itself Spark would write the secret into its executors' pods. The one setting for
         # both, since an executor that asks for its settings knows no other yet.
         "spark.authenticate.secret.file": str(key_file),
