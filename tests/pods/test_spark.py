@@ -217,6 +217,7 @@ def a_container(**state):
 BACK_OFF = a_container(waiting=k8s.V1ContainerStateWaiting(reason="ImagePullBackOff", message="no such image"))
 EXITED = a_container(terminated=k8s.V1ContainerStateTerminated(exit_code=3, message="port 15002 is taken\n"))
 OUT_OF_MEMORY = a_container(terminated=k8s.V1ContainerStateTerminated(exit_code=137, reason="OOMKilled"))
+RUNNING = a_container(running=k8s.V1ContainerStateRunning(started_at=NOW - timedelta(seconds=700)))
 NO_NODE = k8s.V1PodCondition(type="PodScheduled", status="False", message="0/3 nodes are available")
 
 
@@ -232,7 +233,8 @@ NO_NODE = k8s.V1PodCondition(type="PodScheduled", status="False", message="0/3 n
         (a_status("Succeeded"), Ended("it was not used any more", failed=False)),
         (a_status("Failed", containers=[EXITED]), Ended("exit code 3: port 15002 is taken", failed=True)),
         (a_status(ready="True", deleted=True), Ended("its pod is being deleted", failed=False)),
-        (a_status(age=90_000, turned=10), Starts("Spark starts")),
+        (a_status(containers=[RUNNING], age=800), Starts("Spark starts")),
+        (a_status(containers=[RUNNING], age=90_000, turned=10), Starts("Spark does not answer at the moment")),
         (a_status(age=90_000, turned=89_000, ready="True"), Answers("sc://10.0.0.7:15002", "http://10.0.0.7:4040")),
         (
             a_status(age=90_000, turned=901),

@@ -89,9 +89,16 @@ def _without_answer_since(pod: Any) -> datetime:
     return max(created, ready.last_transition_time or created) if ready is not None else created
 
 
+def _has_answered(pod: Any) -> bool:
+    """Whether it was ready once: no container is when it starts, so what turned after that turned twice."""
+    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
+    began = next((state.running.started_at for state in states if state.running is not None), None)
+    return began is not None and _without_answer_since(pod) > began
+
+
 def _waits_for(pod: Any) -> str:
     if pod.status.phase == "Running":
-        return "Spark starts"
+        return "Spark does not answer at the moment" if _has_answered(pod) else "Spark starts"
     states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
     waiting = next((state.waiting for state in states if state.waiting is not None), None)
     if waiting is not None and waiting.reason not in (None, "ContainerCreating", "PodInitializing"):
