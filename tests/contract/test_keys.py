@@ -64,6 +64,9 @@ MINTS = [
     lambda text: keys.pod_name(keys.run_id(text, ASKED_AT), 1),
     lambda text: keys.ordered_dag_run_id(text, "dag", "key"),
     lambda text: keys.ordered_dag_run_id("ada", "dag", text),
+    keys.spark_server_name,
+    lambda text: keys.spark_service_name(keys.spark_server_name(text), "uid"),
+    lambda text: keys.spark_service_name(keys.spark_server_name("research"), text),
 ]
 
 texts = st.one_of(st.text(), st.sampled_from(AWKWARD), st.text(alphabet="aA-_.b", max_size=70))
@@ -201,6 +204,17 @@ def test_a_pods_secret_and_session_are_named_after_it(run, attempt):
     assert keys.secret_name(run, attempt) == f"{keys.pod_name(run, attempt)}-credentials"
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,251}[a-z0-9])?", keys.secret_name(run, attempt))
     assert re.fullmatch(r"[\w+=,.@-]{2,64}", keys.session_name(run, attempt))
+
+
+@given(texts, texts)
+def test_a_spark_server_and_its_service_have_dns_labels_for_names(workspace, uid):
+    server = keys.spark_server_name(workspace)
+    service = keys.spark_service_name(server, uid)
+    for name in (server, service):
+        assert DNS_LABEL.fullmatch(name)
+        assert len(name) <= keys.POD_NAME_LENGTH
+    assert service.startswith("daybook-spark-"), "before Kubernetes 1.34 a Service's name begins with a letter"
+    assert service != server
 
 
 @given(texts)

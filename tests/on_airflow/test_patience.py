@@ -1,5 +1,6 @@
 """A Kubernetes API that is away for a while ends no run."""
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,6 +43,51 @@ async def test_an_answer_is_an_answer(answers, status):
     answers += [AsyncApiException(status=status), "never asked"]
     with pytest.raises(AsyncApiException):
         await PatientHook(conn_id=None).get_pod("p", "n")
+
+
+@pytest.fixture
+def deletions(monkeypatch):
+    """What is asked to be deleted, and what the API answers, one at a time; then it heeds."""
+    asked, waiting = [], []
+
+    async def delete(self, name, namespace, body):
+        asked.append((name, namespace, body.preconditions.uid))
+        if waiting:
+            raise waiting.pop(0)
+
+    @asynccontextmanager
+    async def get_conn(self):
+        yield object()
+
+    monkeypatch.setattr(AsyncKubernetesHook, "get_conn", get_conn)
+    monkeypatch.setattr("daybook.on_airflow.patience.CoreV1Api.delete_namespaced_pod", delete)
+    monkeypatch.setattr(patience, "_PAUSE_SECONDS", 0)
+    return asked, waiting
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), AsyncApiException(status=503), AsyncApiException(429)])
+async def test_the_triggerer_deletes_one_pod_alone_and_asks_until_it_is_heeded(deletions, error):
+    asked, waiting = deletions
+    waiting += [error, error]
+    await PatientHook(conn_id=None).delete_this_pod("p", "n", "u")
+    assert asked == [("p", "n", "u")] * 3
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", [404, 409])
+async def test_a_pod_that_is_gone_or_replaced_is_fine(deletions, status):
+    asked, waiting = deletions
+    waiting.append(AsyncApiException(status=status))
+    await PatientHook(conn_id=None).delete_this_pod("p", "n", "u")
+    assert len(asked) == 1
+
+
+@pytest.mark.anyio
+async def test_a_deletion_that_is_refused_is_told(deletions):
+    deletions[1].append(AsyncApiException(status=403))
+    with pytest.raises(AsyncApiException):
+        await PatientHook(conn_id=None).delete_this_pod("p", "n", "u")
 
 
 class Pods:

@@ -157,9 +157,14 @@ async def test_why_kubernetes_takes_a_pod_away_goes_with_the_event(trigger):
     assert ending.reason == "node_lost"
 
 
+def a_room_trigger():
+    run = {"workspace": "local", "run_id": RUN_ID, "attempt": 1}
+    return RoomTrigger(run=run, namespace="default", connection={}, moment=0.0)
+
+
 @pytest.mark.anyio
 async def test_a_run_that_waits_for_room_can_be_cancelled(record, airflow_says):
-    trigger = RoomTrigger({"workspace": "local", "run_id": RUN_ID, "attempt": 1}, 0.0)
+    trigger = a_room_trigger()
     trigger.task_instance = airflow_says("failed")
     assert [event.payload["daybook"]["attempt"] async for event in trigger.run()] == [1]
     await trigger.on_kill()
@@ -185,7 +190,7 @@ async def test_a_pod_that_another_triggerer_watches_now_is_left_alone(record, tr
 
 @pytest.mark.anyio
 async def test_a_run_that_another_triggerer_has_wait_for_room_is_left_alone(record, airflow_says):
-    trigger = RoomTrigger({"workspace": "local", "run_id": RUN_ID, "attempt": 1}, 0.0)
+    trigger = a_room_trigger()
     trigger.task_instance = airflow_says("deferred")
     await trigger.on_kill()
     assert not record.read().sealed

@@ -218,6 +218,17 @@ def spark_credentials_name(server: str, word: str) -> str:
     return f"{spark_secret_name(server, word)}-credentials"
 
 
+def spark_service_name(server: str, uid: str) -> str:
+    """The Service of a Spark server, a DNS label: of one pod, since an ended pod's Service goes some time after it.
+
+    Args:
+        server: the server's name.
+        uid: of its pod.
+    """
+    tail = digest(server, uid)
+    return f"{server[: POD_NAME_LENGTH - len(tail) - 1].rstrip('-')}-{tail}"
+
+
 def spark_state_key(server: str) -> str:
     """Where a Spark server says how it is, in its workspace's bucket.
 

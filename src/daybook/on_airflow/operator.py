@@ -234,6 +234,7 @@ class NotebookOperator(Counted, SparkTask):
             self._attach(self._without_room)
             refused = Ending(State.FAILED, Reason.INVALID_REQUEST, message)
             self._manifest = settle(self._record, self._attempt, refused)
+            self._end_own_spark()
         except DaybookError as unsealed:  # its workspace may be what is gone, and with it the way to its bucket
             self.log.warning("The refused run is not sealed: %s", unsealed)
 

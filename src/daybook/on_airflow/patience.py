@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook
@@ -18,6 +20,7 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import (
 )
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
+from kubernetes_asyncio.client import CoreV1Api, V1DeleteOptions, V1Preconditions
 from kubernetes_asyncio.client.exceptions import ApiException as AsyncApiException
 
 from daybook.on_airflow.pod_api import PATIENCE_SECONDS, PodApi
@@ -29,10 +32,12 @@ if TYPE_CHECKING:
 _PAUSE_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
 _NOT_FOUND = 404
+_CONFLICT = 409
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class PatientPodManager(PodManager):
@@ -73,16 +78,56 @@ class PatientHook(AsyncKubernetesHook):
         Raises:
             ApiException: Kubernetes refuses (404: there is none), or has not answered for long.
         """
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                pod: V1Pod = await super().get_pod(name, namespace)
-                return pod
-            except (AsyncApiException, aiohttp.ClientError, OSError) as error:
-                if not is_passing(error) or time.monotonic() > deadline:
-                    raise
-                log.warning("Kubernetes does not answer, asking again: %s", error)
-            await asyncio.sleep(_PAUSE_SECONDS)
+        return await _patiently(lambda: AsyncKubernetesHook.get_pod(self, name, namespace))
+
+    async def delete_this_pod(self, name: str, namespace: str, uid: str) -> None:
+        """Deletes the pod of this UID, whatever else has its name by now; one that is gone is fine.
+
+        Raises:
+            ApiException: Kubernetes refuses, or has not answered for long.
+        """
+
+        async def delete() -> None:
+            async with self.get_conn() as connection:
+                this = V1DeleteOptions(preconditions=V1Preconditions(uid=uid))
+                await CoreV1Api(connection).delete_namespaced_pod(name, namespace, body=this)
+
+        try:
+            await _patiently(delete)
+        except AsyncApiException as error:
+            if error.status not in (_NOT_FOUND, _CONFLICT):
+                raise
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How the triggerer reaches a run's pods: the operator's own arguments."""
+
+    kubernetes_conn_id: str | None = None
+    in_cluster: bool | None = None
+    config_dict: dict[str, Any] | None = None
+    cluster_context: str | None = None
+
+    def hook(self) -> PatientHook:
+        """The way to Kubernetes."""
+        return PatientHook(
+            conn_id=self.kubernetes_conn_id,
+            in_cluster=self.in_cluster,
+            config_dict=self.config_dict,
+            cluster_context=self.cluster_context,
+        )
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await ask()
+        except (AsyncApiException, aiohttp.ClientError, OSError) as error:
+            if not is_passing(error) or time.monotonic() > deadline:
+                raise
+            log.warning("Kubernetes does not answer, asking again: %s", error)
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def is_passing(error: Exception) -> bool:

@@ -80,7 +80,7 @@ class PodApi:
         pod.metadata.annotations = {**(pod.metadata.annotations or {}), MADE_BY: word}
         name, namespace = pod.metadata.name, pod.metadata.namespace
         try:
-            return self._until_answered(lambda: self._client().create_namespaced_pod(namespace=namespace, body=pod))
+            return self.until_answered(lambda: self._client().create_namespaced_pod(namespace=namespace, body=pod))
         except ApiException as error:
             if is_no_room(error):
                 raise QuotaExceeded(said(error)) from error
@@ -144,6 +144,30 @@ class PodApi:
                 log.warning("The log broke off, reading on: %s", said(error))
             time.sleep(self._pause)
 
+    def until_answered(self, question: Callable[[], T], meanwhile: str = "the pod goes on") -> T:
+        """What Kubernetes answers; asked again while it does not.
+
+        Args:
+            question: the request.
+            meanwhile: what becomes of its matter where there is no answer, for a person.
+
+        Raises:
+            ApiException: Kubernetes refuses.
+            InfrastructureFailed: it does not answer.
+        """
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return question()
+            except (ApiException, HTTPError) as error:
+                if is_refusal(error):
+                    raise
+                if time.monotonic() > deadline:
+                    text = f"Kubernetes has not answered for {self._patience:.0f} s ({said(error)}); {meanwhile}"
+                    raise InfrastructureFailed(text) from error
+                log.warning("Kubernetes does not answer, asking again: %s", said(error))
+            time.sleep(self._pause)
+
     def _log(self, pod: k8s.V1Pod, container: str) -> Iterator[str]:
         answer = self._client().read_namespaced_pod_log(
             name=pod.metadata.name, namespace=pod.metadata.namespace, container=container, _preload_content=False
@@ -153,25 +177,11 @@ class PodApi:
 
     def _ask(self, question: Callable[[], T], *, replaced_is_gone: bool = False) -> T | None:
         try:
-            return self._until_answered(question)
+            return self.until_answered(question)
         except ApiException as error:
             if error.status == _NOT_FOUND or (replaced_is_gone and error.status == _CONFLICT):
                 return None
             raise InfrastructureFailed(f"Kubernetes refuses to answer: {said(error)}") from error
-
-    def _until_answered(self, question: Callable[[], T]) -> T:
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                return question()
-            except (ApiException, HTTPError) as error:
-                if is_refusal(error):
-                    raise
-                if time.monotonic() > deadline:
-                    text = f"Kubernetes has not answered for {self._patience:.0f} s ({said(error)}); the pod goes on"
-                    raise InfrastructureFailed(text) from error
-                log.warning("Kubernetes does not answer, asking again: %s", said(error))
-            time.sleep(self._pause)
 
 
 def is_refusal(error: Exception) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, NoReturn
@@ -21,7 +21,7 @@ from daybook.on_airflow.cancelling import Question, is_cancelled
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.endings import ending_at, ending_of_given_up, ending_unmade, ending_without_pod, is_over
 from daybook.on_airflow.errors import describe
-from daybook.on_airflow.patience import PatientPodManager
+from daybook.on_airflow.patience import Connection, PatientPodManager
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, refusal, said
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, note_message, settle
@@ -162,7 +162,9 @@ class PodTask(KubernetesPodOperator):
     def _wait_for_room(self) -> NoReturn:
         self._require_wanted()
         moment = time.time() + ROOM_SECONDS
-        trigger = RoomTrigger(self._this.to_json(), moment)
+        trigger = RoomTrigger(
+            run=self._this.to_json(), namespace=self._namespace, connection=asdict(self._connection()), moment=moment
+        )
         super().defer(trigger=trigger, method_name="try_again")
         raise RuntimeError("a deferral raises")
 
@@ -271,6 +273,11 @@ class PodTask(KubernetesPodOperator):
     def pod_manager(self) -> PatientPodManager:
         """The provider's way to the pod, made patient."""
         return PatientPodManager(self._pods, kube_client=self.client, callbacks=self.callbacks)
+
+    def _connection(self) -> Connection:
+        """How the triggerer reaches the pods."""
+        self.convert_config_file_to_dict()  # type: ignore[no-untyped-call] # Airflow's own
+        return Connection(self.kubernetes_conn_id, self.in_cluster, self._config_dict, self.cluster_context)
 
     @property
     def _pods(self) -> PodApi:

@@ -18,10 +18,11 @@ from daybook.on_airflow.asking import PodPlan
 from daybook.on_airflow.credentials.connections import handed_over
 from daybook.on_airflow.pod_api import QuotaExceeded
 from daybook.on_airflow.pod_task import ROOM_SECONDS, PodTask
+from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_message, settle
 from daybook.on_airflow.settings import Settings
-from daybook.on_airflow.spark_servers.servers import Awaited, Found, SparkServers, SparkUnavailable
-from daybook.on_airflow.spark_servers.trigger import LOOK_SECONDS, Connection, SparkTrigger
+from daybook.on_airflow.spark_servers.servers import Awaited, Found, SparkRefused, SparkServers, SparkUnavailable
+from daybook.on_airflow.spark_servers.trigger import LOOK_SECONDS, SparkTrigger
 from daybook.pods import Ending
 from daybook.pods.spark import Answers, Starts, WantedServer
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
@@ -33,6 +34,7 @@ class SparkTask(PodTask):
 
     _plan: PodPlan | None = None
     _awaited: Awaited | None = None
+    _without_room: RunReference | None = None
     _noted: str | None = None
 
     def _attach_spark(self, settings: Settings, entry: Notebook) -> None:
@@ -47,6 +49,8 @@ class SparkTask(PodTask):
         plan = self._plan
         if plan is None or self._manifest is not None or self._pod_to_reattach is not None:
             return
+        if self._without_room is not None and self._without_room.attempt == self._attempt:
+            self._refer(own_spark=self._without_room.own_spark)  # however this try ends, it ends the server too
         wanted = self._wanted(plan.workspace, entry)
         self._plan = replace(plan, workspace=with_spark_settings(plan.workspace, entry))
         if wanted is None:
@@ -57,7 +61,8 @@ class SparkTask(PodTask):
         try:
             found = self._answering(servers, wanted)
         except SparkUnavailable as error:
-            self._seal_without_spark(Ending(State.FAILED, Reason.SPARK_UNAVAILABLE, str(error)))
+            reason = Reason.POD_REFUSED if isinstance(error, SparkRefused) else Reason.SPARK_UNAVAILABLE
+            self._seal_without_spark(Ending(State.FAILED, reason, str(error)))
         except (CredentialsRefused, CredentialsUnavailable) as error:
             refused = isinstance(error, CredentialsRefused)
             reason = Reason.CREDENTIALS_REFUSED if refused else Reason.SPARK_UNAVAILABLE
@@ -76,8 +81,7 @@ class SparkTask(PodTask):
     def _answering(self, servers: SparkServers, wanted: WantedServer) -> Found:
         """A server that answers; comes back only with one."""
         while True:
-            if self._killed:
-                raise InfrastructureFailed("the task was ended before its Spark server was ready")
+            self._go_on()
             try:
                 found = servers.ensure(wanted, self._awaited)
             except QuotaExceeded as error:
@@ -88,6 +92,7 @@ class SparkTask(PodTask):
                 continue
             if wanted.owner is not None:
                 self._refer(own_spark=(found.name, found.uid))
+            self._go_on()
             if isinstance(found.look, Answers):
                 return found
             self._awaited = Awaited(found.uid)
@@ -96,6 +101,16 @@ class SparkTask(PodTask):
                 self._wait_for_spark(wanted, found)
             time.sleep(LOOK_SECONDS)
 
+    def _go_on(self) -> None:
+        """Airflow lets a task go on for a moment after `on_kill`, which may have found no server to end yet.
+
+        Raises:
+            InfrastructureFailed: the task was ended.
+        """
+        if self._killed:
+            self._end_own_spark()
+            raise InfrastructureFailed("the task was ended before its Spark server was ready")
+
     def _wait_for_spark(self, wanted: WantedServer, found: Found) -> NoReturn:
         server = {
             "name": found.name,
@@ -103,9 +118,7 @@ class SparkTask(PodTask):
             "uid": found.uid,
             "start_seconds": wanted.server.start_seconds,
         }
-        self.convert_config_file_to_dict()  # type: ignore[no-untyped-call] # Airflow's own
-        connection = Connection(self.kubernetes_conn_id, self.in_cluster, self._config_dict, self.cluster_context)
-        trigger = SparkTrigger.of(self._this.to_json(), server, connection)
+        trigger = SparkTrigger.of(self._this.to_json(), server, self._connection())
         super(PodTask, self).defer(trigger=trigger, method_name="try_again")
         raise RuntimeError("a deferral raises")
 
@@ -128,9 +141,11 @@ class SparkTask(PodTask):
     def on_kill(self) -> None:
         """Ends what runs for this task, its own Spark server too."""
         again = self._killed
-        super().on_kill()
-        if not again:
-            self._end_own_spark()
+        try:
+            super().on_kill()
+        finally:
+            if not again:
+                self._end_own_spark()
 
     def _end_own_spark(self) -> None:
         """Ends the server that was this attempt's own; where that cannot be, it ends by itself when it idles."""

@@ -19,7 +19,7 @@ from kubernetes_asyncio.client.exceptions import ApiException
 from daybook.contract.errors import DaybookError
 from daybook.on_airflow.cancelling import DEFERRED, ending_by, state_of
 from daybook.on_airflow.credentials.in_triggerer import Renewal
-from daybook.on_airflow.patience import PatientHook
+from daybook.on_airflow.patience import Connection, PatientHook
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, settle
 from daybook.pods import CONTAINER, GRACE_SECONDS, disruption_of, image_digest_of, is_stuck
@@ -98,21 +98,7 @@ class NotebookTrigger(KubernetesPodTrigger):
     async def _end(self) -> None:
         state = await _state_of(self)
         if state != DEFERRED and await self._delete():
-            await self._end_own_spark()
-            await _settle(self._reference, state)
-
-    async def _end_own_spark(self) -> None:
-        """Ends the Spark server that was this attempt's own; where that cannot be, it ends by itself when it idles."""
-        own = self._reference.own_spark
-        if own is None:
-            return
-        name, uid = own
-        try:
-            pod = await self.hook.get_pod(name=name, namespace=self.pod_namespace)
-            if pod.metadata.uid == uid:
-                await self.hook.delete_pod(name, self.pod_namespace, None)
-        except (ApiException, aiohttp.ClientError, OSError) as error:
-            log.warning("Spark server %s is not ended, and ends by itself: %s", name, error)
+            await _settle_and_end_own_spark(self._reference, state, self.hook, self.pod_namespace)
 
     def define_pod_container_state(self, pod: V1Pod) -> ContainerState:
         """As the provider sees it; but a pod whose node will say nothing any more has failed."""
@@ -171,36 +157,53 @@ class NotebookTrigger(KubernetesPodTrigger):
         return RunReference.from_json(self.run_reference)
 
 
-class RoomTrigger(BaseTrigger):
-    """Waits until it is worth another try to make a pod that the namespace's quota had no room for.
+class PodlessTrigger(BaseTrigger):
+    """Waits for what an attempt needs before its pod is made; seals the attempt when its task does not wait any more.
 
     Args:
         run: the `RunReference` of the attempt, which has no pod yet.
-        moment: when to try again, seconds since the epoch.
+        namespace: of the attempt's Spark server, where it has one of its own.
+        connection: the fields of a `Connection`.
     """
 
-    def __init__(self, run: dict[str, Any], moment: float) -> None:
+    def __init__(self, run: dict[str, Any], namespace: str, connection: dict[str, Any]) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own
         self.run_reference = run
-        self.moment = moment
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments, for the triggerer's database."""
-        return f"{__name__}.{type(self).__name__}", {"run": self.run_reference, "moment": self.moment}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event, when the time has come."""
-        await asyncio.sleep(max(0.0, self.moment - time.time()))
-        yield TriggerEvent({"daybook": self.run_reference})  # type: ignore[no-untyped-call] # Airflow's own
+        self.namespace = namespace
+        self.connection = connection
 
     async def on_kill(self) -> None:
-        """Seals the run, whose pod was never made; not where another triggerer goes on waiting."""
+        """Seals the run, whose pod was never made, and ends its own Spark server; not where another triggerer waits."""
         await _to_its_end(self._end())
 
     async def _end(self) -> None:
         state = await _state_of(self)
         if state != DEFERRED:
-            await _settle(RunReference.from_json(self.run_reference), state)
+            reference, hook = RunReference.from_json(self.run_reference), Connection(**self.connection).hook()
+            await _settle_and_end_own_spark(reference, state, hook, self.namespace)
+
+
+class RoomTrigger(PodlessTrigger):
+    """Waits until it is worth another try to make a pod that the namespace's quota had no room for.
+
+    Args:
+        moment: when to try again, seconds since the epoch.
+        others: the arguments of `PodlessTrigger`.
+    """
+
+    def __init__(self, *, moment: float, **others: Any) -> None:
+        super().__init__(**others)
+        self.moment = moment
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, for the triggerer's database."""
+        arguments = {"run": self.run_reference, "namespace": self.namespace, "connection": self.connection}
+        return f"{__name__}.{type(self).__name__}", {**arguments, "moment": self.moment}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event, when the time has come."""
+        await asyncio.sleep(max(0.0, self.moment - time.time()))
+        yield TriggerEvent({"daybook": self.run_reference})  # type: ignore[no-untyped-call] # Airflow's own
 
 
 async def _to_its_end(deed: Coroutine[Any, Any, None]) -> None:
@@ -225,6 +228,24 @@ async def _state_of(trigger: BaseTrigger) -> str | None:
     if state == DEFERRED:
         log.info("The task is still deferred: another triggerer watches over it")
     return state
+
+
+async def _settle_and_end_own_spark(
+    reference: RunReference, state: str | None, hook: PatientHook, namespace: str
+) -> None:
+    """Seals an attempt, then ends the Spark server that was its own, sealed or not.
+
+    Where the server cannot be ended, it ends by itself when it idles.
+    """
+    try:
+        await _settle(reference, state)
+    finally:
+        if reference.own_spark is not None:
+            name, uid = reference.own_spark
+            try:
+                await hook.delete_this_pod(name, namespace, uid)
+            except (ApiException, aiohttp.ClientError, OSError) as error:
+                log.warning("Spark server %s is not ended, and ends by itself: %s", name, error)
 
 
 async def _settle(reference: RunReference, state: str | None) -> None:

@@ -6,11 +6,15 @@ from types import SimpleNamespace
 import pytest
 from kubernetes_asyncio.client.exceptions import ApiException
 
-from builders import RUN_ID, a_workspace
+from builders import RUN_ID, a_manifest, a_workspace
+from daybook.contract.errors import DaybookError
+from daybook.contract.manifest import State
+from daybook.on_airflow.patience import Connection
 from daybook.on_airflow.reference import RunReference
-from daybook.on_airflow.spark_servers.trigger import Connection, SparkTrigger
+from daybook.on_airflow.spark_servers.trigger import SparkTrigger
 from daybook.on_airflow.spark_task import with_spark_settings
-from daybook.on_airflow.trigger import NotebookTrigger
+from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
+from daybook.storage import open_store, record_of
 
 SERVER = {"name": "server", "namespace": "default", "uid": "uid", "start_seconds": 300}
 
@@ -43,8 +47,8 @@ def test_a_reference_travels_whole():
 class Hook:
     """Gives a pod as a test has it; remembers what is deleted."""
 
-    def __init__(self, **pod):
-        self.pod, self.deleted = pod, []
+    def __init__(self, refuses=False, **pod):
+        self.pod, self.deleted, self.refuses = pod, [], refuses
 
     async def get_pod(self, name, namespace):
         if not self.pod:
@@ -58,8 +62,13 @@ class Hook:
         )
         return SimpleNamespace(metadata=metadata, status=status)
 
+    async def delete_this_pod(self, name, namespace, uid):
+        if self.refuses:
+            raise ApiException(status=403, reason="Forbidden")
+        self.deleted.append((name, namespace, uid))
+
     async def delete_pod(self, name, namespace, grace):
-        self.deleted.append(name)
+        self.pod = {}
 
 
 async def event_of(monkeypatch, hook):
@@ -85,14 +94,77 @@ async def test_the_triggerer_tells_how_a_server_came_out(monkeypatch, pod, why):
     assert event == {"daybook": {"run_id": RUN_ID}, "spark": {"uid": "uid", "why": why}}
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize(("pod", "deleted"), [({"uid": "uid"}, ["server"]), ({"uid": "another"}, []), ({}, [])])
-async def test_a_cancelled_runs_own_server_is_ended_and_no_other(monkeypatch, pod, deleted):
-    hook = Hook(**pod)
-    monkeypatch.setattr(NotebookTrigger, "hook", hook)
-    run = RunReference("local", RUN_ID, 1, own_spark=("server", "uid")).to_json()
-    trigger = NotebookTrigger(
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    """The record of a run that goes on, in the workspace that the triggerer's environment leads to."""
+    workspaces = tmp_path / "workspaces.yaml"
+    workspaces.write_text(f"workspaces:\n  - {{name: local, members: ['*'], bucket: {tmp_path / 'bucket'}}}\n")
+    monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
+    monkeypatch.setenv("DAYBOOK_WORKSPACES", str(workspaces))
+    record = record_of(open_store(str(tmp_path / "bucket")), RUN_ID)
+    record.write(a_manifest(state=State.QUEUED, sealed=False, sealed_by=None))
+    return record
+
+
+def waiting_for_spark(run):
+    return SparkTrigger(run, SERVER, {})
+
+
+def waiting_for_room(run):
+    return RoomTrigger(run=run, namespace="default", connection={}, moment=0.0)
+
+
+def waiting_for_the_pod(run):
+    return NotebookTrigger(
         run=run, pod_name="pod", pod_namespace="default", trigger_start_time=None, base_container_name="notebook"
     )
-    await trigger._end_own_spark()
-    assert hook.deleted == deleted
+
+
+@pytest.fixture(params=[waiting_for_spark, waiting_for_room, waiting_for_the_pod])
+def cancelled(request, monkeypatch, airflow_says):
+    """Cancels a run while a triggerer waits for it, for whatever it waits; gives what was deleted besides its pod."""
+
+    async def cancel(state="failed", own_spark=("server", "uid"), hook=None):
+        hook = hook or Hook(uid="of the pod")
+        monkeypatch.setattr(Connection, "hook", lambda _: hook)
+        monkeypatch.setattr(NotebookTrigger, "hook", hook)
+        trigger = request.param(RunReference("local", RUN_ID, 1, own_spark=own_spark).to_json())
+        trigger.task_instance = airflow_says(state)
+        await trigger.on_kill()
+        return hook.deleted
+
+    return cancel
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_run_is_sealed_and_its_own_server_ended_by_its_uid(record, cancelled):
+    assert await cancelled() == [("server", "default", "uid")]
+    assert (record.read().reason, record.read().sealed) == ("cancelled", True)
+
+
+@pytest.mark.anyio
+async def test_one_that_shares_its_server_ends_none(record, cancelled):
+    assert await cancelled(own_spark=None) == []
+    assert record.read().sealed
+
+
+@pytest.mark.anyio
+async def test_a_run_that_another_triggerer_waits_for_keeps_its_server(record, cancelled):
+    assert await cancelled(state="deferred") == []
+    assert not record.read().sealed
+
+
+@pytest.mark.anyio
+async def test_a_server_is_ended_also_where_the_run_cannot_be_sealed(record, cancelled, monkeypatch):
+    hook = Hook(uid="of the pod")
+    monkeypatch.setenv("DAYBOOK_WORKSPACES", "/nowhere")
+    with pytest.raises(DaybookError):
+        await cancelled(hook=hook)
+    assert hook.deleted == [("server", "default", "uid")]
+
+
+@pytest.mark.anyio
+async def test_a_run_is_sealed_also_where_its_server_cannot_be_ended(record, cancelled, caplog):
+    await cancelled(hook=Hook(uid="of the pod", refuses=True))
+    assert record.read().sealed
+    assert "server is not ended, and ends by itself" in caplog.text

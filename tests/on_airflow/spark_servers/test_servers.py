@@ -1,16 +1,51 @@
 """One server for all who need the same; a failure is told in its own words, and nothing half-made is left."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import ProtocolError
 
-from daybook.on_airflow.spark_servers.servers import Awaited, SparkServers, SparkUnavailable
+from daybook.on_airflow.pod_api import PodApi, QuotaExceeded
+from daybook.on_airflow.spark_servers.servers import Awaited, SparkRefused, SparkServers, SparkUnavailable
 from daybook.pods.spark import Answers, Starts
 from localpods.really_started import wait_until
 from on_airflow.spark_servers.conftest import a_wanted
 
 NAMESPACE = "default"
+
+
+class Dies(SparkServers):
+    """Whoever has made a pod, and does not come to anything else."""
+
+    def _complete(self, pod, obtained):
+        raise KeyboardInterrupt
+
+
+def answer(status, message=""):
+    error = ApiException(status=status, reason="")
+    error.body = json.dumps({"kind": "Status", "message": message})
+    return error
+
+
+def failing(api, method, *errors):
+    """An API whose next answers to this request are these errors; the last one goes on where it is in a list."""
+    really, waiting = getattr(api, method), list(errors)
+
+    def fails(*arguments, **options):
+        if not waiting:
+            return really(*arguments, **options)
+        error = waiting[0][0] if isinstance(waiting[0], list) else waiting.pop(0)
+        raise error
+
+    setattr(api, method, fails)
+    return api
+
+
+def impatient(api):
+    """Servers of an API that is asked again at once, and not for long."""
+    return SparkServers(lambda: api, pods=PodApi(lambda: api, patience_seconds=0, pause_seconds=0))
 
 
 def answering(servers, wanted, awaited=None):
@@ -38,8 +73,8 @@ def test_a_server_is_made_once_and_used_again(servers, cluster):
     assert found.settings.remote == f"sc://{pod['status']['podIP']}:15002"
     assert found.settings.ui == f"http://{pod['status']['podIP']}:4040"
     pods, secrets, services = what_there_is(cluster.api())
-    assert (pods, services) == ([wanted.name], [wanted.name])
-    assert secrets == [found.settings.token.name]
+    assert (pods, secrets) == ([wanted.name], [found.settings.token.name])
+    assert len(services) == 1
 
 
 def test_however_many_ask_at_once_there_is_one(servers, cluster):
@@ -66,16 +101,6 @@ def test_the_key_lies_in_the_secret_alone(servers, cluster):
 def test_what_its_maker_left_out_is_made_by_the_next(servers, cluster):
     wanted = a_wanted()
     api = cluster.api()
-    first = servers.ensure(wanted)
-    api.delete_namespaced_secret(first.secret, NAMESPACE)
-    api.delete_namespaced_service(first.name, NAMESPACE)
-    cluster.delete(wanted.name, gracePeriodSeconds=0)
-    cluster.gone(wanted.name)
-
-    class Dies(SparkServers):
-        def _complete(self, pod, obtained):
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         Dies(lambda: api).ensure(wanted)
     assert what_there_is(api) == [[wanted.name], [], []]
@@ -134,14 +159,117 @@ def test_a_server_ends_with_what_belongs_to_it_and_only_itself(servers, cluster)
     assert what_there_is(cluster.api()) == [[], [], []]
 
 
-def test_a_cluster_that_takes_no_service_keeps_no_pod(servers, cluster):
+BELONGINGS = ("create_namespaced_secret", "create_namespaced_service")
+NO_ROOM = 'secrets "s" is forbidden: exceeded quota: team, requested: {0}=1, used: {0}=9, limited: {0}=9'
+TOO_MUCH = 'secrets "s" is forbidden: exceeded quota: team, requested: {0}=1, used: {0}=0, limited: {0}=0'
+CLASH = 'Operation cannot be fulfilled on resourcequotas "team": the object has been modified'
+
+
+def clash():
+    error = answer(409, CLASH)
+    error.body = json.dumps({"kind": "Status", "message": CLASH, "reason": "Conflict"})
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [answer(503), answer(429), answer(500), ProtocolError("away"), clash()],
+    ids=["503", "429", "500", "no connection", "clash"],
+)
+def test_an_api_that_is_away_for_a_moment_is_asked_again(cluster, servers, error):
     api = cluster.api()
+    for method in BELONGINGS:
+        failing(api, method, error, error)
+    patient = SparkServers(lambda: api, pods=PodApi(lambda: api, pause_seconds=0))
+    patient.ensure(a_wanted())
+    assert [len(each) for each in what_there_is(cluster.api())] == [1, 1, 1]
 
-    def refused(*_, **__):
-        raise ApiException(status=403, reason="Forbidden")
 
-    api.create_namespaced_service = refused
-    with pytest.raises(SparkUnavailable, match=r"does not take what Spark server .* needs: 403"):
-        SparkServers(lambda: api).ensure(a_wanted())
-    cluster.gone(a_wanted().name)
+@pytest.mark.parametrize("method", BELONGINGS)
+@pytest.mark.parametrize("error", [answer(503), ProtocolError("away")], ids=["503", "no connection"])
+def test_one_that_stays_away_is_told_and_keeps_no_pod(cluster, servers, method, error):
+    wanted = a_wanted()
+    with pytest.raises(SparkUnavailable, match=rf"has not answered .*; Spark server {wanted.name} was not completed"):
+        impatient(failing(cluster.api(), method, [error])).ensure(wanted)
+    assert cluster.gone(wanted.name)
     assert what_there_is(cluster.api()) == [[], [], []]
+
+
+def test_what_failed_is_told_also_where_the_pod_cannot_be_taken_away(cluster, servers, caplog):
+    api = failing(cluster.api(), "create_namespaced_service", answer(403, "no Services here"))
+    failing(api, "delete_namespaced_pod", [answer(503)])
+    with pytest.raises(SparkRefused, match="no Services here"):
+        impatient(api).ensure(a_wanted())
+    assert "is not complete, and stays" in caplog.text
+
+
+@pytest.mark.parametrize("method", [*BELONGINGS, "create_namespaced_pod"])
+def test_without_room_nothing_is_kept_and_it_is_made_once_there_is(cluster, servers, method):
+    wanted, api = a_wanted(), cluster.api()
+    failing(api, method, answer(403, NO_ROOM.format("count/secrets")))
+    with pytest.raises(QuotaExceeded, match="exceeded quota: team"):
+        impatient(api).ensure(wanted)
+    assert cluster.gone(wanted.name)
+    assert what_there_is(cluster.api()) == [[], [], []]
+    assert isinstance(impatient(api).ensure(wanted).look, Starts)
+
+
+@pytest.mark.parametrize("method", [*BELONGINGS, "create_namespaced_pod"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("User cannot create resource", "403 User cannot create resource"),
+        (TOO_MUCH.format("count/secrets"), r"more than the namespace's whole quota has \(count/secrets: 1 of 0\)"),
+    ],
+    ids=["rights", "quota"],
+)
+def test_what_is_forbidden_is_told_in_kubernetes_words_helps_no_retry_and_keeps_no_pod(
+    cluster, servers, method, words, told
+):
+    wanted = a_wanted()
+    with pytest.raises(SparkRefused, match=f"Kubernetes refuses .*Spark server {wanted.name}.*{told}") as caught:
+        impatient(failing(cluster.api(), method, answer(403, words))).ensure(wanted)
+    assert not caught.value.retry_helps
+    assert cluster.gone(wanted.name)
+    assert what_there_is(cluster.api()) == [[], [], []]
+
+
+@pytest.mark.parametrize("method", BELONGINGS)
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (answer(403, "User cannot create resource"), SparkRefused),
+        (answer(403, NO_ROOM.format("count/secrets")), QuotaExceeded),
+        (answer(503), SparkUnavailable),
+    ],
+    ids=["rights", "quota", "503"],
+)
+def test_who_cannot_complete_anothers_server_leaves_it_to_its_maker(cluster, servers, method, error, kind):
+    wanted = a_wanted()
+    with pytest.raises(KeyboardInterrupt):
+        Dies(cluster.api).ensure(wanted)
+    uid = cluster.get(wanted.name)["metadata"]["uid"]
+    with pytest.raises(kind):
+        impatient(failing(cluster.api(), method, [error])).ensure(wanted)
+    assert cluster.get(wanted.name)["metadata"]["uid"] == uid
+    assert answering(servers, wanted).uid == uid
+
+
+@pytest.mark.parametrize("lags", [False, True], ids=["collected before", "collected after"])
+def test_a_replaced_server_has_its_service_whenever_the_old_ones_is_collected(cluster, servers, lags):
+    """Kubernetes collects what a pod owned at some time after the pod."""
+    wanted, api = a_wanted(), cluster.api()
+    first = servers.ensure(wanted)
+    (old,) = api.list_namespaced_service(NAMESPACE).items
+    servers.remove(first.name, NAMESPACE, first.uid)
+    cluster.gone(first.name)
+    if lags:
+        old.metadata.owner_references = old.metadata.resource_version = None  # else it is collected here at once
+        api.create_namespaced_service(NAMESPACE, old)
+    second = servers.ensure(wanted)
+    if lags:
+        api.delete_namespaced_service(old.metadata.name, NAMESPACE)
+    (service,) = api.list_namespaced_service(NAMESPACE).items
+    assert [owner.uid for owner in service.metadata.owner_references] == [second.uid]
+    labels = cluster.get(wanted.name)["metadata"]["labels"]
+    assert service.spec.selector.items() <= labels.items()

@@ -2,7 +2,8 @@
 
 Its name says everything that makes it, so whoever asks for the same asks Kubernetes for the same name, and the first to
 make the pod has made it for all. Secret and Service are made once the pod is there, owned by it and so deleted with it;
-whoever finds a pod that starts makes what is still missing, for its maker may have died in between.
+whoever finds a pod that starts makes what is still missing, for its maker may have died in between. Where that cannot
+be made, the pod's maker takes it back, and nobody else does.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from daybook.contract import keys
-from daybook.contract.errors import InfrastructureFailed
+from daybook.contract.errors import DaybookError, InfrastructureFailed
 from daybook.contract.spark_pod import SPARK_KEY
 from daybook.on_airflow.credentials.roles import SessionCredentials
-from daybook.on_airflow.pod_api import PodApi, said
+from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, is_no_room, said
+from daybook.on_airflow.quota import beyond
 from daybook.pods.credentials.sts import KEY
 from daybook.pods.spark import (
     Answers,
@@ -51,6 +53,12 @@ log = logging.getLogger(__name__)
 
 class SparkUnavailable(InfrastructureFailed):
     """The workspace's Spark server cannot be had; the text says why, in the words of its log or of Kubernetes."""
+
+
+class SparkRefused(SparkUnavailable):
+    """Kubernetes refuses the server, or what belongs to it: another try gives the same."""
+
+    retry_helps = False
 
 
 @dataclass(frozen=True)
@@ -109,16 +117,18 @@ class SparkServers:
     Args:
         client: gives the API client; asked at each call.
         credentials: gives a workspace's short-lived credentials for a session of that name; None of other kinds.
+        pods: how Kubernetes is asked; patiently, unless told otherwise.
     """
 
     def __init__(
         self,
         client: Callable[[], CoreV1Api],
         credentials: Callable[[str], SessionCredentials | None] = lambda _: None,
+        pods: PodApi | None = None,
     ) -> None:
         self._client = client
         self._credentials = credentials
-        self._pods = PodApi(client)
+        self._pods = pods or PodApi(client)
 
     def ensure(self, wanted: WantedServer, awaited: Awaited | None = None) -> Found:
         """The server as it is now; made where there is none.
@@ -128,7 +138,8 @@ class SparkServers:
             awaited: the one that this run has waited for so far; where it failed, no other one is tried.
 
         Raises:
-            SparkUnavailable: it failed, or cannot be made; nothing half-made is left.
+            SparkUnavailable: it failed, or cannot be made; nothing half-made of this run's making is left.
+            SparkRefused: Kubernetes refuses it.
             QuotaExceeded: there is no room for it now; nothing was made.
             CredentialsRefused, CredentialsUnavailable: it can have no credentials of its bucket.
             InfrastructureFailed: Kubernetes does not answer.
@@ -167,39 +178,59 @@ class SparkServers:
             pod = self._pods.create(server_pod(wanted, uuid.uuid4().hex))
         except ApiException as error:
             if error.status != _CONFLICT:
-                raise SparkUnavailable(f"Kubernetes does not make Spark server {wanted.name}: {said(error)}") from error
+                raise _refused(f"Spark server {wanted.name}", error) from error
             pod = self._pods.read(wanted.name, wanted.workspace.namespace)
             if pod is None:
                 return self._made(wanted)
             log.info("Spark server %s was made by another run at this very moment", wanted.name)
             return self._taken(wanted, pod, self._look(wanted, pod), None)
         log.info("Spark server %s (%s) is made", wanted.name, wanted.profile)
-        self._complete(pod, obtained)
+        try:
+            self._complete(pod, obtained)
+        except DaybookError:
+            self._take_back(pod)
+            raise
         return Found.of(pod, self._look(wanted, pod), wanted)
 
     def _look(self, wanted: WantedServer, pod: k8s.V1Pod) -> Look:
         return look_at(pod, wanted.server.start_seconds, datetime.now(UTC))
 
     def _complete(self, pod: k8s.V1Pod, obtained: SessionCredentials | None) -> None:
-        """Makes what belongs to a pod and is not there; where that cannot be, the pod goes too."""
-        namespace = pod.metadata.namespace
-        try:
-            self._create(lambda api: api.create_namespaced_secret(namespace, key_secret(pod)))
-            if obtained is not None:
-                secret = credentials_secret_of(pod, obtained.document())
-                self._create(lambda api: api.create_namespaced_secret(namespace, secret))
-            self._create(lambda api: api.create_namespaced_service(namespace, server_service(pod)))
-        except (ApiException, HTTPError) as error:
-            self.remove(pod.metadata.name, namespace, pod.metadata.uid)
-            text = f"Kubernetes does not take what Spark server {pod.metadata.name} needs: {said(error)}"
-            raise SparkUnavailable(text) from error
+        """Makes what belongs to a pod and is not there.
 
-    def _create(self, create: Callable[[CoreV1Api], Any]) -> None:
+        Raises:
+            QuotaExceeded: there is no room for it now.
+            SparkRefused: Kubernetes refuses it.
+            SparkUnavailable: Kubernetes does not answer.
+        """
+        namespace = pod.metadata.namespace
+        self._create(pod, lambda api: api.create_namespaced_secret(namespace, key_secret(pod)))
+        if obtained is not None:
+            secret = credentials_secret_of(pod, obtained.document())
+            self._create(pod, lambda api: api.create_namespaced_secret(namespace, secret))
+        self._create(pod, lambda api: api.create_namespaced_service(namespace, _service(pod)))
+
+    def _create(self, pod: k8s.V1Pod, create: Callable[[CoreV1Api], Any]) -> None:
+        name = pod.metadata.name
         try:
-            create(self._client())
+            self._pods.until_answered(
+                lambda: create(self._client()), meanwhile=f"Spark server {name} was not completed"
+            )
         except ApiException as error:
-            if error.status != _CONFLICT:
-                raise
+            if error.status == _CONFLICT:
+                return  # its maker, or another run that waits for it, was quicker
+            if is_no_room(error):
+                raise QuotaExceeded(said(error)) from error
+            raise _refused(f"what Spark server {name} needs", error) from error
+        except InfrastructureFailed as error:
+            raise SparkUnavailable(str(error)) from error
+
+    def _take_back(self, pod: k8s.V1Pod) -> None:
+        """Removes a pod that was made here and could not be completed; one that stays, the next run completes."""
+        try:
+            self.remove(pod.metadata.name, pod.metadata.namespace, pod.metadata.uid)
+        except InfrastructureFailed as error:
+            log.warning("Spark server %s is not complete, and stays until the next run: %s", pod.metadata.name, error)
 
     def _renew(self, pod: k8s.V1Pod, obtained: SessionCredentials | None) -> None:
         if obtained is None:
@@ -236,6 +267,19 @@ class SparkServers:
 
 def _failed(name: str, why: str) -> str:
     return f"the workspace's Spark server {name} did not start: {why}"
+
+
+def _refused(what: str, error: ApiException) -> SparkRefused:
+    too_much = beyond(said(error))
+    why = f"it asks for more than the namespace's whole quota has ({too_much}): " if too_much else ""
+    return SparkRefused(f"Kubernetes refuses {what}: {why}{said(error)}")
+
+
+def _service(pod: k8s.V1Pod) -> k8s.V1Service:
+    """A pod's Service, under a name that no other pod's has: an ended one's may be collected at any time from now."""
+    service = server_service(pod)
+    service.metadata.name = keys.spark_service_name(pod.metadata.name, pod.metadata.uid)
+    return service
 
 
 def labels_of_workspace(workspace: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +13,8 @@ import aiohttp
 from airflow.triggers.base import TriggerEvent
 from kubernetes_asyncio.client.exceptions import ApiException
 
-from daybook.on_airflow.patience import PatientHook
-from daybook.on_airflow.trigger import RoomTrigger
+from daybook.on_airflow.patience import Connection, PatientHook
+from daybook.on_airflow.trigger import PodlessTrigger
 from daybook.pods.spark import Ended, Starts, look_at
 
 LOOK_SECONDS = 1.0
@@ -24,26 +24,7 @@ _NOT_FOUND = 404
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Connection:
-    """How the triggerer reaches Kubernetes: the operator's own arguments."""
-
-    kubernetes_conn_id: str | None = None
-    in_cluster: bool | None = None
-    config_dict: dict[str, Any] | None = None
-    cluster_context: str | None = None
-
-    def hook(self) -> PatientHook:
-        """The way to Kubernetes."""
-        return PatientHook(
-            conn_id=self.kubernetes_conn_id,
-            in_cluster=self.in_cluster,
-            config_dict=self.config_dict,
-            cluster_context=self.cluster_context,
-        )
-
-
-class SparkTrigger(RoomTrigger):
+class SparkTrigger(PodlessTrigger):
     """Waits until a server answers, or never will.
 
     Args:
@@ -53,9 +34,8 @@ class SparkTrigger(RoomTrigger):
     """
 
     def __init__(self, run: dict[str, Any], server: dict[str, Any], connection: dict[str, Any]) -> None:
-        super().__init__(run, 0.0)
+        super().__init__(run, server["namespace"], connection)
         self.server = server
-        self.connection = connection
 
     @classmethod
     def of(cls, run: dict[str, Any], server: dict[str, Any], connection: Connection) -> SparkTrigger:
