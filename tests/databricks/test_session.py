@@ -6,6 +6,7 @@ import pytest
 from databricks.sessions import CLUSTER, Shown
 from databricks.standin import Fault
 from daybook.databricks import context as context_module
+from daybook.databricks import python_process
 from daybook.databricks.cell_errors import CellFailed
 from daybook.databricks.errors import (
     CommandCancelled,
@@ -17,7 +18,8 @@ from daybook.databricks.errors import (
     RemoteFailed,
 )
 from daybook.databricks.interruption import Interrupted
-from daybook.databricks.session import GONE, GONE_AGAIN
+from daybook.databricks.model import SyncReport
+from daybook.databricks.session import GONE, GONE_AGAIN, PROCESS_GONE, RESTARTED
 
 LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
 
@@ -279,6 +281,96 @@ class TestLostContexts:
         with pytest.raises(ContextLost):
             session.run("2")
         assert standin.count("/commands/execute") == asked
+
+
+class TestARestartedPython:
+    """The context is the same, and all that was in its process is gone."""
+
+    PARAMETERS = "# Parameters\nyear = 2013\nlimit = float('inf')\n"
+    HIDDEN = "getattr(dbutils.library, 'restart' 'Python')()"
+
+    @pytest.fixture
+    def always_in_doubt(self, monkeypatch):
+        monkeypatch.setattr(python_process, "PROVEN_SECONDS", -1.0)
+
+    @pytest.mark.parametrize(
+        "asks",
+        ["dbutils.library.restartPython()", "%restart_python", "%pip --version\ndbutils.library.restartPython()"],
+    )
+    def test_whoever_asks_for_it_goes_on_with_parameters_and_is_told(self, standin, sessions, asks):
+        pip = standin.root / "driver" / "pip"
+        pip.mkdir(parents=True)
+        (pip / "__main__.py").touch()
+        session = sessions.new()
+        session.run(self.PARAMETERS)
+        session.run("x = 1")
+        shown = session.run(asks)
+        assert shown.printed("stderr") == RESTARTED.format(but=", but for the parameters")
+        assert session.run("print('x' in globals(), year, limit)").printed() == "False 2013 inf"
+        with pytest.raises(CellFailed, match="cannot be answered"):
+            session.run("input()")
+        with pytest.raises(CellFailed) as raised:
+            session.run("print('so far')\n1 / 0", shown=shown)
+        assert raised.value.name == "ZeroDivisionError"
+        assert shown.printed().endswith("so far\n")
+        assert len(standin.contexts.ids) == standin.count("/contexts/create") == 1
+
+    def test_a_cell_that_computes_is_not_taken_for_parameters(self, sessions):
+        session = sessions.new()
+        session.run("# Parameters\nyear = int('2013')")
+        assert session.run("dbutils.library.restartPython()").printed("stderr") == RESTARTED.format(but="")
+        assert session.run("print('year' in globals())").printed() == "False"
+
+    def test_a_cell_that_only_speaks_of_it_is_told_nothing(self, sessions):
+        session = sessions.new()
+        assert session.run("x = 1  # no dbutils.library.restartPython() here").printed("stderr") == ""
+        assert session.run("print(x)").printed() == "1"
+
+    def test_nobody_asked_and_nobody_watches_so_the_next_cell_fails_and_does_not_run(
+        self, standin, sessions, always_in_doubt
+    ):
+        session = sessions.new()
+        session.run("x = 1")
+        session.run(self.HIDDEN)
+        with pytest.raises(ContextLost, match="was started anew between two cells: its variables are lost"):
+            session.run("print('ran')")
+        assert "print('ran')" not in sent(standin)
+        with pytest.raises(ContextLost, match=GONE_AGAIN):
+            session.run("2")
+
+    def test_nobody_asked_but_whoever_watches_is_told_and_goes_on(self, standin, sessions, always_in_doubt):
+        session = sessions.new()
+        session.run("x = 1", batch=False)
+        session.run(self.HIDDEN, batch=False)
+        shown = session.run("print('x' in globals())", batch=False)
+        assert (shown.printed(), shown.printed("stderr")) == ("False", GONE)
+        with pytest.raises(CellFailed, match="cannot be answered"):
+            session.run("input()", batch=False)
+        assert standin.count("/contexts/create") == 1
+
+    def test_a_cell_that_fails_for_it_says_so(self, sessions):
+        session, shown = sessions.new(), Shown()
+        session.run("x = 1")
+        session.run(self.HIDDEN)
+        with pytest.raises(CellFailed, match="NameError"):
+            session.run("print(x)", shown=shown)
+        assert shown.printed("stderr") == PROCESS_GONE
+        with pytest.raises(ContextLost, match=GONE_AGAIN):
+            session.run("2")
+
+    def test_the_projects_files_are_entered_anew(self, sessions, tmp_path):
+        class Files:
+            remote_folder = str(tmp_path)
+
+            def synchronise(self, remote):
+                return SyncReport(0)
+
+            def remove(self, remote):
+                pass
+
+        session = sessions.new(Files)
+        session.run("dbutils.library.restartPython()")
+        assert session.run("import os; print(os.getcwd())").printed() == str(tmp_path)
 
 
 class TestFaultsOfTheLine:

@@ -16,24 +16,32 @@ from daybook.databricks.cluster import Cluster
 from daybook.databricks.commands import Command
 from daybook.databricks.connection import Connection, connect
 from daybook.databricks.context import Context
-from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, DatabricksFailed
+from daybook.databricks.errors import (
+    CommandCancelled,
+    CommandTimedOut,
+    ContextLost,
+    DatabricksFailed,
+    PythonRestarted,
+    RemoteFailed,
+)
 from daybook.databricks.in_run.companion import Companion
 from daybook.databricks.in_run.reporter import END_SECONDS
 from daybook.databricks.in_run.telling import Telling
 from daybook.databricks.interruption import Interrupted, Interruption
 from daybook.databricks.model import Remote, Synchroniser
 from daybook.databricks.output import Heard, Output
+from daybook.databricks.python_process import PythonProcess
 from daybook.databricks.refusals import FOREIGN
 from daybook.databricks.remote import InContext
-from daybook.databricks.remote_code import ask_code, enter_code, new_token, read_answer, start_code
+from daybook.databricks.remote_code import enter_code
 from daybook.databricks.results import display, messages_of, stream
 from daybook.databricks.settings import Settings
 
-ASK_SECONDS = 10.0
-"""What a failed cell had printed is nice to have; a driver that is too busy to tell it keeps it."""
 GONE_AGAIN = "the notebook's variables were lost with its context, in an earlier cell; run it from its start"
-GONE = "The variables are gone: this cell runs in a new context. Run the cells that it builds on again.\n"
-_PROCESS_GONE = "The Python process of the context has ended, and the variables with it.\n"
+GONE = "The variables are gone: this cell begins without them. Run the cells that it builds on again.\n"
+PROCESS_GONE = "The Python process of the context has ended, and the variables with it.\n"
+RESTARTED = "Python was restarted, as this cell asked: the variables are gone{but}.\n"
+_BUT = ", but for the parameters"
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,8 @@ class Session:
         self._contexts: dict[Kind, Context] = {}
         self._turn = threading.Lock()
         self._ending = threading.Lock()
-        self._token = ""
+        self._process = PythonProcess()
+        self._parameters: Cell | None = None
         self._entered = False
         self._lost = False
         self._noted: set[str] = set()
@@ -112,8 +121,11 @@ class Session:
         with self._turn:
             try:
                 self._check_lost(output, batch)
-                self._prepare(output)
-                self._run(cell, output)
+                self._prepare(output, batch)
+                self._run(cell, output, batch)
+            except PythonRestarted:
+                self._lost = True  # what it left in the context, packages and files, is there still
+                raise
             except ContextLost:
                 self._forget()
                 raise
@@ -178,13 +190,17 @@ class Session:
         for context in self._contexts.values():
             context.close()
         self._contexts.clear()
-        self._entered = False
+        self._process.is_gone()
         self._lost = True
 
-    def _prepare(self, output: Output) -> None:
+    def _prepare(self, output: Output, batch: bool) -> None:
         if Kind.PYTHON not in self._contexts:
             self._details = self._cluster.ensure_running(output.progress)
             self._contexts[Kind.PYTHON] = self._opened(Kind.PYTHON)
+            self._process.is_gone()
+        elif self._process.is_prepared and self._process.is_in_doubt():
+            self._look_after_process(output, batch)
+        if not self._process.is_prepared:
             self._start()
         if self._make_synchroniser is None:
             return
@@ -202,11 +218,38 @@ class Session:
                 self._noted.add(note)
                 output.show(stream(f"{note}\n", "stderr"))
 
-    def _start(self) -> None:
-        """Whatever a fresh context needs. One that cannot be prepared is not used."""
-        self._token = new_token()
+    def _look_after_process(self, output: Output, batch: bool) -> None:
+        """Notices that Python was started anew, and tells; what the new one needs is done then.
+
+        Raises:
+            ContextLost: nobody watches, and no cell has asked for it.
+        """
+        asked_for = self._process.may_end
         try:
-            self.run_python(start_code(self._token), limit_seconds=self._settings.limits.context)
+            self._process.ask(self)
+        except ContextLost:
+            raise
+        except RemoteFailed:
+            return  # it is busy; there will be another time
+        if self._process.is_prepared:
+            return
+        if batch and not asked_for:
+            raise PythonRestarted(
+                f"the Python process on cluster {self._connection.cluster_id} was started anew between two cells: its "
+                "variables are lost, and the cell was not run"
+            )
+        parameters = self._parameters
+        output.show(stream(RESTARTED.format(but=_BUT if parameters else "") if asked_for else GONE, "stderr"))
+        self._process.may_end = False
+        self._start()
+        if asked_for and parameters is not None:
+            self.run_python(parameters.code, limit_seconds=self._settings.limits.context)
+
+    def _start(self) -> None:
+        """Whatever a fresh process needs. A context in which it cannot be prepared is not used."""
+        self._entered = False
+        try:
+            self._process.prepare(self, self._settings.limits.context)
             known = self._companion.begin(self)
         except (DatabricksFailed, Interrupted):
             self._contexts.pop(Kind.PYTHON).close()
@@ -220,9 +263,10 @@ class Session:
         context.open()
         return context
 
-    def _run(self, cell: Cell, output: Output) -> None:
+    def _run(self, cell: Cell, output: Output, batch: bool) -> None:
         if cell.kind not in self._contexts:
             self._contexts[cell.kind] = self._opened(cell.kind)
+        self._process.may_end |= cell.may_restart
         heard = Heard(output)
         command = Command(self._contexts[cell.kind], heard.hear)
         try:
@@ -237,20 +281,22 @@ class Session:
             raise cell_error(told.results or Results())
         for message in messages_of(told.results, heard.text, self._fetched):
             output.show(message)
+        if cell.is_parameters:
+            self._parameters = cell
+        if cell.may_restart:
+            self._look_after_process(output, batch)
 
     def _tell_printed(self, output: Output, heard: Heard, cell: Cell) -> None:
         """What a cell had printed before it failed, and whether its variables are still there."""
         if cell.kind is not Kind.PYTHON or self._interruption.for_good:
             return
         with suppress(DatabricksFailed, Interrupted):
-            kept = read_answer(self.run_python(ask_code(), limit_seconds=ASK_SECONDS))
-            if kept is None:
-                return
-            if kept.token != self._token:
-                output.show(stream(_PROCESS_GONE, "stderr"))
-                self._forget()
-                return
-            heard.hear(kept.printed or "")
+            kept = self._process.ask(self)
+            if not self._process.is_prepared:
+                output.show(stream(PROCESS_GONE, "stderr"))
+                self._lost = True
+            elif kept is not None:
+                heard.hear(kept.printed or "")
 
     def _fetched(self, path: str) -> bytes | None:
         try:
