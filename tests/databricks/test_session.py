@@ -8,6 +8,7 @@ from databricks.standin import Fault
 from daybook.databricks import context as context_module
 from daybook.databricks import python_process
 from daybook.databricks.cell_errors import CellFailed
+from daybook.databricks.contexts import GONE, GONE_AGAIN
 from daybook.databricks.errors import (
     CommandCancelled,
     CommandTimedOut,
@@ -19,7 +20,7 @@ from daybook.databricks.errors import (
 )
 from daybook.databricks.interruption import Interrupted
 from daybook.databricks.model import SyncReport
-from daybook.databricks.session import GONE, GONE_AGAIN, PROCESS_GONE, RESTARTED
+from daybook.databricks.session import PROCESS_GONE, RESTARTED
 
 LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
 
@@ -271,6 +272,32 @@ class TestLostContexts:
             session.run("import os; os._exit(3)")
         with pytest.raises(ContextLost, match=GONE_AGAIN):
             session.run("1")
+
+    @pytest.mark.parametrize("batch", [True, False])
+    def test_another_languages_context_is_lost_for_itself(self, standin, sessions, batch):
+        session = sessions.new()
+        session.run("x = 1", batch=batch)
+        session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one", batch=batch)
+        standin.contexts.lose(standin.contexts.ids[1])
+        with pytest.raises(ContextLost):
+            session.run("%sql\nSELECT * FROM t", batch=batch)
+        assert session.run("print(x)", batch=batch).printed() == "1"
+        if batch:
+            with pytest.raises(ContextLost, match=GONE_AGAIN):
+                session.run("%sql\nSELECT 1", batch=batch)
+        else:
+            assert session.run("%sql\nSELECT 1", batch=batch).printed("stderr") == GONE
+        assert session.run("print(x)", batch=batch).printed() == "1"
+
+    def test_pythons_context_is_lost_for_itself(self, standin, sessions):
+        session = sessions.new()
+        session.run("x = 1", batch=False)
+        session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one", batch=False)
+        standin.contexts.lose(standin.contexts.ids[0])
+        with pytest.raises(ContextLost):
+            session.run("2", batch=False)
+        shown = session.run("%sql\nSELECT * FROM t", batch=False)
+        assert shown.looked_at()[0]["text/plain"] == "one\n1"
 
     def test_after_a_rest_the_context_is_asked_for_before_a_cell_is_handed_over(self, standin, sessions, monkeypatch):
         session = sessions.new()

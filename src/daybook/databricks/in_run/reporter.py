@@ -12,7 +12,8 @@ from daybook.databricks.in_run.companion import Companion
 from daybook.databricks.in_run.telling import Telling
 
 if TYPE_CHECKING:
-    from daybook.databricks.session import Facts, Session
+    from daybook.databricks.facts import Facts
+    from daybook.databricks.session import Session
 
 END_SECONDS = 10.0
 """For what is put in order at the end, where nobody says how long it may take; a pod that is ended has about 30 s."""
