@@ -5,6 +5,7 @@ import pytest
 
 from databricks.sessions import CLUSTER, Shown
 from databricks.standin import Fault
+from databricks.standin.cutting import WARNING
 from daybook.databricks import context as context_module
 from daybook.databricks import python_process
 from daybook.databricks.cell_errors import CellFailed
@@ -73,7 +74,7 @@ class TestResults:
         session.run("1")
         standin.commands.text_limit = 10
         shown = session.run("print('x' * 100)")
-        assert shown.printed() == "x" * 10
+        assert shown.printed() == f"xxxxx{WARNING}xxxxx"
         assert "Databricks cut this result" in shown.printed("stderr")
 
     def test_what_the_api_tells_early_is_shown_early_and_once(self, standin, sessions, tmp_path):
@@ -104,6 +105,27 @@ class TestErrors:
         with pytest.raises(CellFailed):
             session.run("print('so far')\nraise ValueError('no')", shown=shown)
         assert shown.printed() == "so far\n"
+
+    @pytest.mark.parametrize("limit", [50_000, 10_000_000])
+    def test_of_very_much_the_end_is_shown_whatever_the_runtime_lets_through(self, standin, sessions, limit):
+        session, shown = sessions.new(), Shown()
+        standin.commands.text_limit = limit
+        code = "import random\nprint('begun')\nfor n in range(40_000): print(random.random())\nprint('the end')\n1 / 0"
+        with pytest.raises(CellFailed, match="ZeroDivisionError") as raised:
+            session.run(code, shown=shown)
+        assert raised.value.traceback[-1] == "ZeroDivisionError: division by zero"
+        assert shown.printed().endswith("\nthe end\n")
+        assert "begun" not in shown.printed()
+        assert len(shown.printed()) > 50_000
+        assert "characters are left out here" in shown.printed("stderr")
+        assert "variables" not in shown.printed("stderr")
+
+    def test_of_much_that_repeats_itself_all_is_shown(self, sessions):
+        session, shown = sessions.new(), Shown()
+        with pytest.raises(CellFailed):
+            session.run("for n in range(50_000): print('the same é')\n1 / 0", shown=shown)
+        assert shown.printed() == "the same é\n" * 50_000
+        assert shown.printed("stderr") == ""
 
     def test_words_in_the_output_mean_nothing(self, standin, sessions):
         session = sessions.new()

@@ -14,7 +14,7 @@ from databricks.sdk.service.compute import Results, ResultType
 
 from daybook.databricks.tables import html_table, text_table
 
-TRUNCATED = "Databricks cut this result: it gives the first part only. Write what is large to a table or a file.\n"
+TRUNCATED = "Databricks cut this result: part of it is missing. Write what is large to a table or a file.\n"
 _FILESTORE = "/FileStore"
 _SVG = "image/svg+xml"
 

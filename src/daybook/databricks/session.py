@@ -235,7 +235,7 @@ class Session:
                 output.show(stream(PROCESS_GONE, "stderr"))
                 self._contexts.lose_variables(Kind.PYTHON)
             elif kept is not None:
-                heard.hear(kept.printed or "")
+                heard.hear_end(kept.end, kept.left_out)
 
     def _fetched(self, path: str) -> bytes | None:
         try:
