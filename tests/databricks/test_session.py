@@ -89,7 +89,7 @@ class TestResults:
         assert shown.printed() == "first\n"
         gate.touch()
         thread.join()
-        assert (shown.printed(), errors) == ("first\nlast", [])
+        assert (shown.printed().rstrip("\n"), errors) == ("first\nlast", [])
 
 
 class TestErrors:
