@@ -156,11 +156,14 @@ class TestErrors:
         with pytest.raises(error):
             session.run("2")
 
-    def test_input_fails_at_once(self, sessions):
-        with pytest.raises(CellFailed, match="cannot be answered on a Databricks cluster"):
-            sessions.new().run("name = input('Who? ')")
-        with pytest.raises(CellFailed, match="cannot be answered"):
-            sessions.new().run("import getpass\ngetpass.getpass()")
+    @pytest.mark.parametrize(
+        "asks", ["input('Who? ')", "import getpass\ngetpass.getpass()", "from getpass import getpass\ngetpass('Who? ')"]
+    )
+    def test_input_fails_at_once_and_says_why_in_every_cell(self, sessions, asks):
+        session = sessions.new()
+        for _ in range(2):
+            with pytest.raises(CellFailed, match="cannot be answered on a Databricks cluster: give the value as a"):
+                session.run(asks)
 
     def test_the_rest_of_the_session_goes_on_after_an_error(self, sessions):
         session = sessions.new()

@@ -50,12 +50,15 @@ def _daybook_call(told):
 
     def refuse(*_, **__):
         raise EOFError('input() cannot be answered on a Databricks cluster: give the value as a parameter')
-    builtins.input = getpass.getpass = refuse
+
+    def refuse_both(*_):
+        builtins.input = getpass.getpass = refuse
+    refuse_both()
     kept = builtins._daybook_kept = Kept()
     shell = getattr(builtins, 'get_ipython', lambda: None)()
     if shell is not None:
-        # Its own refusal of input() is put in place anew for each cell.
-        shell.events.register('pre_run_cell', lambda *_: setattr(builtins, 'input', refuse))
+        # Its own refusals are put in place anew for each cell.
+        shell.events.register('pre_run_cell', refuse_both)
         shell.events.register('pre_run_cell', kept.next_cell)
 """
 _ENTER = """

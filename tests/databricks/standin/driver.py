@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import base64
 import builtins
+import getpass
 import io
 import json
 import os
@@ -49,7 +50,7 @@ class Events:
         self._before.append(call)
 
     def trigger(self) -> None:
-        builtins.input = _no_input
+        builtins.input = getpass.getpass = _no_input
         for call in list(self._before):
             call(None)
 
