@@ -5,8 +5,11 @@ import pytest
 
 from databricks.sessions import CLUSTER, Shown
 from databricks.standin import Fault
+from databricks.standin.cutting import WARNING
 from daybook.databricks import context as context_module
+from daybook.databricks import python_process
 from daybook.databricks.cell_errors import CellFailed
+from daybook.databricks.contexts import GONE, GONE_AGAIN
 from daybook.databricks.errors import (
     CommandCancelled,
     CommandTimedOut,
@@ -17,7 +20,8 @@ from daybook.databricks.errors import (
     RemoteFailed,
 )
 from daybook.databricks.interruption import Interrupted
-from daybook.databricks.session import GONE, GONE_AGAIN
+from daybook.databricks.model import SyncReport
+from daybook.databricks.session import PROCESS_GONE, RESTARTED
 
 LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
 
@@ -70,7 +74,7 @@ class TestResults:
         session.run("1")
         standin.commands.text_limit = 10
         shown = session.run("print('x' * 100)")
-        assert shown.printed() == "x" * 10
+        assert shown.printed() == f"xxxxx{WARNING}xxxxx"
         assert "Databricks cut this result" in shown.printed("stderr")
 
     def test_what_the_api_tells_early_is_shown_early_and_once(self, standin, sessions, tmp_path):
@@ -85,7 +89,7 @@ class TestResults:
         assert shown.printed() == "first\n"
         gate.touch()
         thread.join()
-        assert (shown.printed(), errors) == ("first\nlast", [])
+        assert (shown.printed().rstrip("\n"), errors) == ("first\nlast", [])
 
 
 class TestErrors:
@@ -101,6 +105,27 @@ class TestErrors:
         with pytest.raises(CellFailed):
             session.run("print('so far')\nraise ValueError('no')", shown=shown)
         assert shown.printed() == "so far\n"
+
+    @pytest.mark.parametrize("limit", [50_000, 10_000_000])
+    def test_of_very_much_the_end_is_shown_whatever_the_runtime_lets_through(self, standin, sessions, limit):
+        session, shown = sessions.new(), Shown()
+        standin.commands.text_limit = limit
+        code = "import random\nprint('begun')\nfor n in range(40_000): print(random.random())\nprint('the end')\n1 / 0"
+        with pytest.raises(CellFailed, match="ZeroDivisionError") as raised:
+            session.run(code, shown=shown)
+        assert raised.value.traceback[-1] == "ZeroDivisionError: division by zero"
+        assert shown.printed().endswith("\nthe end\n")
+        assert "begun" not in shown.printed()
+        assert len(shown.printed()) > 50_000
+        assert "characters are left out here" in shown.printed("stderr")
+        assert "variables" not in shown.printed("stderr")
+
+    def test_of_much_that_repeats_itself_all_is_shown(self, sessions):
+        session, shown = sessions.new(), Shown()
+        with pytest.raises(CellFailed):
+            session.run("for n in range(50_000): print('the same é')\n1 / 0", shown=shown)
+        assert shown.printed() == "the same é\n" * 50_000
+        assert shown.printed("stderr") == ""
 
     def test_words_in_the_output_mean_nothing(self, standin, sessions):
         session = sessions.new()
@@ -131,11 +156,14 @@ class TestErrors:
         with pytest.raises(error):
             session.run("2")
 
-    def test_input_fails_at_once(self, sessions):
-        with pytest.raises(CellFailed, match="cannot be answered on a Databricks cluster"):
-            sessions.new().run("name = input('Who? ')")
-        with pytest.raises(CellFailed, match="cannot be answered"):
-            sessions.new().run("import getpass\ngetpass.getpass()")
+    @pytest.mark.parametrize(
+        "asks", ["input('Who? ')", "import getpass\ngetpass.getpass()", "from getpass import getpass\ngetpass('Who? ')"]
+    )
+    def test_input_fails_at_once_and_says_why_in_every_cell(self, sessions, asks):
+        session = sessions.new()
+        for _ in range(2):
+            with pytest.raises(CellFailed, match="cannot be answered on a Databricks cluster: give the value as a"):
+                session.run(asks)
 
     def test_the_rest_of_the_session_goes_on_after_an_error(self, sessions):
         session = sessions.new()
@@ -270,6 +298,32 @@ class TestLostContexts:
         with pytest.raises(ContextLost, match=GONE_AGAIN):
             session.run("1")
 
+    @pytest.mark.parametrize("batch", [True, False])
+    def test_another_languages_context_is_lost_for_itself(self, standin, sessions, batch):
+        session = sessions.new()
+        session.run("x = 1", batch=batch)
+        session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one", batch=batch)
+        standin.contexts.lose(standin.contexts.ids[1])
+        with pytest.raises(ContextLost):
+            session.run("%sql\nSELECT * FROM t", batch=batch)
+        assert session.run("print(x)", batch=batch).printed() == "1"
+        if batch:
+            with pytest.raises(ContextLost, match=GONE_AGAIN):
+                session.run("%sql\nSELECT 1", batch=batch)
+        else:
+            assert session.run("%sql\nSELECT 1", batch=batch).printed("stderr") == GONE
+        assert session.run("print(x)", batch=batch).printed() == "1"
+
+    def test_pythons_context_is_lost_for_itself(self, standin, sessions):
+        session = sessions.new()
+        session.run("x = 1", batch=False)
+        session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one", batch=False)
+        standin.contexts.lose(standin.contexts.ids[0])
+        with pytest.raises(ContextLost):
+            session.run("2", batch=False)
+        shown = session.run("%sql\nSELECT * FROM t", batch=False)
+        assert shown.looked_at()[0]["text/plain"] == "one\n1"
+
     def test_after_a_rest_the_context_is_asked_for_before_a_cell_is_handed_over(self, standin, sessions, monkeypatch):
         session = sessions.new()
         session.run("1")
@@ -279,6 +333,96 @@ class TestLostContexts:
         with pytest.raises(ContextLost):
             session.run("2")
         assert standin.count("/commands/execute") == asked
+
+
+class TestARestartedPython:
+    """The context is the same, and all that was in its process is gone."""
+
+    PARAMETERS = "# Parameters\nyear = 2013\nlimit = float('inf')\n"
+    HIDDEN = "getattr(dbutils.library, 'restart' 'Python')()"
+
+    @pytest.fixture
+    def always_in_doubt(self, monkeypatch):
+        monkeypatch.setattr(python_process, "PROVEN_SECONDS", -1.0)
+
+    @pytest.mark.parametrize(
+        "asks",
+        ["dbutils.library.restartPython()", "%restart_python", "%pip --version\ndbutils.library.restartPython()"],
+    )
+    def test_whoever_asks_for_it_goes_on_with_parameters_and_is_told(self, standin, sessions, asks):
+        pip = standin.root / "driver" / "pip"
+        pip.mkdir(parents=True)
+        (pip / "__main__.py").touch()
+        session = sessions.new()
+        session.run(self.PARAMETERS)
+        session.run("x = 1")
+        shown = session.run(asks)
+        assert shown.printed("stderr") == RESTARTED.format(but=", but for the parameters")
+        assert session.run("print('x' in globals(), year, limit)").printed() == "False 2013 inf"
+        with pytest.raises(CellFailed, match="cannot be answered"):
+            session.run("input()")
+        with pytest.raises(CellFailed) as raised:
+            session.run("print('so far')\n1 / 0", shown=shown)
+        assert raised.value.name == "ZeroDivisionError"
+        assert shown.printed().endswith("so far\n")
+        assert len(standin.contexts.ids) == standin.count("/contexts/create") == 1
+
+    def test_a_cell_that_computes_is_not_taken_for_parameters(self, sessions):
+        session = sessions.new()
+        session.run("# Parameters\nyear = int('2013')")
+        assert session.run("dbutils.library.restartPython()").printed("stderr") == RESTARTED.format(but="")
+        assert session.run("print('year' in globals())").printed() == "False"
+
+    def test_a_cell_that_only_speaks_of_it_is_told_nothing(self, sessions):
+        session = sessions.new()
+        assert session.run("x = 1  # no dbutils.library.restartPython() here").printed("stderr") == ""
+        assert session.run("print(x)").printed() == "1"
+
+    def test_nobody_asked_and_nobody_watches_so_the_next_cell_fails_and_does_not_run(
+        self, standin, sessions, always_in_doubt
+    ):
+        session = sessions.new()
+        session.run("x = 1")
+        session.run(self.HIDDEN)
+        with pytest.raises(ContextLost, match="was started anew between two cells: its variables are lost"):
+            session.run("print('ran')")
+        assert "print('ran')" not in sent(standin)
+        with pytest.raises(ContextLost, match=GONE_AGAIN):
+            session.run("2")
+
+    def test_nobody_asked_but_whoever_watches_is_told_and_goes_on(self, standin, sessions, always_in_doubt):
+        session = sessions.new()
+        session.run("x = 1", batch=False)
+        session.run(self.HIDDEN, batch=False)
+        shown = session.run("print('x' in globals())", batch=False)
+        assert (shown.printed(), shown.printed("stderr")) == ("False", GONE)
+        with pytest.raises(CellFailed, match="cannot be answered"):
+            session.run("input()", batch=False)
+        assert standin.count("/contexts/create") == 1
+
+    def test_a_cell_that_fails_for_it_says_so(self, sessions):
+        session, shown = sessions.new(), Shown()
+        session.run("x = 1")
+        session.run(self.HIDDEN)
+        with pytest.raises(CellFailed, match="NameError"):
+            session.run("print(x)", shown=shown)
+        assert shown.printed("stderr") == PROCESS_GONE
+        with pytest.raises(ContextLost, match=GONE_AGAIN):
+            session.run("2")
+
+    def test_the_projects_files_are_entered_anew(self, sessions, tmp_path):
+        class Files:
+            remote_folder = str(tmp_path)
+
+            def synchronise(self, remote):
+                return SyncReport(0)
+
+            def remove(self, remote):
+                pass
+
+        session = sessions.new(Files)
+        session.run("dbutils.library.restartPython()")
+        assert session.run("import os; print(os.getcwd())").printed() == str(tmp_path)
 
 
 class TestFaultsOfTheLine:
