@@ -13,6 +13,7 @@ from daybook.databricks.cluster import Cluster
 from daybook.databricks.connection import Connection
 from daybook.databricks.errors import ContextLost, DatabricksFailed
 from daybook.databricks.interruption import Interrupted, Interruption
+from daybook.databricks.patience import Patience
 from daybook.databricks.polling import next_wait
 from daybook.databricks.refusals import FOREIGN, in_our_words
 from daybook.databricks.settings import Limits
@@ -40,6 +41,7 @@ class Context:
         self.interruption = interruption
         self.language = language
         self.id = ""
+        self.patience = Patience(limits, interruption)
         self._cluster = cluster
         self._touched = 0.0
         self._unanswered, self._unanswered_since = 0, 0.0
@@ -64,7 +66,7 @@ class Context:
 
     def _wait_until_running(self) -> None:
         began = time.monotonic()
-        while (status := self.api.context_status(self.cluster_id, self.id).status) is not ContextStatus.RUNNING:
+        while (status := self.patience.answer(self._status)) is not ContextStatus.RUNNING:
             age = time.monotonic() - began
             if status is ContextStatus.ERROR or age > self.limits.context:
                 how = "could not be made" if status is ContextStatus.ERROR else f"is not there after {age:.0f} s"
@@ -73,6 +75,9 @@ class Context:
                     "cluster, or raise context_seconds"
                 )
             self.interruption.wait(next_wait(age, self.limits.longest_poll))
+
+    def _status(self) -> ContextStatus | None:
+        return self.api.context_status(self.cluster_id, self.id).status
 
     def submit(self, code: str) -> str:
         """Hands a command over; gives its id."""
@@ -115,7 +120,7 @@ class Context:
 
     def _why_lost(self) -> str | None:
         try:
-            status = self.api.context_status(self.cluster_id, self.id).status
+            status = self._status()
         except (NotFound, BadRequest):
             return self._cluster_says() or ""
         except FOREIGN as error:
