@@ -290,7 +290,7 @@ class TestFaultsOfTheLine:
         assert session.run("print(2)").printed() == "2"
         assert sent(standin).count("print(2)") == 1
 
-    @pytest.mark.parametrize("status", [500, 503, 504])
+    @pytest.mark.parametrize("status", [500, 503, 504, 502, 520, 408])
     def test_trouble_of_the_server_is_sat_out(self, standin, sessions, status):
         session = sessions.new()
         session.run("1")
@@ -306,7 +306,18 @@ class TestFaultsOfTheLine:
         standin.faults.add(Fault("/commands/status", 0))
         assert session.run("print(2)").printed() == "2"
 
-    @pytest.mark.parametrize(("status", "body"), [(0, {}), (500, {}), (504, {}), (200, b"<html>"), (200, {})])
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (0, {}),
+            (500, {}),
+            (504, {}),
+            (200, b"<html>"),
+            (200, {}),
+            (502, b"<html><head><title>502 Bad Gateway</title></head></html>"),
+            (408, b""),
+        ],
+    )
     def test_a_handover_without_a_clear_answer_does_not_run_the_cell_twice(self, standin, sessions, status, body):
         session = sessions.new()
         session.run("1")
@@ -315,6 +326,14 @@ class TestFaultsOfTheLine:
         with pytest.raises(HandoverUnsure, match="may be running there, and is not sent a second time"):
             session.run("print(2)")
         assert standin.count("/commands/execute") == before + 1
+
+    def test_a_cell_that_is_refused_for_its_size_has_surely_not_run(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/execute", 413, body={"error": "the command is too large"}))
+        with pytest.raises(DatabricksFailed, match=r"handing the cell over: .*the command is too large") as raised:
+            session.run("print(2)")
+        assert not isinstance(raised.value, HandoverUnsure)
 
     def test_trouble_that_stays_ends_the_wait(self, standin, sessions):
         session = sessions.new(unreachable=0.3)
