@@ -376,6 +376,23 @@ class TestFaultsOfTheLine:
             session.run("2")
 
 
+class TestContextsLeftBehind:
+    @pytest.mark.parametrize(("status", "body"), [(0, {}), (504, {}), (502, b"<title>502</title>")])
+    def test_a_context_whose_id_never_arrived_is_not_asked_for_again(self, standin, sessions, status, body):
+        session = sessions.new()
+        standin.faults.add(Fault("/contexts/create", status, body=body))
+        with pytest.raises(DatabricksFailed, match="making a context on cluster"):
+            session.run("1")
+        assert standin.count("/contexts/create") == 1
+        assert session.run("print(2)").printed() == "2"
+
+    def test_a_context_that_databricks_does_not_make_yet_is_asked_for_again(self, standin, sessions):
+        standin.faults.add(Fault("/contexts/create", 500, body={"error": "ClusterNotReadyException: no driver yet"}))
+        standin.faults.add(Fault("/contexts/create", 429, headers={"Retry-After": "0"}))
+        assert sessions.new().run("print(1)").printed() == "1"
+        assert len(standin.contexts.ids) == 1
+
+
 class TestEnds:
     def test_the_contexts_end_with_the_session(self, standin, sessions):
         session = sessions.new()

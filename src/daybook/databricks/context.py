@@ -6,11 +6,11 @@ import time
 from contextlib import suppress
 
 from databricks.sdk.core import DatabricksError
-from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied, Unauthenticated
+from databricks.sdk.errors import BadRequest, InternalError, NotFound, PermissionDenied, Unauthenticated
 from databricks.sdk.service.compute import ContextStatus, Language
 
 from daybook.databricks.cluster import Cluster
-from daybook.databricks.connection import Connection
+from daybook.databricks.connection import Connection, may_have_arrived
 from daybook.databricks.errors import ContextLost, DatabricksFailed
 from daybook.databricks.interruption import Interrupted, Interruption
 from daybook.databricks.patience import Patience
@@ -54,7 +54,7 @@ class Context:
             Interrupted: somebody asked.
         """
         try:
-            self.id = str(self.api.create(cluster_id=self.cluster_id, language=self.language).context_id)
+            self.id = self.patience.answer(self._create, may_repeat=_was_not_made)
             self._wait_until_running()
         except FOREIGN as error:
             self.close()
@@ -63,6 +63,10 @@ class Context:
             self.close()
             raise
         self.touched()
+
+    def _create(self) -> str:
+        with self.clock.once():
+            return str(self.api.create(cluster_id=self.cluster_id, language=self.language).context_id)
 
     def _wait_until_running(self) -> None:
         began = time.monotonic()
@@ -153,3 +157,11 @@ class Context:
         if given:
             with suppress(*FOREIGN):
                 self.api.destroy(self.cluster_id, given)
+
+
+def _was_not_made(error: Exception) -> bool:
+    """Whether another context may be asked for: one whose id never arrived would be left behind.
+
+    Databricks' own failure (500) counts as an answer: so may a driver that is just coming up say that it is not ready.
+    """
+    return isinstance(error, InternalError) or not may_have_arrived(error)
