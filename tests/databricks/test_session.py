@@ -17,6 +17,7 @@ from daybook.databricks.errors import (
     RemoteFailed,
 )
 from daybook.databricks.interruption import Interrupted
+from daybook.databricks.model import SyncReport
 from daybook.databricks.session import GONE, GONE_AGAIN
 
 LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
@@ -199,6 +200,67 @@ while time.time() < end:
         session.run("1")
         with pytest.raises(CommandTimedOut):
             session.run(stubborn)
+
+
+class Step:
+    """Brings no files, but takes one command, which waits for a file that the test makes."""
+
+    remote_folder = "/tmp"
+
+    def __init__(self, gate):
+        self.begun, self._gate = 0, str(gate)
+
+    def synchronise(self, remote):
+        self.begun += 1
+        remote.run_python(f"import os, time\nwhile not os.path.exists({self._gate!r}): time.sleep(0.01)")
+        return SyncReport(files=0)
+
+    def remove(self, remote):
+        pass
+
+
+class TestInterruptsWhileFilesTravel:
+    @pytest.fixture
+    def gate(self, tmp_path):
+        return tmp_path / "gate"
+
+    @pytest.mark.parametrize("ask", ["ask", "ask_for_good"])
+    def test_one_that_comes_too_late_for_a_step_ends_the_cell_before_it_runs(self, standin, sessions, gate, ask):
+        standin.faults.add(Fault("/commands/cancel", 200, body={}))  # the step ends well all the same
+        step = Step(gate)
+        session = sessions.new(lambda: step, cancel=300)
+        thread, _, errors = session.begin("print('ran')")
+        wait_for(
+            lambda: (
+                [each.status for each in list(standin.commands.all.values()) if str(gate) in each.code] == ["Running"]
+            )
+        )
+        getattr(session.interruption, ask)()
+        wait_for(lambda: standin.count("/commands/cancel") == 1)
+        gate.touch()
+        thread.join()
+        assert [type(error) for error in errors] == [Interrupted]
+        assert "print('ran')" not in sent(standin)
+        if ask == "ask":
+            assert session.run("print('again')").printed() == "again"
+            assert step.begun == 2
+
+    def test_one_between_the_last_answer_and_the_cell_counts(self, standin, sessions, gate):
+        gate.touch()
+        step = Step(gate)
+        session = sessions.new(lambda: step)
+        session.run("1")
+        synchronise = step.synchronise
+
+        def interrupted(remote):
+            report = synchronise(remote)
+            session.interruption.ask()
+            return report
+
+        step.synchronise = interrupted
+        with pytest.raises(Interrupted):
+            session.run("print('ran')")
+        assert "print('ran')" not in sent(standin)
 
 
 class TestLostContexts:
