@@ -21,7 +21,7 @@ from daybook.databricks.errors import (
 )
 from daybook.databricks.interruption import Interrupted
 from daybook.databricks.model import SyncReport
-from daybook.databricks.session import PROCESS_GONE, RESTARTED
+from daybook.databricks.session import GONE, GONE_AGAIN, PROCESS_GONE, RESTARTED
 
 LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
 
@@ -229,6 +229,67 @@ while time.time() < end:
             session.run(stubborn)
 
 
+class Step:
+    """Brings no files, but takes one command, which waits for a file that the test makes."""
+
+    remote_folder = "/tmp"
+
+    def __init__(self, gate):
+        self.begun, self._gate = 0, str(gate)
+
+    def synchronise(self, remote):
+        self.begun += 1
+        remote.run_python(f"import os, time\nwhile not os.path.exists({self._gate!r}): time.sleep(0.01)")
+        return SyncReport(files=0)
+
+    def remove(self, remote):
+        pass
+
+
+class TestInterruptsWhileFilesTravel:
+    @pytest.fixture
+    def gate(self, tmp_path):
+        return tmp_path / "gate"
+
+    @pytest.mark.parametrize("ask", ["ask", "ask_for_good"])
+    def test_one_that_comes_too_late_for_a_step_ends_the_cell_before_it_runs(self, standin, sessions, gate, ask):
+        standin.faults.add(Fault("/commands/cancel", 200, body={}))  # the step ends well all the same
+        step = Step(gate)
+        session = sessions.new(lambda: step, cancel=300)
+        thread, _, errors = session.begin("print('ran')")
+        wait_for(
+            lambda: (
+                [each.status for each in list(standin.commands.all.values()) if str(gate) in each.code] == ["Running"]
+            )
+        )
+        getattr(session.interruption, ask)()
+        wait_for(lambda: standin.count("/commands/cancel") == 1)
+        gate.touch()
+        thread.join()
+        assert [type(error) for error in errors] == [Interrupted]
+        assert "print('ran')" not in sent(standin)
+        if ask == "ask":
+            assert session.run("print('again')").printed() == "again"
+            assert step.begun == 2
+
+    def test_one_between_the_last_answer_and_the_cell_counts(self, standin, sessions, gate):
+        gate.touch()
+        step = Step(gate)
+        session = sessions.new(lambda: step)
+        session.run("1")
+        synchronise = step.synchronise
+
+        def interrupted(remote):
+            report = synchronise(remote)
+            session.interruption.ask()
+            return report
+
+        step.synchronise = interrupted
+        with pytest.raises(Interrupted):
+            session.run("print('ran')")
+        assert "print('ran')" not in sent(standin)
+
+
 class TestLostContexts:
     @pytest.mark.parametrize("answer", LOST_ANSWERS)
     def test_a_lost_context_fails_the_cell_which_is_not_run_again(self, standin, sessions, answer):
@@ -434,7 +495,7 @@ class TestFaultsOfTheLine:
         assert session.run("print(2)").printed() == "2"
         assert sent(standin).count("print(2)") == 1
 
-    @pytest.mark.parametrize("status", [500, 503, 504])
+    @pytest.mark.parametrize("status", [500, 503, 504, 502, 520, 408])
     def test_trouble_of_the_server_is_sat_out(self, standin, sessions, status):
         session = sessions.new()
         session.run("1")
@@ -450,7 +511,18 @@ class TestFaultsOfTheLine:
         standin.faults.add(Fault("/commands/status", 0))
         assert session.run("print(2)").printed() == "2"
 
-    @pytest.mark.parametrize(("status", "body"), [(0, {}), (500, {}), (504, {}), (200, b"<html>"), (200, {})])
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (0, {}),
+            (500, {}),
+            (504, {}),
+            (200, b"<html>"),
+            (200, {}),
+            (502, b"<html><head><title>502 Bad Gateway</title></head></html>"),
+            (408, b""),
+        ],
+    )
     def test_a_handover_without_a_clear_answer_does_not_run_the_cell_twice(self, standin, sessions, status, body):
         session = sessions.new()
         session.run("1")
@@ -459,6 +531,14 @@ class TestFaultsOfTheLine:
         with pytest.raises(HandoverUnsure, match="may be running there, and is not sent a second time"):
             session.run("print(2)")
         assert standin.count("/commands/execute") == before + 1
+
+    def test_a_cell_that_is_refused_for_its_size_has_surely_not_run(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/execute", 413, body={"error": "the command is too large"}))
+        with pytest.raises(DatabricksFailed, match=r"handing the cell over: .*the command is too large") as raised:
+            session.run("print(2)")
+        assert not isinstance(raised.value, HandoverUnsure)
 
     def test_trouble_that_stays_ends_the_wait(self, standin, sessions):
         session = sessions.new(unreachable=0.3)
@@ -499,6 +579,23 @@ class TestFaultsOfTheLine:
         standin.faults.add(Fault("/contexts/create", 200, body=b"<html>"))
         with pytest.raises(DatabricksFailed, match="making a context"):
             session.run("2")
+
+
+class TestContextsLeftBehind:
+    @pytest.mark.parametrize(("status", "body"), [(0, {}), (504, {}), (502, b"<title>502</title>")])
+    def test_a_context_whose_id_never_arrived_is_not_asked_for_again(self, standin, sessions, status, body):
+        session = sessions.new()
+        standin.faults.add(Fault("/contexts/create", status, body=body))
+        with pytest.raises(DatabricksFailed, match="making a context on cluster"):
+            session.run("1")
+        assert standin.count("/contexts/create") == 1
+        assert session.run("print(2)").printed() == "2"
+
+    def test_a_context_that_databricks_does_not_make_yet_is_asked_for_again(self, standin, sessions):
+        standin.faults.add(Fault("/contexts/create", 500, body={"error": "ClusterNotReadyException: no driver yet"}))
+        standin.faults.add(Fault("/contexts/create", 429, headers={"Retry-After": "0"}))
+        assert sessions.new().run("print(1)").printed() == "1"
+        assert len(standin.contexts.ids) == 1
 
 
 class TestEnds:
