@@ -109,7 +109,7 @@ def serve_s3(port: int, runs: int, now: float, ready: Any) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address=HOST, port=port, verbose=False)
     server.start()
-    httpx.put(f"http://{HOST}:{port}/{BUCKET}").raise_for_status()
+    httpx.put(f"http://{HOST}:{port}/{BUCKET}", timeout=120).raise_for_status()  # the first call imports much
     backend = s3_backends["123456789012"]["aws"]
     for key, manifest in manifests(runs, now):
         backend.put_object(BUCKET, key, manifest.to_json().encode())
