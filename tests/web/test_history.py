@@ -597,6 +597,17 @@ def test_the_last_run_of_each_notebook(history, store):
     }
 
 
+def test_not_all_is_known_of_a_bucket_before_it_was_read(gated, store):
+    history, going_on = gated
+    last = [put(store, number, notebook=f"notebook_{number:02}") for number in range(60)]
+    assert sorted(row.run_id for row in history.last_runs([OPEN]).values()) == last[-FIRST_BATCH:]
+    assert not history.knows_all([OPEN])
+    going_on.set()
+    filled(history)
+    assert len(history.last_runs([OPEN])) == 60
+    assert history.knows_all([OPEN])
+
+
 def test_the_last_run_of_a_notebook_is_that_of_any_of_the_workspaces(store, clock):
     other = open_store("memory:///")
     history = History(None, lambda workspace: other if workspace.name == "closed" else store, clock)

@@ -123,13 +123,17 @@ class History:
     def last_runs(
         self, workspaces: Sequence[Workspace], notebooks: Sequence[str] | None = None
     ) -> Mapping[str, RunRow]:
-        """The newest run of each notebook, or of each of some, by the notebook's id."""
+        """The newest run that is known of each notebook, or of each of some, by the notebook's id."""
         found: dict[str, RunRow] = {}
-        for place in self._freshened(workspaces).values():
+        for place in self._freshened(workspaces, soon=True).values():
             for row in self._index.last_runs(place, notebooks):
                 if row.notebook not in found or found[row.notebook].run_id < row.run_id:
                     found[row.notebook] = row
         return found
+
+    def knows_all(self, workspaces: Sequence[Workspace]) -> bool:
+        """Whether all runs were read that the last look at the buckets told of; else nothing is known of some."""
+        return all(self._index.is_complete(self._index.place_of(each)) for each in workspaces)
 
     def known(self, workspace: Workspace, run_ids: Sequence[str]) -> Mapping[str, RunRow]:
         """Those of some runs that have a record, by id; they are looked at again soon, for somebody says they go on."""
