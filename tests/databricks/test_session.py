@@ -21,7 +21,7 @@ from daybook.databricks.errors import (
 )
 from daybook.databricks.interruption import Interrupted
 from daybook.databricks.model import SyncReport
-from daybook.databricks.session import GONE, GONE_AGAIN, PROCESS_GONE, RESTARTED
+from daybook.databricks.session import PROCESS_GONE, RESTARTED
 
 LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
 
