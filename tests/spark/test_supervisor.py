@@ -19,8 +19,10 @@ class Asked:
     def __init__(self, *answers, then=lambda: None):
         self.answers = list(answers)
         self.then = then
+        self.computed = []
 
-    def ask(self, seconds):
+    def ask(self, seconds, *, computed=False):
+        self.computed.append(computed)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if not answer:
             raise NoAnswer("UNAVAILABLE: nobody listens")
@@ -111,6 +113,15 @@ def test_one_missed_answer_leaves_the_mark_and_a_second_takes_it_away_until_the_
     ended, _, _, _ = watch(Asked(True, True, False, True, False, False, True), used=used)
     assert ended is ExitCode.SUCCEEDED
     assert seen == [True, True, True, True, False, True, True]
+
+
+def test_only_a_server_that_starts_has_to_compute_its_answer(watch):
+    uses = iter([True] * 3)
+    asked = Asked(False, True)
+    watch(asked, used=lambda: next(uses, False))
+    assert asked.computed[:2] == [True, True]
+    assert len(asked.computed) > 2
+    assert not any(asked.computed[2:])
 
 
 def test_told_to_end_it_ends_java_and_is_over(watch):

@@ -16,7 +16,10 @@ from typing import Any
 
 from daybook.spark.process import spark_home
 
-_QUERY = "SELECT 1"
+_COMPUTED = "SELECT 1"
+"""Executed by a task, for which a processor has to be free, or an executor to be there."""
+_PLANNED = "VALUES (1)"
+"""Parsed, planned and answered by the server itself, however long the tasks are that hold all its processors."""
 USER = "daybook-health"
 """Whom Spark notes as the user of these queries."""
 
@@ -37,10 +40,14 @@ class Asking:
         self._address = address
         self._metadata = (("authorization", f"Bearer {key}"),)
 
-    def ask(self, seconds: float) -> None:
-        """Returns once the server has answered a real query: parsed, planned, executed, its result sent.
+    def ask(self, seconds: float, *, computed: bool = False) -> None:
+        """Returns once the server has answered a real query: parsed, planned, its result sent.
 
         The session it was asked in is released, and the connection closed: what is left are other people's.
+
+        Args:
+            seconds: how long it may take.
+            computed: whether a task has to compute it, for which others' tasks may leave no room for hours.
 
         Raises:
             NoAnswer: it did not within so many seconds, or refused.
@@ -52,7 +59,8 @@ class Asking:
         with grpc.insecure_channel(self._address) as channel:
             stub = messages.SparkConnectServiceStub(channel)
             try:
-                for _ in stub.ExecutePlan(_plan(messages, session), timeout=seconds, metadata=self._metadata):
+                plan = _plan(messages, session, _COMPUTED if computed else _PLANNED)
+                for _ in stub.ExecutePlan(plan, timeout=seconds, metadata=self._metadata):
                     pass
                 release = messages.ReleaseSessionRequest(session_id=session, user_context=_user(messages))
                 stub.ReleaseSession(release, timeout=seconds, metadata=self._metadata)
@@ -60,12 +68,12 @@ class Asking:
                 raise NoAnswer(_said(error)) from error
 
 
-def _plan(messages: Any, session: str) -> Any:
+def _plan(messages: Any, session: str, query: str) -> Any:
     return messages.ExecutePlanRequest(
         session_id=session,
         user_context=_user(messages),
         client_type="daybook",
-        plan=messages.Plan(root=messages.Relation(sql=messages.SQL(query=_QUERY))),
+        plan=messages.Plan(root=messages.Relation(sql=messages.SQL(query=query))),
     )
 
 

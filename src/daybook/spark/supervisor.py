@@ -36,8 +36,8 @@ END_SECONDS = 20.0
 class Ask(Protocol):
     """Returns once the server has answered a query."""
 
-    def ask(self, seconds: float) -> None:
-        """Raises `NoAnswer` where it has not within so many seconds."""
+    def ask(self, seconds: float, *, computed: bool = False) -> None:
+        """Raises `NoAnswer` where it has not within so many seconds; what is computed waits for others' tasks."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Supervisor:
             if left <= 0:
                 return self._failed(f"it gave no answer within {self._patience.start:.0f} s: {why}")
             try:
-                self._asking.ask(min(left, self._patience.answer))
+                self._asking.ask(min(left, self._patience.answer), computed=True)  # nobody else has tasks yet
             except NoAnswer as error:
                 why = str(error)
                 self._told_to_end.wait(STARTING_SECONDS)
