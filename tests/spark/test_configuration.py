@@ -81,6 +81,11 @@ def test_one_process_has_no_executors():
     assert not any(name.startswith(("spark.executor.", "spark.dynamicAllocation.")) for name in found)
 
 
+def test_on_kubernetes_there_are_executors():
+    with pytest.raises(InvalidSettings, match="maximum_executors: must be 1 at least"):
+        server_configuration(a_request(place="kubernetes"), PLAIN)
+
+
 def test_sizes_that_will_not_do_are_all_named():
     size = SparkSize(driver_memory="100m", executor_memory="much", minimum_executors=3, maximum_executors=2)
     found = refused(a_request(size=size, metastore="http://x", place="kubernetes"))

@@ -136,5 +136,5 @@ class WantedServer:
             driver_memory=own,
             executor_cores=size.cores,
             executor_memory=whole(quantity(size.memory)),
-            maximum_executors=max(1, size.workers),
+            maximum_executors=size.workers,
         )
