@@ -5,6 +5,8 @@
 The app runs in a process of its own, moto's S3 server in another; one client on loopback asks for page after page. Of
 the folder the index is made by the app; of moto, which answers some 200 reads a second, it would take a quarter of an
 hour: there the index is given its rows by this script once the first pages are measured, and is looked after as ever.
+Beside each first page of moto stands, in the same round, what a bare boto3 client needs for what the page needs at the
+least: one listing of today's runs, and that with the records of the runs that are shown first. No page can be faster.
 While the environment names a LOCK, the data are made without it and everything is measured while it is held.
 """
 
@@ -27,13 +29,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from measure import keep
+from measure import keep, seconds
 
 from daybook.contract import keys
 from daybook.contract.manifest import CellCounts, KernelRecord, Manifest, NotebookRecord, Reason, State, Timings
+from daybook.web.history.history import READS_AT_ONCE
+from daybook.web.history.refreshing import FIRST_BATCH
 
 NOTEBOOKS, DAYS, USERS = 1_000, 365, 40
-COLD_ROUNDS, PAUSE_ROUNDS, PAUSE_SECONDS = 40, 10, 5.5
+COLD_ROUNDS, PAUSE_ROUNDS, PAUSE_SECONDS = 40, 20, 5.5
 FILLING_SECONDS = 20.0
 COLD_TARGET_MS, TARGET_MS = 200.0, 100.0
 BUCKET = "runs"
@@ -109,7 +113,7 @@ def serve_s3(port: int, runs: int, now: float, ready: Any) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address=HOST, port=port, verbose=False)
     server.start()
-    httpx.put(f"http://{HOST}:{port}/{BUCKET}").raise_for_status()
+    httpx.put(f"http://{HOST}:{port}/{BUCKET}", timeout=120).raise_for_status()  # the first call imports much
     backend = s3_backends["123456789012"]["aws"]
     for key, manifest in manifests(runs, now):
         backend.put_object(BUCKET, key, manifest.to_json().encode())
@@ -232,13 +236,51 @@ def figures(values: list[float]) -> dict[str, float]:
     return {"p50": round(statistics.median(ordered), 1), "p95": at(0.95), "p99": at(0.99), "requests": len(ordered)}
 
 
-def measure(client: httpx.Client, requests: int, is_given: bool) -> dict[str, Any]:
-    """All figures of one kind of bucket, ms."""
-    cold = [_cold(client) for _ in range(COLD_ROUNDS)]
+class Bare:
+    """What a client of the S3 server alone needs: the floor of a page that knows nothing yet."""
+
+    def __init__(self, url: str, now: float) -> None:
+        import boto3
+
+        names = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+        self._client = boto3.client("s3", endpoint_url=url, **names)
+        self._day = f"{keys.RUNS}/{datetime.fromtimestamp(now, UTC):%Y/%m/%d}/"
+        self._pool = ThreadPoolExecutor(READS_AT_ONCE)
+
+    def listing(self) -> list[str]:
+        """The prefixes of today's runs, as many as one call gives."""
+        found = self._client.list_objects_v2(Bucket=BUCKET, Prefix=self._day, Delimiter="/")
+        return [each["Prefix"] for each in found.get("CommonPrefixes", ())]
+
+    def runs(self) -> None:
+        """The same, and the newest records, as many as a page shows first."""
+        newest = self.listing()[-FIRST_BATCH:]
+        list(self._pool.map(self._record, newest))
+
+    def _record(self, prefix: str) -> bytes:
+        found = self._client.get_object(Bucket=BUCKET, Key=f"{prefix}{keys.MANIFEST}")
+        return bytes(found["Body"].read())
+
+
+def measure(client: httpx.Client, requests: int, bare: Bare | None) -> dict[str, Any]:
+    """All figures of one kind of bucket, ms; of one that takes long to read, rows are given once they are wanted."""
+    is_given = bare is not None
+    cold, listing, reading = [], [], []
+    for _ in range(COLD_ROUNDS):
+        cold.append(_cold(client))
+        if bare is not None:
+            client.post("/fresh").raise_for_status()  # what goes on behind the page ends
+            listing.append(seconds(bare.listing) * 1000)
+            reading.append(seconds(bare.runs) * 1000)
+    shown = [page.count('<td class="what">') for _, page in cold]
     found: dict[str, Any] = {
         "runs, first page, nothing known yet": figures([took for took, _ in cold]),
-        "first pages that showed runs": round(sum("/runs/bench/" in page for _, page in cold) / len(cold), 2),
+        "first pages that showed runs": round(sum(rows > 0 for rows in shown) / len(shown), 2),
+        "runs that they showed, at the median": statistics.median(shown),
     }
+    if bare is not None:
+        found["boto3 alone: one listing of today"] = figures(listing)
+        found[f"boto3 alone: the same and {FIRST_BATCH} records"] = figures(reading)
     began = time.monotonic()
     filling: list[float] = []
     while "still being read" in (page := timed(client, "/runs"))[1]:
@@ -342,7 +384,8 @@ def _measured(
     serving = process(serve_pages, port, bucket, environment, str(state), runs, now)
     with serving, httpx.Client(base_url=f"http://{HOST}:{port}", timeout=120) as client:
         _until_it_answers(client)
-        found = measure(client, requests, is_given=bool(environment))
+        bare = Bare(environment["AWS_ENDPOINT_URL"], now) if environment else None
+        found = measure(client, requests, bare)
     found["load before and after"] = f"{load:.1f} {os.getloadavg()[0]:.1f}"
     print(f"\n{bucket.split('://')[0] if '://' in bucket else 'folder'}: ms{'':38}p50      p95      p99")
     for name, each in found.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from daybook.databricks.kernelspec import KERNEL_NAME, kernel_document
 
 SECONDS = 240
+PATIENT = """import daybook.databricks.kernel as kernel
+kernel.END_SECONDS = kernel.END_OF_RUN_SECONDS = 240.0
+import daybook.databricks.__main__
+daybook.databricks.__main__.main()
+"""
+"""The kernel's program, but for the time that it takes for its end: a busy machine needs more."""
 
 
 def jupyter_folder(folder: Path, **changes: Any) -> Path:
@@ -28,6 +35,13 @@ def jupyter_folder(folder: Path, **changes: Any) -> Path:
     place.mkdir(parents=True)
     (place / "kernel.json").write_text(json.dumps({**kernel_document(), **changes}))
     return folder
+
+
+def program_in(folder: Path, text: str = PATIENT) -> list[str]:
+    """The command line of a kernel that is a program of its own, which is put into this folder."""
+    program = folder / "program.py"
+    program.write_text(text)
+    return [sys.executable, str(program), "-f", "{connection_file}"]
 
 
 def notebook(*sources: str, **metadata: Any) -> Any:
@@ -107,7 +121,7 @@ class Kernel:
 @contextmanager
 def started(environment: dict[str, str], folder: Path) -> Iterator[Kernel]:
     """A kernel until the end of the block."""
-    manager = KernelManager(kernel_name=KERNEL_NAME)
+    manager = KernelManager(kernel_name=KERNEL_NAME, shutdown_wait_time=4 * SECONDS)
     manager.start_kernel(cwd=str(folder), env={**os.environ, **environment}, stdout=-3, stderr=-3)
     client = manager.client()
     client.start_channels()

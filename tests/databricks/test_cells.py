@@ -42,6 +42,40 @@ def test_pip_stands_alone():
         read_cell("%pip install 'polars")
 
 
+@pytest.mark.parametrize(
+    ("source", "asks"),
+    [
+        ("dbutils.library.restartPython()", True),
+        ("%restart_python", True),
+        ("%pip install polars", True),
+        ("%pip install polars\n%restart_python", True),
+        ("%python\ndbutils.library.restartPython ()", True),
+        ("restart = 1", False),
+        ("%sql\nSELECT 'restartPython()'", False),
+    ],
+)
+def test_a_cell_says_whether_it_may_restart_python(source, asks):
+    assert read_cell(source).may_restart is asks
+
+
+@pytest.mark.parametrize(
+    ("source", "are"),
+    [
+        ("# Parameters\na = -1\nb = {'c': [None, True, 'x', float('nan')]}\n", True),
+        ("\n# Parameters\n", True),
+        ("# Parameters\na = f()", False),
+        ("# Parameters\na = [x for x in y]", False),
+        ("# Parameters\na.b = 1", False),
+        ("# Parameters\nprint(1)", False),
+        ("# Parameters\na = = 1", False),
+        ("a = 1", False),
+        ("%sql\n# Parameters", False),
+    ],
+)
+def test_parameters_are_known_by_their_heading_and_by_doing_nothing_else(source, are):
+    assert read_cell(source).is_parameters is are
+
+
 def run(code):
     """What a cell's code prints here, and how it ends."""
     import contextlib

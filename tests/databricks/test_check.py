@@ -35,7 +35,7 @@ def test_everything_is_shown_with_its_origin_and_a_cell_could_run(called, standi
     assert code == 0
     assert settings["host"] == (standin.host, "DATABRICKS_HOST")
     assert settings["cluster_id"] == (CLUSTER, "DATABRICKS_CLUSTER_ID")
-    assert settings["credentials"][0] == "pat"
+    assert settings["credentials"] == ("pat", "DATABRICKS_TOKEN")
     assert settings["command_seconds"] == (
         "60.0",
         f"{called.folder}/pyproject.toml [tool.daybook.databricks] command_seconds",
@@ -55,10 +55,26 @@ def test_a_profile_names_host_token_and_cluster(called, standin, nobody):
     (nobody / ".databrickscfg").write_text(f"[team]\nhost = {standin.host}\ntoken = {TOKEN}\ncluster_id = {CLUSTER}\n")
     code, out, _ = called("check", DATABRICKS_CONFIG_PROFILE="team")
     assert code == 0
-    named = next(line for line in out.splitlines() if line.startswith("cluster_id"))
-    assert named.split(None, 1)[1] == f"{CLUSTER}  (the SDK's own configuration)"
+    found = dict(line.split(None, 1) for line in out.splitlines()[:3])
+    assert found == {
+        "host": f"{standin.host}  (~/.databrickscfg [team])",
+        "credentials": "pat  (~/.databrickscfg [team])",
+        "cluster_id": f"{CLUSTER}  (~/.databrickscfg [team])",
+    }
     assert out.splitlines()[-1] == "A cell could run there."
     assert TOKEN not in out
+
+
+def test_each_value_is_told_from_where_it_is(called, standin, tmp_path):
+    """A token of the environment comes before the profile's, and so does a cluster of the project's."""
+    (tmp_path / "own").write_text(f"[DEFAULT]\nhost = {standin.host}\ntoken = other\ncluster_id = {CLUSTER}\n")
+    file = str(tmp_path / "own")
+    (called.folder / "pyproject.toml").write_text("[tool.daybook.databricks]\nprofile = 'DEFAULT'\n")
+    _, out, _ = called("check", "--json", DATABRICKS_CONFIG_FILE=file, DATABRICKS_TOKEN=TOKEN)
+    found = {each["name"]: each["origin"] for each in json.loads(out)["settings"]}
+    assert found["credentials"] == "DATABRICKS_TOKEN"
+    assert found["host"] == found["cluster_id"] == f"{file} [DEFAULT]"
+    assert "other" not in out
 
 
 def test_a_service_principal_signs_in_with_oauth(called, standin):
@@ -66,7 +82,7 @@ def test_a_service_principal_signs_in_with_oauth(called, standin):
     variables = {"DATABRICKS_CLIENT_ID": "robot", "DATABRICKS_CLIENT_SECRET": "its-secret"}
     code, out, err = called("check", DATABRICKS_HOST=standin.host, DATABRICKS_CLUSTER_ID=CLUSTER, **variables)
     assert code == 0, err
-    assert "oauth-m2m" in out
+    assert "oauth-m2m  (DATABRICKS_CLIENT_ID, DATABRICKS_CLIENT_SECRET)" in out
     assert "robot" in out
     assert "its-secret" not in out
 

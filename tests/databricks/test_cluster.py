@@ -62,6 +62,32 @@ def test_a_cluster_whose_start_is_refused_time_and_again_is_given_up(standin, se
     assert standin.count("/clusters/start") == START_TRIES
 
 
+@pytest.mark.parametrize("path", ["/clusters/get", "/clusters/start", "/contexts/status"])
+@pytest.mark.parametrize("status", [500, 503])
+def test_trouble_of_the_server_ends_no_wait(standin, sessions, monkeypatch, path, status):
+    monkeypatch.setattr("daybook.databricks.cluster.AGAIN_SECONDS", 0.01)
+    standin.clusters.add("cold", state="TERMINATED")
+    standin.faults.add(Fault(path, status, times=2, headers={"Retry-After": "0"}))
+    assert sessions.new(cluster="cold").run("print(1)").printed() == "1"
+    assert standin.count("/contexts/create") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "doing"),
+    [
+        ("/clusters/get", "asking for cluster cold"),
+        ("/clusters/start", "starting cluster cold"),
+        ("/contexts/status", "making a context on cluster cold"),
+    ],
+)
+def test_trouble_that_stays_ends_the_wait(standin, sessions, monkeypatch, path, doing):
+    monkeypatch.setattr("daybook.databricks.cluster.AGAIN_SECONDS", 0.01)
+    standin.clusters.add("cold", state="TERMINATED")
+    standin.faults.add(Fault(path, 500, times=10_000))
+    with pytest.raises(DatabricksFailed, match=f"{doing}: Databricks failed: on purpose"):
+        sessions.new(cluster="cold", unreachable=0.1).run("1")
+
+
 def test_a_cluster_that_does_not_start_tells_why(standin, sessions):
     standin.clusters.add("poor", state="TERMINATED", start_fails="CLOUD_PROVIDER_RESOURCE_STOCKOUT")
     with pytest.raises(

@@ -3,14 +3,20 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
+from traitlets.config import Config
 
-from databricks.kernels import SECONDS, jupyter_folder, notebook, started
+from databricks.kernels import SECONDS, jupyter_folder, notebook, program_in, started
 from databricks.sessions import CLUSTER
+from databricks.standin import Fault
+from daybook.databricks.in_run.reporter import END_SECONDS
+from daybook.databricks.kernel import LEAVE_SECONDS
 
 NO_FILES = {"DAYBOOK_DATABRICKS_SYNC_ENABLED": "false"}
 LONG = "print('began')\nimport time\ntime.sleep(600)"
@@ -19,7 +25,7 @@ LONG = "print('began')\nimport time\ntime.sleep(600)"
 @pytest.fixture(autouse=True)
 def jupyter(tmp_path, monkeypatch):
     """The kernel is found, and nothing of the machine's Jupyter."""
-    monkeypatch.setenv("JUPYTER_PATH", str(jupyter_folder(tmp_path / "jupyter")))
+    monkeypatch.setenv("JUPYTER_PATH", str(jupyter_folder(tmp_path / "jupyter", argv=program_in(tmp_path))))
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
 
@@ -131,6 +137,35 @@ def test_the_context_ends_with_the_kernel(standin, kernel, how):
     assert standin.count("/commands/cancel") >= 1
 
 
+def test_the_end_comes_before_jupyter_loses_patience():
+    assert KernelManager().shutdown_wait_time > END_SECONDS + LEAVE_SECONDS
+
+
+WAITS = """import daybook.databricks.connection
+daybook.databricks.connection.HTTP_SECONDS = 100_000
+import daybook.databricks.__main__
+daybook.databricks.__main__.main()
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("shutdown", 0), ("signal", 128 + signal.SIGTERM)])
+def test_a_databricks_that_does_not_answer_keeps_no_kernel(
+    standin, environment, work, tmp_path, monkeypatch, how, code
+):
+    monkeypatch.setenv("JUPYTER_PATH", str(jupyter_folder(tmp_path / "other", argv=program_in(tmp_path, WAITS))))
+    answered = threading.Event()
+    with started(environment, work) as kernel:
+        kernel.run("x = 1")
+        standin.faults.add(Fault("/contexts/destroy", None, until=answered))
+        if how == "signal":
+            kernel.signal(signal.SIGTERM)
+        else:
+            kernel.client.shutdown()
+        ended = kernel.manager.provisioner.process.wait(SECONDS)
+        answered.set()
+    assert ended == code
+
+
 def test_sigterm_cancels_the_command_and_ends_the_context(standin, kernel):
     kernel.run("x = 1")
     kernel.begin(LONG)
@@ -172,10 +207,7 @@ daybook.databricks.__main__.main()
 
 
 def test_a_bug_is_an_answer_too(environment, work, tmp_path, monkeypatch):
-    program = tmp_path / "broken.py"
-    program.write_text(BROKEN)
-    argv = [sys.executable, str(program), "-f", "{connection_file}"]
-    monkeypatch.setenv("JUPYTER_PATH", str(jupyter_folder(tmp_path / "other", argv=argv)))
+    monkeypatch.setenv("JUPYTER_PATH", str(jupyter_folder(tmp_path / "other", argv=program_in(tmp_path, BROKEN))))
     with started(environment, work) as kernel:
         ran = kernel.run("1")
     assert ran.reply["ename"] == "ZeroDivisionError"
@@ -275,7 +307,12 @@ class TestRunners:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         document = notebook("x = 1", LONG)
-        client = NotebookClient(document, timeout=None, resources={"metadata": {"path": str(work)}})
+        client = NotebookClient(
+            document,
+            timeout=None,
+            resources={"metadata": {"path": str(work)}},
+            config=Config({"KernelManager": {"shutdown_wait_time": 4 * SECONDS}}),
+        )
         client.timeout_func = lambda cell: 10 if cell.source == LONG else None
         with pytest.raises(CellTimeoutError):
             client.execute()

@@ -24,6 +24,28 @@ def test_text_that_was_shown_early_is_not_shown_again():
     assert message.content["text"] == "2\n"
 
 
+@pytest.mark.parametrize(
+    ("told", "data", "shown"),
+    [
+        ("1\n", "1", ""),  # the end of a result has no empty lines
+        ("1\n2\n", "1\n2", ""),
+        ("1\n  ", "1", ""),
+        ("", "1", "1"),
+        ("10 %", "100 rows", "100 rows"),
+        ("1\n", "2", "2"),
+    ],
+)
+def test_of_text_that_was_shown_early_the_rest_is_shown(told, data, shown):
+    messages = messages_of(Results(result_type=ResultType.TEXT, data=data), told, none)
+    assert "".join(each.content["text"] for each in messages) == shown
+
+
+def test_of_a_result_that_was_cut_its_beginning_is_not_shown_again():
+    results = Results(result_type=ResultType.TEXT, data="12 … 89", truncated=True)
+    first, second = messages_of(results, "123456", none)
+    assert (first.content["text"], second.content["text"]) == (" … 89", TRUNCATED)
+
+
 @pytest.mark.parametrize("data", [None, ""])
 def test_nothing_shows_nothing(data):
     assert messages_of(Results(result_type=ResultType.TEXT, data=data), "", none) == []

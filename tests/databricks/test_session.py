@@ -5,8 +5,11 @@ import pytest
 
 from databricks.sessions import CLUSTER, Shown
 from databricks.standin import Fault
+from databricks.standin.cutting import WARNING
 from daybook.databricks import context as context_module
+from daybook.databricks import python_process
 from daybook.databricks.cell_errors import CellFailed
+from daybook.databricks.contexts import GONE, GONE_AGAIN
 from daybook.databricks.errors import (
     CommandCancelled,
     CommandTimedOut,
@@ -17,7 +20,8 @@ from daybook.databricks.errors import (
     RemoteFailed,
 )
 from daybook.databricks.interruption import Interrupted
-from daybook.databricks.session import GONE, GONE_AGAIN
+from daybook.databricks.model import SyncReport
+from daybook.databricks.session import PROCESS_GONE, RESTARTED
 
 LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
 
@@ -70,7 +74,7 @@ class TestResults:
         session.run("1")
         standin.commands.text_limit = 10
         shown = session.run("print('x' * 100)")
-        assert shown.printed() == "x" * 10
+        assert shown.printed() == f"xxxxx{WARNING}xxxxx"
         assert "Databricks cut this result" in shown.printed("stderr")
 
     def test_what_the_api_tells_early_is_shown_early_and_once(self, standin, sessions, tmp_path):
@@ -85,7 +89,7 @@ class TestResults:
         assert shown.printed() == "first\n"
         gate.touch()
         thread.join()
-        assert (shown.printed(), errors) == ("first\nlast", [])
+        assert (shown.printed().rstrip("\n"), errors) == ("first\nlast", [])
 
 
 class TestErrors:
@@ -101,6 +105,27 @@ class TestErrors:
         with pytest.raises(CellFailed):
             session.run("print('so far')\nraise ValueError('no')", shown=shown)
         assert shown.printed() == "so far\n"
+
+    @pytest.mark.parametrize("limit", [50_000, 10_000_000])
+    def test_of_very_much_the_end_is_shown_whatever_the_runtime_lets_through(self, standin, sessions, limit):
+        session, shown = sessions.new(), Shown()
+        standin.commands.text_limit = limit
+        code = "import random\nprint('begun')\nfor n in range(40_000): print(random.random())\nprint('the end')\n1 / 0"
+        with pytest.raises(CellFailed, match="ZeroDivisionError") as raised:
+            session.run(code, shown=shown)
+        assert raised.value.traceback[-1] == "ZeroDivisionError: division by zero"
+        assert shown.printed().endswith("\nthe end\n")
+        assert "begun" not in shown.printed()
+        assert len(shown.printed()) > 50_000
+        assert "characters are left out here" in shown.printed("stderr")
+        assert "variables" not in shown.printed("stderr")
+
+    def test_of_much_that_repeats_itself_all_is_shown(self, sessions):
+        session, shown = sessions.new(), Shown()
+        with pytest.raises(CellFailed):
+            session.run("for n in range(50_000): print('the same é')\n1 / 0", shown=shown)
+        assert shown.printed() == "the same é\n" * 50_000
+        assert shown.printed("stderr") == ""
 
     def test_words_in_the_output_mean_nothing(self, standin, sessions):
         session = sessions.new()
@@ -131,11 +156,14 @@ class TestErrors:
         with pytest.raises(error):
             session.run("2")
 
-    def test_input_fails_at_once(self, sessions):
-        with pytest.raises(CellFailed, match="cannot be answered on a Databricks cluster"):
-            sessions.new().run("name = input('Who? ')")
-        with pytest.raises(CellFailed, match="cannot be answered"):
-            sessions.new().run("import getpass\ngetpass.getpass()")
+    @pytest.mark.parametrize(
+        "asks", ["input('Who? ')", "import getpass\ngetpass.getpass()", "from getpass import getpass\ngetpass('Who? ')"]
+    )
+    def test_input_fails_at_once_and_says_why_in_every_cell(self, sessions, asks):
+        session = sessions.new()
+        for _ in range(2):
+            with pytest.raises(CellFailed, match="cannot be answered on a Databricks cluster: give the value as a"):
+                session.run(asks)
 
     def test_the_rest_of_the_session_goes_on_after_an_error(self, sessions):
         session = sessions.new()
@@ -199,6 +227,67 @@ while time.time() < end:
         session.run("1")
         with pytest.raises(CommandTimedOut):
             session.run(stubborn)
+
+
+class Step:
+    """Brings no files, but takes one command, which waits for a file that the test makes."""
+
+    remote_folder = "/tmp"
+
+    def __init__(self, gate):
+        self.begun, self._gate = 0, str(gate)
+
+    def synchronise(self, remote):
+        self.begun += 1
+        remote.run_python(f"import os, time\nwhile not os.path.exists({self._gate!r}): time.sleep(0.01)")
+        return SyncReport(files=0)
+
+    def remove(self, remote):
+        pass
+
+
+class TestInterruptsWhileFilesTravel:
+    @pytest.fixture
+    def gate(self, tmp_path):
+        return tmp_path / "gate"
+
+    @pytest.mark.parametrize("ask", ["ask", "ask_for_good"])
+    def test_one_that_comes_too_late_for_a_step_ends_the_cell_before_it_runs(self, standin, sessions, gate, ask):
+        standin.faults.add(Fault("/commands/cancel", 200, body={}))  # the step ends well all the same
+        step = Step(gate)
+        session = sessions.new(lambda: step, cancel=300)
+        thread, _, errors = session.begin("print('ran')")
+        wait_for(
+            lambda: (
+                [each.status for each in list(standin.commands.all.values()) if str(gate) in each.code] == ["Running"]
+            )
+        )
+        getattr(session.interruption, ask)()
+        wait_for(lambda: standin.count("/commands/cancel") == 1)
+        gate.touch()
+        thread.join()
+        assert [type(error) for error in errors] == [Interrupted]
+        assert "print('ran')" not in sent(standin)
+        if ask == "ask":
+            assert session.run("print('again')").printed() == "again"
+            assert step.begun == 2
+
+    def test_one_between_the_last_answer_and_the_cell_counts(self, standin, sessions, gate):
+        gate.touch()
+        step = Step(gate)
+        session = sessions.new(lambda: step)
+        session.run("1")
+        synchronise = step.synchronise
+
+        def interrupted(remote):
+            report = synchronise(remote)
+            session.interruption.ask()
+            return report
+
+        step.synchronise = interrupted
+        with pytest.raises(Interrupted):
+            session.run("print('ran')")
+        assert "print('ran')" not in sent(standin)
 
 
 class TestLostContexts:
@@ -270,6 +359,32 @@ class TestLostContexts:
         with pytest.raises(ContextLost, match=GONE_AGAIN):
             session.run("1")
 
+    @pytest.mark.parametrize("batch", [True, False])
+    def test_another_languages_context_is_lost_for_itself(self, standin, sessions, batch):
+        session = sessions.new()
+        session.run("x = 1", batch=batch)
+        session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one", batch=batch)
+        standin.contexts.lose(standin.contexts.ids[1])
+        with pytest.raises(ContextLost):
+            session.run("%sql\nSELECT * FROM t", batch=batch)
+        assert session.run("print(x)", batch=batch).printed() == "1"
+        if batch:
+            with pytest.raises(ContextLost, match=GONE_AGAIN):
+                session.run("%sql\nSELECT 1", batch=batch)
+        else:
+            assert session.run("%sql\nSELECT 1", batch=batch).printed("stderr") == GONE
+        assert session.run("print(x)", batch=batch).printed() == "1"
+
+    def test_pythons_context_is_lost_for_itself(self, standin, sessions):
+        session = sessions.new()
+        session.run("x = 1", batch=False)
+        session.run("%sql\nCREATE TABLE t AS SELECT 1 AS one", batch=False)
+        standin.contexts.lose(standin.contexts.ids[0])
+        with pytest.raises(ContextLost):
+            session.run("2", batch=False)
+        shown = session.run("%sql\nSELECT * FROM t", batch=False)
+        assert shown.looked_at()[0]["text/plain"] == "one\n1"
+
     def test_after_a_rest_the_context_is_asked_for_before_a_cell_is_handed_over(self, standin, sessions, monkeypatch):
         session = sessions.new()
         session.run("1")
@@ -281,6 +396,96 @@ class TestLostContexts:
         assert standin.count("/commands/execute") == asked
 
 
+class TestARestartedPython:
+    """The context is the same, and all that was in its process is gone."""
+
+    PARAMETERS = "# Parameters\nyear = 2013\nlimit = float('inf')\n"
+    HIDDEN = "getattr(dbutils.library, 'restart' 'Python')()"
+
+    @pytest.fixture
+    def always_in_doubt(self, monkeypatch):
+        monkeypatch.setattr(python_process, "PROVEN_SECONDS", -1.0)
+
+    @pytest.mark.parametrize(
+        "asks",
+        ["dbutils.library.restartPython()", "%restart_python", "%pip --version\ndbutils.library.restartPython()"],
+    )
+    def test_whoever_asks_for_it_goes_on_with_parameters_and_is_told(self, standin, sessions, asks):
+        pip = standin.root / "driver" / "pip"
+        pip.mkdir(parents=True)
+        (pip / "__main__.py").touch()
+        session = sessions.new()
+        session.run(self.PARAMETERS)
+        session.run("x = 1")
+        shown = session.run(asks)
+        assert shown.printed("stderr") == RESTARTED.format(but=", but for the parameters")
+        assert session.run("print('x' in globals(), year, limit)").printed() == "False 2013 inf"
+        with pytest.raises(CellFailed, match="cannot be answered"):
+            session.run("input()")
+        with pytest.raises(CellFailed) as raised:
+            session.run("print('so far')\n1 / 0", shown=shown)
+        assert raised.value.name == "ZeroDivisionError"
+        assert shown.printed().endswith("so far\n")
+        assert len(standin.contexts.ids) == standin.count("/contexts/create") == 1
+
+    def test_a_cell_that_computes_is_not_taken_for_parameters(self, sessions):
+        session = sessions.new()
+        session.run("# Parameters\nyear = int('2013')")
+        assert session.run("dbutils.library.restartPython()").printed("stderr") == RESTARTED.format(but="")
+        assert session.run("print('year' in globals())").printed() == "False"
+
+    def test_a_cell_that_only_speaks_of_it_is_told_nothing(self, sessions):
+        session = sessions.new()
+        assert session.run("x = 1  # no dbutils.library.restartPython() here").printed("stderr") == ""
+        assert session.run("print(x)").printed() == "1"
+
+    def test_nobody_asked_and_nobody_watches_so_the_next_cell_fails_and_does_not_run(
+        self, standin, sessions, always_in_doubt
+    ):
+        session = sessions.new()
+        session.run("x = 1")
+        session.run(self.HIDDEN)
+        with pytest.raises(ContextLost, match="was started anew between two cells: its variables are lost"):
+            session.run("print('ran')")
+        assert "print('ran')" not in sent(standin)
+        with pytest.raises(ContextLost, match=GONE_AGAIN):
+            session.run("2")
+
+    def test_nobody_asked_but_whoever_watches_is_told_and_goes_on(self, standin, sessions, always_in_doubt):
+        session = sessions.new()
+        session.run("x = 1", batch=False)
+        session.run(self.HIDDEN, batch=False)
+        shown = session.run("print('x' in globals())", batch=False)
+        assert (shown.printed(), shown.printed("stderr")) == ("False", GONE)
+        with pytest.raises(CellFailed, match="cannot be answered"):
+            session.run("input()", batch=False)
+        assert standin.count("/contexts/create") == 1
+
+    def test_a_cell_that_fails_for_it_says_so(self, sessions):
+        session, shown = sessions.new(), Shown()
+        session.run("x = 1")
+        session.run(self.HIDDEN)
+        with pytest.raises(CellFailed, match="NameError"):
+            session.run("print(x)", shown=shown)
+        assert shown.printed("stderr") == PROCESS_GONE
+        with pytest.raises(ContextLost, match=GONE_AGAIN):
+            session.run("2")
+
+    def test_the_projects_files_are_entered_anew(self, sessions, tmp_path):
+        class Files:
+            remote_folder = str(tmp_path)
+
+            def synchronise(self, remote):
+                return SyncReport(0)
+
+            def remove(self, remote):
+                pass
+
+        session = sessions.new(Files)
+        session.run("dbutils.library.restartPython()")
+        assert session.run("import os; print(os.getcwd())").printed() == str(tmp_path)
+
+
 class TestFaultsOfTheLine:
     def test_too_many_requests_are_asked_again_as_databricks_wishes(self, standin, sessions):
         session = sessions.new()
@@ -290,7 +495,7 @@ class TestFaultsOfTheLine:
         assert session.run("print(2)").printed() == "2"
         assert sent(standin).count("print(2)") == 1
 
-    @pytest.mark.parametrize("status", [500, 503, 504])
+    @pytest.mark.parametrize("status", [500, 503, 504, 502, 520, 408])
     def test_trouble_of_the_server_is_sat_out(self, standin, sessions, status):
         session = sessions.new()
         session.run("1")
@@ -306,7 +511,18 @@ class TestFaultsOfTheLine:
         standin.faults.add(Fault("/commands/status", 0))
         assert session.run("print(2)").printed() == "2"
 
-    @pytest.mark.parametrize(("status", "body"), [(0, {}), (500, {}), (504, {}), (200, b"<html>"), (200, {})])
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (0, {}),
+            (500, {}),
+            (504, {}),
+            (200, b"<html>"),
+            (200, {}),
+            (502, b"<html><head><title>502 Bad Gateway</title></head></html>"),
+            (408, b""),
+        ],
+    )
     def test_a_handover_without_a_clear_answer_does_not_run_the_cell_twice(self, standin, sessions, status, body):
         session = sessions.new()
         session.run("1")
@@ -315,6 +531,14 @@ class TestFaultsOfTheLine:
         with pytest.raises(HandoverUnsure, match="may be running there, and is not sent a second time"):
             session.run("print(2)")
         assert standin.count("/commands/execute") == before + 1
+
+    def test_a_cell_that_is_refused_for_its_size_has_surely_not_run(self, standin, sessions):
+        session = sessions.new()
+        session.run("1")
+        standin.faults.add(Fault("/commands/execute", 413, body={"error": "the command is too large"}))
+        with pytest.raises(DatabricksFailed, match=r"handing the cell over: .*the command is too large") as raised:
+            session.run("print(2)")
+        assert not isinstance(raised.value, HandoverUnsure)
 
     def test_trouble_that_stays_ends_the_wait(self, standin, sessions):
         session = sessions.new(unreachable=0.3)
@@ -355,6 +579,23 @@ class TestFaultsOfTheLine:
         standin.faults.add(Fault("/contexts/create", 200, body=b"<html>"))
         with pytest.raises(DatabricksFailed, match="making a context"):
             session.run("2")
+
+
+class TestContextsLeftBehind:
+    @pytest.mark.parametrize(("status", "body"), [(0, {}), (504, {}), (502, b"<title>502</title>")])
+    def test_a_context_whose_id_never_arrived_is_not_asked_for_again(self, standin, sessions, status, body):
+        session = sessions.new()
+        standin.faults.add(Fault("/contexts/create", status, body=body))
+        with pytest.raises(DatabricksFailed, match="making a context on cluster"):
+            session.run("1")
+        assert standin.count("/contexts/create") == 1
+        assert session.run("print(2)").printed() == "2"
+
+    def test_a_context_that_databricks_does_not_make_yet_is_asked_for_again(self, standin, sessions):
+        standin.faults.add(Fault("/contexts/create", 500, body={"error": "ClusterNotReadyException: no driver yet"}))
+        standin.faults.add(Fault("/contexts/create", 429, headers={"Retry-After": "0"}))
+        assert sessions.new().run("print(1)").printed() == "1"
+        assert len(standin.contexts.ids) == 1
 
 
 class TestEnds:

@@ -316,7 +316,7 @@ def test_every_fault_of_the_start_is_named_at_once_and_nothing_is_left(tmp_path:
     arguments = ["--state", str(tmp_path / "state"), "--port", "70000", "--images", str(tmp_path / "none.json")]
     arguments += ["--token-file", str(token), "--secrets", str(tmp_path / "none"), "--keep-finished", "-1"]
     command = [sys.executable, "-m", "daybook.localpods", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     for fault in ("others can read it", "--port", "--secrets", "--keep-finished"):
         assert fault in done.stderr

@@ -156,7 +156,7 @@ def test_a_pod_that_cannot_be_read_is_kept_aside_and_the_others_go_on(own_localp
 def test_two_servers_cannot_use_one_state_folder(own_localpods: Localpods) -> None:
     command = own_localpods.command()
     command[command.index("--port") + 1] = "0"
-    second = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 2
     assert "another localpods is using this folder" in second.stderr
 
@@ -164,7 +164,7 @@ def test_two_servers_cannot_use_one_state_folder(own_localpods: Localpods) -> No
 def test_a_taken_port_is_one_clear_line(own_localpods: Localpods, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = Localpods(tmp_path_factory.mktemp("other"))
     other.port = own_localpods.port
-    ended = subprocess.run(other.command(), capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(other.command(), capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2
     assert f"port {own_localpods.port}" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -287,6 +287,7 @@ def test_a_running_task_that_was_cleared_is_tried_again(house, pods, airflow_say
     airflow_says("restarting")
     operator.on_kill()
     assert operator._record.read().reason is Reason.CANCELLED
+    airflow_says("running")
     house.deferred(a_context(try_number=2))
     assert len(pods.made) == 2
 
@@ -313,6 +314,22 @@ def test_a_task_that_is_killed_while_its_pod_is_made_leaves_none(house, pods, mo
     assert not isinstance(caught.value, AirflowFailException)  # of a cancelled task Airflow refuses the next try
     assert (pods.deleted, pods.here) == (["uid-1"], {})
     assert operator._record.read().reason is reason
+
+
+@pytest.mark.parametrize("state", ["failed", "restarting"])
+def test_a_task_that_was_cancelled_and_does_not_know_it_yet_leaves_no_pod(house, pods, airflow_says, state):
+    airflow_says(state)
+    operator = house.operator()
+    with pytest.raises(AirflowException, match="cancelled"):
+        operator.execute(a_context())
+    assert (pods.deleted, pods.here) == (["uid-1"], {})
+    assert operator._record.read().reason is Reason.CANCELLED
+
+
+def test_a_task_that_is_wanted_waits_for_its_pod(house, pods, airflow_says):
+    airflow_says("running")
+    house.deferred(a_context())
+    assert (pods.deleted, len(pods.here)) == ([], 1)
 
 
 def killed_while_it_waits(house, monkeypatch):

@@ -85,6 +85,20 @@ def test_only_a_server_that_makes_pods_has_a_token_of_kubernetes_and_its_executo
     assert executors.service_account == "daybook-spark"
 
 
+def test_executors_have_disk_as_their_server_has_and_say_nothing_of_what_spark_says():
+    template = told(a_pod(a_wanted(profile="medium", ephemeral_storage="30Gi")))[0].executors.template
+    (container,) = template["spec"]["containers"]
+    assert container["resources"] == {"requests": {"ephemeral-storage": "1Gi"}, "limits": {"ephemeral-storage": "30Gi"}}
+
+
+def test_executors_are_told_where_they_may_write():
+    template = told(a_pod(a_wanted(profile="medium")))[0].executors.template
+    (container,) = template["spec"]["containers"]
+    plain = {one["name"]: one.get("value") for one in container["env"]}
+    assert plain["DAYBOOK_SPARK_STATE"] == "/spark"
+    assert "/spark" in [each["mountPath"] for each in container["volumeMounts"]]
+
+
 def test_servers_are_no_attempts_to_whoever_looks_for_runs():
     labels = a_pod(a_wanted(owner=("20261123T010203Z-x-0123456789", 1)))["metadata"]["labels"]
     assert "daybook.dev/run" not in labels
@@ -181,9 +195,12 @@ def test_a_servers_settings_reach_it_and_a_runs_only_its_own():
     assert own.idle_seconds <= 600
 
 
-def a_status(phase="Running", ready="False", ip="10.0.0.7", containers=(), conditions=(), age=10, deleted=None):
-    """A pod of which only the status matters."""
-    found = [*conditions, k8s.V1PodCondition(type="Ready", status=ready)]
+def a_status(
+    phase="Running", ready="False", ip="10.0.0.7", containers=(), conditions=(), age=10, turned=None, deleted=None
+):
+    """A pod of which only the status matters; `turned` seconds ago it got ready, or ceased to be."""
+    since = NOW - timedelta(seconds=age if turned is None else turned)
+    found = [*conditions, k8s.V1PodCondition(type="Ready", status=ready, last_transition_time=since)]
     metadata = k8s.V1ObjectMeta(
         name="x", creation_timestamp=NOW - timedelta(seconds=age), deletion_timestamp=deleted and NOW
     )
@@ -200,6 +217,7 @@ def a_container(**state):
 BACK_OFF = a_container(waiting=k8s.V1ContainerStateWaiting(reason="ImagePullBackOff", message="no such image"))
 EXITED = a_container(terminated=k8s.V1ContainerStateTerminated(exit_code=3, message="port 15002 is taken\n"))
 OUT_OF_MEMORY = a_container(terminated=k8s.V1ContainerStateTerminated(exit_code=137, reason="OOMKilled"))
+RUNNING = a_container(running=k8s.V1ContainerStateRunning(started_at=NOW - timedelta(seconds=700)))
 NO_NODE = k8s.V1PodCondition(type="PodScheduled", status="False", message="0/3 nodes are available")
 
 
@@ -215,6 +233,13 @@ NO_NODE = k8s.V1PodCondition(type="PodScheduled", status="False", message="0/3 n
         (a_status("Succeeded"), Ended("it was not used any more", failed=False)),
         (a_status("Failed", containers=[EXITED]), Ended("exit code 3: port 15002 is taken", failed=True)),
         (a_status(ready="True", deleted=True), Ended("its pod is being deleted", failed=False)),
+        (a_status(containers=[RUNNING], age=800), Starts("Spark starts")),
+        (a_status(containers=[RUNNING], age=90_000, turned=10), Starts("Spark does not answer at the moment")),
+        (a_status(age=90_000, turned=89_000, ready="True"), Answers("sc://10.0.0.7:15002", "http://10.0.0.7:4040")),
+        (
+            a_status(age=90_000, turned=901),
+            Ended("it does not answer after 900 s: its container runs, and gives no answer", failed=True),
+        ),
         (
             a_status(age=901),
             Ended("it does not answer after 900 s: its container runs, and gives no answer", failed=True),

@@ -54,7 +54,7 @@ class Pods:
             process.stdout.close()
 
 
-def wait_until(true, process, seconds=60):
+def wait_until(true, process, seconds=200):
     """Waits for something to be true while a process runs."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -95,7 +95,7 @@ def test_a_killed_runner_has_lost_two_seconds_at_most_even_of_a_large_notebook(p
 def test_a_cell_that_prints_and_falls_silent_is_saved_while_it_runs(pod):
     process, left = pod("1", "import time\nprint('last words', flush=True)\ntime.sleep(300)")
     copy = left.folder / "notebook.ipynb"
-    wait_until(lambda: copy.exists() and "last words\\n" in copy.read_text(), process, 20)
+    wait_until(lambda: copy.exists() and "last words\\n" in copy.read_text(), process)
 
 
 def test_a_runner_that_was_given_up_leaves_what_the_sealer_put_in_order(pod):

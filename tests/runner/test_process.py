@@ -160,7 +160,7 @@ def test_a_killed_run_still_names_what_is_there_and_when_it_was_queued(pod, tmp_
     RunRecord(store).write(queued)
     process, run = pod(notebook=NotebookSource(id="example", source=store.url_of("source.ipynb")))
     try:
-        wait_until(lambda: run.manifest.files.notebook is not None, process, 20)
+        wait_until(lambda: run.manifest.files.notebook is not None, process)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
     assert run.manifest.state is State.RUNNING
@@ -187,7 +187,7 @@ def test_the_limit_of_the_run_counts_while_the_kernel_starts(pod, tmp_path):
     source = NotebookSource(id="example", source=str(tmp_path / "pod0" / "given.ipynb"), kernel="sleepy")
     variables = {"JUPYTER_PATH": str(tmp_path / "jupyter")}
     process, left = pod("1", variables=variables, notebook=source, limits=Limits(timeout_seconds=3))
-    process.communicate(timeout=40)
+    process.communicate(timeout=200)
     manifest = left.manifest
     assert (manifest.state, manifest.reason) == (State.FAILED, Reason.RUN_TIMEOUT)
     assert "the kernel was starting" in manifest.message

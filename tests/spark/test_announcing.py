@@ -43,7 +43,7 @@ def announcing(store, ready, said):
     made.ended(ExitCode.SUCCEEDED)
 
 
-def until(look, seconds=20.0):
+def until(look, seconds=60.0):
     """What a look gives, once it gives something."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -1,5 +1,7 @@
 """Spark's settings out of their layers: pure, no Spark."""
 
+from pathlib import Path
+
 import pytest
 
 from daybook.contract.errors import InvalidSettings
@@ -73,6 +75,23 @@ def test_memory_is_divided_and_nothing_of_it_is_lost():
     assert found["spark.executor.cores"] == "4"
     assert found["spark.dynamicAllocation.minExecutors"] == "1"
     assert found["spark.dynamicAllocation.maxExecutors"] == "5"
+
+
+def test_neither_failed_executors_nor_a_full_quota_end_a_server_unless_its_workspace_says_so():
+    pods_refused_in_the_interval = 10 * 60 * 20  # of so many at once, which Spark asks for every second
+    found = server_configuration(a_request(place="kubernetes"), PLAIN)
+    assert found["spark.executor.failuresValidityInterval"] == "10m"
+    assert int(found["spark.executor.maxNumFailures"]) > pods_refused_in_the_interval
+    own = a_request(place="kubernetes", settings={"spark.executor.maxNumFailures": 7})
+    assert server_configuration(own, PLAIN)["spark.executor.maxNumFailures"] == "7"
+
+
+def test_an_executor_is_asked_to_leave_by_the_signal_of_kubernetes_and_by_no_script_of_the_image():
+    found = server_configuration(a_request(place="kubernetes"), PLAIN)
+    assert found["spark.decommission.enabled"] == found["spark.storage.decommission.enabled"] == "true"
+    assert found["spark.executor.decommission.signal"] == "TERM"
+    assert Path(found["spark.kubernetes.decommission.script"]).exists()
+    assert found["spark.kubernetes.executor.terminationGracePeriodSeconds"] == "120s"
 
 
 def test_one_process_has_no_executors():

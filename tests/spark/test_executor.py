@@ -1,5 +1,8 @@
 """What a pod that Spark starts as an executor becomes."""
 
+import subprocess
+import sys
+
 import pytest
 
 from daybook.contract.errors import ExitCode, InvalidRequest
@@ -39,14 +42,14 @@ def test_everything_that_spark_tells_reaches_the_executor(command, tmp_path):
         "--resourceProfileId": "0",
         "--podName": "daybook-exec-3",
     }
-    assert {"-Xms1792m", "-Xmx1792m"} < set(made)
+    assert {"-Xms1792m", "-Xmx1792m", "-Dspark.master=k8s://"} < set(made)
     assert made[made.index("-cp") + 1] == f"{tmp_path}/jars/*"
 
 
 def test_javas_options_keep_their_order_and_their_spaces(command):
     numbered = {f"SPARK_JAVA_OPT_{number}": f"-Dn={number}" for number in range(12)}
     made = command(**numbered, SPARK_JAVA_OPT_12="-Dtext=a b; $(touch /tmp/x) *", SPARK_JAVA_OPT_X="-Dnot=one")
-    options = [each for each in made if each.startswith("-D")]
+    options = [each for each in made if each.startswith("-D") and each != "-Dspark.master=k8s://"]
     assert options == [*numbered.values(), "-Dtext=a b; $(touch /tmp/x) *"]
 
 
@@ -62,6 +65,36 @@ def test_whatever_is_missing_is_named_at_once(tmp_path):
     with pytest.raises(InvalidRequest) as refused:
         executor_command(java, tmp_path, given)
     assert {each.where for each in refused.value.faults} == {"SPARK_DRIVER_URL", "SPARK_EXECUTOR_MEMORY"}
+
+
+@pytest.fixture
+def become(tmp_path):
+    """Has an executor started in a process of its own, whose Java tells where it works and ends."""
+    java = tmp_path / "java" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\npwd\n")
+    java.chmod(0o755)
+
+    def started(state):
+        variables = {**TOLD, "PATH": "/usr/bin:/bin", "JAVA_HOME": str(tmp_path / "java"), "DAYBOOK_SPARK_STATE": state}
+        command = [sys.executable, "-m", "daybook.spark", "executor"]
+        return subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=False)
+
+    return started
+
+
+def test_an_executor_works_in_a_folder_that_can_be_written_to(become, tmp_path):
+    for _ in range(2):  # a container that is started again finds it there
+        done = become(str(tmp_path / "state"))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(tmp_path / "state" / "work")
+
+
+def test_a_folder_that_cannot_be_worked_in_is_named(become, tmp_path):
+    (tmp_path / "file").touch()
+    done = become(str(tmp_path / "file"))
+    assert done.returncode == ExitCode.INVALID_REQUEST
+    assert f"{tmp_path}/file/work: Not a directory" in done.stderr
 
 
 def test_the_command_line_says_so_in_one_message(capsys, tmp_path):

@@ -34,7 +34,9 @@ class Served:
         self.key = f"key-of-the-server-of-{workspace}"
         self.bucket.mkdir(parents=True)
         (folder / "token").write_text(self.key)
-        request = SparkServerRequest(workspace=workspace, bucket=SparkBucket(url=self.bucket.as_uri()), size=SIZE)
+        request = SparkServerRequest(
+            workspace=workspace, bucket=SparkBucket(url=self.bucket.as_uri()), size=SIZE, event_log=True
+        )
         given = {"name": f"daybook-spark-{workspace}", "server": request, "idle_seconds": 600.0}
         document = SparkPod(**{**given, "start_seconds": START_SECONDS, **pod})
         self.environment = {
@@ -137,6 +139,12 @@ print(json.dumps([spark.read.parquet(place).count(), spark.conf.get("spark.daybo
         assert (each.bucket / "numbers" / "_SUCCESS").exists()
 
 
+def test_a_servers_event_log_is_in_its_workspaces_bucket(two):
+    for each in two:
+        (log,) = (each.bucket / "spark-events").glob("eventlog_v2_*")
+        assert any(file.name.startswith("events_1_") for file in log.iterdir())
+
+
 def test_a_server_says_that_it_is_ready_and_shows_its_key_to_nobody(two):
     for each in two:
         assert (each.state / "ready").exists()
@@ -224,6 +232,17 @@ def test_a_server_that_is_not_ready_in_time_ends_and_says_so(served):
     code, log = served(start_seconds=0.5).wait(120)
     assert code == 3
     assert "gave no answer within" in log.splitlines()[-1]
+
+
+def test_a_mark_of_readiness_that_a_killed_container_left_is_gone_before_anything_else(served):
+    server = served(start=False)
+    server.state.mkdir()
+    (server.state / "ready").touch()
+    (server.folder / "token").write_text("short")
+    server.start()
+    code, log = server.wait()
+    assert code == 2, log
+    assert not (server.state / "ready").exists()
 
 
 def test_a_pod_that_is_told_nothing_names_what_is_missing():

@@ -101,16 +101,16 @@ def test_a_server_that_answers_no_more_is_ended_as_failed(watch):
     assert f"has not answered {MISSED_ANSWERS} queries in a row" in said[-1]
 
 
-def test_a_missed_answer_takes_the_mark_away_until_the_next(watch, tmp_path):
+def test_one_missed_answer_leaves_the_mark_and_a_second_takes_it_away_until_the_next(watch, tmp_path):
     seen = []
 
     def used():
         seen.append((tmp_path / "ready").exists())
-        return len(seen) < 4
+        return len(seen) < 7
 
-    ended, _, _, _ = watch(Asked(True, True, False, True), used=used)
+    ended, _, _, _ = watch(Asked(True, True, False, True, False, False, True), used=used)
     assert ended is ExitCode.SUCCEEDED
-    assert seen == [True, False, True, True]
+    assert seen == [True, True, True, True, False, True, True]
 
 
 def test_told_to_end_it_ends_java_and_is_over(watch):

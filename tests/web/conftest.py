@@ -20,6 +20,13 @@ from web_browser import SECRET, Switch, answering, chromium, serving
 HERE = "http://daybook.test"
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of new buckets are whole here, however busy the machine is."""
+    for name in ("FIRST_WAIT_SECONDS", "WHOLE_SECONDS"):
+        monkeypatch.setattr(f"daybook.web.history.underway.{name}", 60.0)
+
+
 @pytest.fixture
 def bucket() -> Store:
     """The bucket of every workspace of these tests."""

@@ -27,8 +27,11 @@ AT = datetime(2026, 11, 26, 1, 2, tzinfo=UTC)
 class Runs:
     """A history that knows some newest runs, by workspace."""
 
-    def __init__(self, *rows):
-        self.rows = rows
+    def __init__(self, *rows, knows_all=True):
+        self.rows, self.all = rows, knows_all
+
+    def knows_all(self, workspaces):
+        return self.all
 
     def last_runs(self, workspaces, notebooks=None):
         names = {each.name for each in workspaces}
@@ -132,6 +135,12 @@ async def test_a_run_of_another_workspace_is_not_shown(look):
     text = await look("/", a_catalogue(a_notebook()), history=Runs(a_row(workspace="closed")))
     assert "never run" in text
     assert a_run_id("nb") not in text
+
+
+async def test_while_runs_are_still_read_no_notebook_is_said_never_to_have_run(look):
+    text = await look("/", a_catalogue(a_notebook()), history=Runs(knows_all=False))
+    assert "last run not known yet" in text
+    assert "never run" not in text
 
 
 async def test_the_next_scheduled_run_is_shown(look):

@@ -54,6 +54,16 @@ async def test_what_is_not_there_is_told_on_a_page(world, path, status, words):
     assert "<script>alert" not in answer.text
 
 
+@pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("place", ["/batches", "/batches/", "/batches/open/x", "/api/v1/batches", "/api/v1/batches/x"])
+async def test_the_place_of_batches_is_free(world, verb, place):
+    async with browser_of(world) as browser:
+        answer = await browser.request(verb, place, headers={"Sec-Fetch-Site": "same-origin"})
+        other = await browser.request(verb, f"{place.partition('batches')[0]}none")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, other.headers["content-type"])
+    assert answer.text.replace(place, "") == other.text.replace(other.url.path, "")
+
+
 async def test_a_post_from_elsewhere_is_refused_on_a_page(world, save):
     async with browser_of(world) as browser:
         answer = await browser.post(f"{save(a_manifest())}/pin", headers={"Sec-Fetch-Site": "cross-site"})

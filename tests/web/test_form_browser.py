@@ -41,6 +41,9 @@ class NoRuns:
     def last_runs(self, *_) -> dict[str, RunRow]:
         return {}
 
+    def knows_all(self, *_) -> bool:
+        return True
+
 
 @pytest.fixture
 def orders() -> list:

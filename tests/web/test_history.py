@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from daybook.web.history import Filter, History, index
 from daybook.web.history.database import _TABLES, VERSION
 from daybook.web.history.history import LATE_SECONDS
 from daybook.web.history.reading import Kept, Look
+from daybook.web.history.refreshing import FIRST_BATCH
 
 OPEN = a_workspace(name="open")
 CLOSED = a_workspace(name="closed", namespace="closed")
@@ -100,12 +102,13 @@ def ids(page):
 
 def filled(history, workspaces=(OPEN,)):
     """The first page once the filler has read everything."""
-    while not (found := history.page(workspaces, ALL)).is_complete:
-        thread = history._filler._thread
+    while True:
+        found, thread = history.page(workspaces, ALL), history._filler._thread
         if thread is not None:
             thread.join(30)
+        elif found.is_complete:
+            return found
         history._looked_for_work.clear()
-    return found
 
 
 def settled(history):
@@ -147,6 +150,57 @@ def test_the_first_page_of_a_large_bucket_reads_a_page_and_says_that_more_follow
     assert len(found.rows) == 50
     assert not found.is_complete
     assert bucket.reads() <= 60
+
+
+@pytest.fixture
+def gated(store, clock, monkeypatch):
+    """A history of a bucket of which only the records of one batch can be read before `going_on` is set."""
+    monkeypatch.setattr("daybook.web.history.underway.WHOLE_SECONDS", 0)
+    bucket, going_on, asked = Bucket(store), threading.Event(), []
+    history = History(None, lambda _: bucket, clock)
+    look = history._refresher.look
+
+    def once(place, bucket, run_ids):
+        asked.append(list(run_ids))
+        assert len(asked) == 1 or going_on.wait(60)
+        look(place, bucket, run_ids)
+
+    history._refresher.look = once
+    yield history, going_on
+    going_on.set()
+    history.close()
+
+
+def test_the_first_runs_of_a_slow_bucket_are_shown_before_the_page_is_whole(gated, store):
+    history, going_on = gated
+    made = [put(store, number) for number in range(60)]
+    found = history.page([OPEN], ALL, soon=True)
+    assert ids(found) == made[: -FIRST_BATCH - 1 : -1]
+    assert (found.is_refreshing, found.is_complete, found.as_of, found.after) == (True, False, None, None)
+    assert list(found.not_refreshed) == []
+    going_on.set()
+    settled(history)
+    found = history.page([OPEN], ALL, soon=True)
+    assert (ids(found), found.is_refreshing) == (made[:-51:-1], False)
+
+
+def test_whoever_will_not_look_again_gets_the_whole_page(gated, store):
+    history, going_on = gated
+    made = [put(store, number) for number in range(60)]
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(history.page, [OPEN], ALL)
+        assert ids(history.page([OPEN], ALL, soon=True)) == made[: -FIRST_BATCH - 1 : -1]
+        assert not asked.done()
+        going_on.set()
+        assert ids(asked.result(60)) == made[:-51:-1]
+
+
+def test_where_today_has_few_runs_the_first_ones_are_those_of_yesterday_too(gated, store):
+    history, going_on = gated
+    older = [put(store, number, asked_at=ASKED_AT - timedelta(days=1)) for number in range(30)]
+    newer = [put(store, number) for number in range(2)]
+    assert ids(history.page([OPEN], ALL, soon=True)) == [*reversed(newer), *older[:-15:-1]]
+    going_on.set()
 
 
 def test_the_filler_reads_the_rest_and_ends(history, store):
@@ -193,10 +247,7 @@ def test_an_index_that_is_a_little_old_is_shown_at_once_and_refreshed_after(hist
     assert ids(history.page([OPEN], ALL)) == [new, old]
 
 
-def test_an_index_that_is_old_waits_for_no_slow_bucket_and_says_of_when_it_is(
-    history, store, bucket, clock, monkeypatch
-):
-    monkeypatch.setattr("daybook.web.history.history.FIRST_WAIT_SECONDS", 3600)
+def test_an_index_that_is_old_waits_for_no_slow_bucket_and_says_of_when_it_is(history, store, bucket, clock):
     old = put(store, 1)
     before = clock.now
     filled(history)
@@ -244,7 +295,7 @@ def test_what_was_read_before_a_bucket_went_away_is_shown(history, store, bucket
 
     history._index.take_up = then_away
     found = history.page([OPEN], ALL)
-    assert ids(found) == made[:-21:-1]
+    assert ids(found) == made[: -FIRST_BATCH - 1 : -1]
     assert (list(found.not_refreshed), len(taken)) == (["open"], 1)
 
 
@@ -431,15 +482,18 @@ def test_one_bucket_that_does_not_answer_hides_no_other(store, clock):
     history.close()
 
 
-def test_a_bucket_that_hangs_holds_no_page_up_for_long(store, clock):
+@pytest.mark.parametrize("soon", [True, False])
+def test_a_bucket_that_hangs_holds_no_page_up_for_long(store, clock, soon, monkeypatch):
+    monkeypatch.setattr("daybook.web.history.underway.WHOLE_SECONDS", 0.01)
+    monkeypatch.setattr("daybook.web.history.underway.FIRST_WAIT_SECONDS", 0.02)
     hanging = Bucket(store)
     hanging.listing.clear()
     history = History(None, lambda _: hanging, clock)
-    found = history.page([OPEN], ALL)
+    found = history.page([OPEN], ALL, soon=soon)
     assert (found.rows, found.is_refreshing, found.as_of, found.is_complete) == ([], True, None, False)
     assert list(found.not_refreshed) == []
     clock.now += LATE_SECONDS
-    found = history.page([OPEN], ALL)
+    found = history.page([OPEN], ALL, soon=soon)
     assert (found.rows, list(found.not_refreshed), found.is_refreshing) == ([], ["open"], False)
     hanging.listing.set()
     history.close()
@@ -541,6 +595,17 @@ def test_the_last_run_of_each_notebook(history, store):
     assert {notebook: row.run_id for notebook, row in history.last_runs([OPEN], ["beta", "none"]).items()} == {
         "beta": last["beta"]
     }
+
+
+def test_not_all_is_known_of_a_bucket_before_it_was_read(gated, store):
+    history, going_on = gated
+    last = [put(store, number, notebook=f"notebook_{number:02}") for number in range(60)]
+    assert sorted(row.run_id for row in history.last_runs([OPEN]).values()) == last[-FIRST_BATCH:]
+    assert not history.knows_all([OPEN])
+    going_on.set()
+    filled(history)
+    assert len(history.last_runs([OPEN])) == 60
+    assert history.knows_all([OPEN])
 
 
 def test_the_last_run_of_a_notebook_is_that_of_any_of_the_workspaces(store, clock):

@@ -32,7 +32,7 @@ class Refreshed:
     def __init__(self):
         self.now, self.looks = OLD, 0
 
-    def page(self, *_):
+    def page(self, *_, **__):
         self.looks += 1
         return self.now
 

@@ -15,7 +15,7 @@ from daybook.contract.manifest import NotebookRecord, Reason, State
 from daybook.storage import open_store, record_of
 from daybook.web import headers
 from daybook.web.app import create_app
-from daybook.web.history import Page
+from daybook.web.history import Page, RunRow
 from daybook.web.world import Asked
 
 pytestmark = pytest.mark.anyio
@@ -296,9 +296,35 @@ async def test_a_page_of_a_bucket_that_nobody_has_looked_into_says_so(world):
     assert "The runs are being looked for." in shown.text
 
 
+async def test_a_page_that_is_not_whole_yet_says_so_and_looks_again(world):
+    page = Page((a_row(),), None, is_complete=False, is_refreshing=True)
+    async with client_with(world, page) as client:
+        shown = await listed(client)
+    assert "These are the newest runs; the others are being read." in shown.text
+    assert "Older runs are still being read" not in shown.text
+    assert "Look again" in shown.text
+
+
+def a_row():
+    return RunRow(
+        workspace="open",
+        run_id=a_run_id(),
+        notebook="flights",
+        title="Flights",
+        state=State.SUCCEEDED,
+        reason=None,
+        sealed=True,
+        attempt=1,
+        user="alice",
+        asked_at=ASKED_AT,
+        finished_at=ASKED_AT,
+        duration_seconds=1.0,
+    )
+
+
 def client_with(world, page):
     """A client of an app whose history has this page."""
     app = create_app(world)
-    history = SimpleNamespace(page=lambda *_: page, notebooks=lambda *_: [], known=lambda *_: {})
+    history = SimpleNamespace(page=lambda *_, **__: page, notebooks=lambda *_: [], known=lambda *_: {})
     app.state.site = dataclasses.replace(app.state.site, history=history)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://daybook.test", headers=ALICE)

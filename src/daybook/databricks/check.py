@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from databricks.sdk.core import Config
 from databricks.sdk.service.compute import Language
 
 from daybook.contract.errors import DaybookError
@@ -16,7 +17,8 @@ from daybook.databricks.interruption import Interruption
 from daybook.databricks.refusals import FOREIGN, in_our_words
 from daybook.databricks.settings import Settings, load_settings
 
-FROM_SDK = "the SDK's own configuration"
+FROM_SDK = "a login that the SDK finds by itself"
+"""Of the Databricks CLI, of the cloud's command line, of the machine."""
 DEFAULT = "default"
 
 
@@ -64,21 +66,37 @@ def check(environment: Mapping[str, str], folder: Path) -> Report:
         settings = load_settings(environment, folder)
         report.settings, report.notes = _settings(settings), settings.notes
         connection = connect(settings, Interruption())
-        report.settings[:0] = _connection(settings, connection)
+        report.settings[:0] = _connection(settings, connection, environment)
         _ask(settings, connection, report.answers)
     except DaybookError as error:
         report.error = error
     return report
 
 
-def _connection(settings: Settings, connection: Connection) -> list[Line]:
+def _connection(settings: Settings, connection: Connection, environment: Mapping[str, str]) -> list[Line]:
     config = connection.client.config
-    origins = settings.origins
+    file = f"{config.config_file or '~/.databrickscfg'} [{config.profile or 'DEFAULT'}]"
     return [
-        Line("host", connection.host, origins.get("host", FROM_SDK)),
-        Line("credentials", str(config.auth_type), origins.get("profile", FROM_SDK)),
-        Line("cluster_id", connection.cluster_id, origins.get("cluster_id", FROM_SDK)),
+        Line("host", connection.host, settings.origins.get("host", file)),
+        Line("credentials", str(config.auth_type), _of_credentials(config, environment) or file),
+        Line("cluster_id", connection.cluster_id, settings.origins.get("cluster_id", file)),
     ]
+
+
+def _of_credentials(config: Config, environment: Mapping[str, str]) -> str | None:
+    """The variables that the credentials are in, or what else has them; None for the SDK's file."""
+    given = [each for each in Config.attributes() if each.auth and getattr(config, each.name)]
+    kind = str(config.auth_type)
+    used = [each for each in given if kind.startswith(each.auth)] or given
+    if not used:
+        return FROM_SDK
+    names = [
+        name
+        for each in used
+        for name in (each.env, *getattr(each, "env_aliases", ()))
+        if name and environment.get(name)
+    ]
+    return ", ".join(names) or None
 
 
 def _settings(settings: Settings) -> list[Line]:

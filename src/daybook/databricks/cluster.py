@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from databricks.sdk.errors import BadRequest, NotFound
 from databricks.sdk.service.compute import ClusterDetails, ClusterSource, State
 
 from daybook.databricks.connection import Connection
-from daybook.databricks.errors import ClusterUnavailable, DatabricksRefused
+from daybook.databricks.errors import ClusterUnavailable, DatabricksFailed, DatabricksRefused
 from daybook.databricks.interruption import Interruption
+from daybook.databricks.patience import Patience
 from daybook.databricks.polling import next_wait
 from daybook.databricks.refusals import FOREIGN, in_our_words, passing
 from daybook.databricks.settings import Limits
@@ -18,7 +20,7 @@ from daybook.databricks.settings import Limits
 _USABLE = frozenset({State.RUNNING, State.RESIZING})
 START_TRIES = 5
 AGAIN_SECONDS = 1.0
-"""A start that is refused may be somebody else's at the same moment, or pass; then the cluster is looked at again."""
+"""A start that is refused may be somebody else's at the same moment; then the cluster is looked at again."""
 _ON_ITS_WAY = frozenset({State.PENDING, State.RESTARTING, State.TERMINATING})
 
 
@@ -30,17 +32,22 @@ class Cluster:
         self._api = connection.client.clusters
         self._limits = limits
         self._interruption = interruption
+        self._patience = Patience(limits, interruption)
         self.id = connection.cluster_id
 
-    def details(self) -> ClusterDetails:
+    def details(self, *, patiently: bool = False) -> ClusterDetails:
         """What Databricks says of it.
+
+        Args:
+            patiently: asks again where the trouble may pass.
 
         Raises:
             DatabricksRefused: it is unknown, or the caller may not see it.
             DatabricksFailed: Databricks cannot be asked.
         """
+        ask = partial(self._api.get, self.id)
         try:
-            return self._api.get(self.id)
+            return self._patience.answer(ask) if patiently else ask()
         except (NotFound, BadRequest) as error:
             raise DatabricksRefused(
                 f"cluster {self.id} is not known in {self._connection.host}; check DATABRICKS_CLUSTER_ID: it is the id "
@@ -65,23 +72,13 @@ class Cluster:
             DatabricksRefused: it is unknown, or the caller may not start it.
             Interrupted: nobody wants to wait any more; the cluster goes on starting.
         """
-        began = time.monotonic()
-        started, tries = False, 0
-        while True:
-            details = self.details()
-            if self.is_usable(details):
-                return details
+        began, started = time.monotonic(), False
+        while not self.is_usable(details := self.details(patiently=True)):
             if details.state not in _ON_ITS_WAY:
                 if started or details.state is not State.TERMINATED:
                     raise ClusterUnavailable(self._why_not(details))
-                refused = self._start(details)
-                started = refused is None
-                tries += 1
-                if refused is not None:
-                    if tries == START_TRIES:
-                        doing = f"starting cluster {self.id}"
-                        raise in_our_words(refused, doing, self._connection.host) from refused
-                    self._interruption.wait(AGAIN_SECONDS)
+                self._start(details)
+                started = True
                 continue
             waited = time.monotonic() - began
             if waited > self._limits.cluster_start:
@@ -91,20 +88,30 @@ class Cluster:
                 )
             progress(f"Cluster {self.id} is {_state(details)}: {waited:.0f} s{_aside(details.state_message)}")
             self._interruption.wait(next_wait(waited, self._limits.longest_poll))
+        return details
 
-    def _start(self, details: ClusterDetails) -> Exception | None:
-        """Starts it; tells why it was not, where somebody else may have done so meanwhile, or the trouble may pass."""
+    def _start(self, details: ClusterDetails) -> None:
+        """Starts it, unless somebody else does so meanwhile."""
         if details.cluster_source is ClusterSource.JOB:
             raise ClusterUnavailable(f"cluster {self.id} belongs to a job and ended with it; name one for all purposes")
-        try:
-            self._api.start(self.id)
-        except BadRequest as error:
-            return error
-        except FOREIGN as error:
-            if passing(error):
-                return error
-            raise in_our_words(error, f"starting cluster {self.id}", self._connection.host) from error
-        return None
+        began, refused = time.monotonic(), 0
+        while details.state is State.TERMINATED:
+            try:
+                self._api.start(self.id)
+            except BadRequest as error:
+                refused += 1
+                if refused == START_TRIES:
+                    raise self._not_started(error) from error
+            except FOREIGN as error:
+                if not passing(error) or time.monotonic() - began > self._limits.unreachable:
+                    raise self._not_started(error) from error
+            else:
+                return
+            self._interruption.wait(AGAIN_SECONDS)
+            details = self.details(patiently=True)
+
+    def _not_started(self, error: Exception) -> DatabricksFailed:
+        return in_our_words(error, f"starting cluster {self.id}", self._connection.host)
 
     def _why_not(self, details: ClusterDetails) -> str:
         reason = details.termination_reason

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from databricks.sdk.service.compute import CommandStatus, CommandStatusResponse, Results, ResultType
 
@@ -14,7 +15,7 @@ from daybook.databricks.context import Context
 from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, HandoverUnsure, RemoteFailed
 from daybook.databricks.interruption import Interrupted
 from daybook.databricks.polling import next_wait
-from daybook.databricks.refusals import FOREIGN, in_our_words, passing
+from daybook.databricks.refusals import FOREIGN, in_our_words
 
 _UNDER_WAY = frozenset({CommandStatus.QUEUED, CommandStatus.RUNNING, CommandStatus.CANCELLING})
 
@@ -27,11 +28,13 @@ class Told:
         id: the command's.
         results: None where it told none.
         failed: whether Databricks calls it an error.
+        interrupted: whether somebody interrupted it, and it was through before the word arrived.
     """
 
     id: str
     results: Results | None
     failed: bool
+    interrupted: bool = False
 
 
 class Command:
@@ -70,29 +73,35 @@ class Command:
                 raise
             told = self._cancelled()
             if told is not None and not told.failed:
-                return told  # it was through before the word arrived
+                return replace(told, interrupted=True)
             raise
         finally:
             self._context.touched()
 
     def _hand_over(self, code: str) -> str:
+        self._interruption.wait(0)  # who asked after the last answer of the command before meant this one
         self._context.check_idle()
-        began = time.monotonic()
-        while True:
-            try:
-                with self._context.clock.once():
-                    return self._context.submit(code)
-            except FOREIGN as error:
-                if may_have_arrived(error):
-                    self._context.raise_if_lost(error, certainly=True)
-                    raise HandoverUnsure(
-                        "the connection to Databricks broke while the cell was handed over: it may be running there, "
-                        "and is not sent a second time; restart the kernel, or look at the cluster's Spark UI"
-                    ) from error
-                self._context.raise_if_lost(error)
-                if not passing(error) or time.monotonic() - began > self._limits.unreachable:
-                    raise in_our_words(error, "handing the cell over", self._context.host) from error
-                self._interruption.wait(next_wait(time.monotonic() - began + 1.0, self._limits.longest_poll))
+        try:
+            return self._context.patience.answer(partial(self._submit, code), may_repeat=self._may_submit_again)
+        except FOREIGN as error:
+            raise in_our_words(error, "handing the cell over", self._context.host) from error
+
+    def _submit(self, code: str) -> str:
+        with self._context.clock.once():
+            return self._context.submit(code)
+
+    def _may_submit_again(self, error: Exception) -> bool:
+        if may_have_arrived(error):
+            self._context.raise_if_lost(error, certainly=True)
+            raise HandoverUnsure(
+                "the connection to Databricks broke while the cell was handed over: it may be running there, "
+                "and is not sent a second time; restart the kernel, or look at the cluster's Spark UI"
+            ) from error
+        return self._has_context(error)
+
+    def _has_context(self, error: Exception) -> bool:
+        self._context.raise_if_lost(error)
+        return True
 
     def _until_ended(self, limit_seconds: float | None) -> Told:
         began = time.monotonic()
@@ -117,16 +126,12 @@ class Command:
             ContextLost: its context is gone.
             RemoteFailed: Databricks cannot be asked any more.
         """
-        began = time.monotonic()
-        while True:
-            try:
-                return self._api.command_status(self._context.cluster_id, self._context.id, self.id)
-            except FOREIGN as error:
-                self._context.raise_if_lost(error)
-                if not passing(error) or time.monotonic() - began > self._limits.unreachable:
-                    why = in_our_words(error, "asking what became of the cell", self._context.host)
-                    raise RemoteFailed(f"{why}. The cell may still be running on the cluster") from error
-                self._interruption.wait(next_wait(time.monotonic() - began + 1.0, self._limits.longest_poll))
+        ask = partial(self._api.command_status, self._context.cluster_id, self._context.id, self.id)
+        try:
+            return self._context.patience.answer(ask, may_repeat=self._has_context)
+        except FOREIGN as error:
+            why = in_our_words(error, "asking what became of the cell", self._context.host)
+            raise RemoteFailed(f"{why}. The cell may still be running on the cluster") from error
 
     def _judged(self, told: CommandStatusResponse) -> Told:
         """A command at its end. What is not known to have gone well has failed."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -15,6 +16,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.clock import Clock
 from databricks.sdk.core import Config, DatabricksError
 from databricks.sdk.errors import DeadlineExceeded, InternalError
+from databricks.sdk.errors.platform import STATUS_CODE_MAPPING
 from urllib3.exceptions import NewConnectionError
 
 from daybook.contract.errors import Fault, InvalidSettings
@@ -65,7 +67,7 @@ def may_have_arrived(error: BaseException) -> bool:
     if isinstance(error, TimeoutError) and error.__cause__ is not None:
         error = error.__cause__  # the SDK has given up
     if isinstance(error, DatabricksError):
-        return type(error) is DatabricksError or isinstance(error, (InternalError, DeadlineExceeded))
+        return isinstance(error, (InternalError, DeadlineExceeded))
     if isinstance(error, requests.ConnectTimeout):
         return False
     if isinstance(error, requests.ConnectionError):
@@ -115,7 +117,20 @@ def connect(settings: Settings, interruption: Interruption) -> Connection:
         raise InvalidSettings(
             "there is no way to Databricks", [*faults, *([] if config.cluster_id else [_no_cluster()])]
         )
-    return Connection(WorkspaceClient(config=config), str(config.cluster_id), clock)
+    client = WorkspaceClient(config=config)
+    # The SDK's errors do not keep the status, and its sessions are not given from outside.
+    client.api_client._api_client._session.hooks["response"].append(_name)
+    return Connection(client, str(config.cluster_id), clock)
+
+
+def _name(response: requests.Response, *_: Any, **__: Any) -> None:
+    """Tells what the SDK has no name for, a proxy's 502 and the like, or a 408, as 504: so `DeadlineExceeded`.
+
+    All of them say the same: the request went out, and nobody knows what became of it. What stays nameless was refused.
+    """
+    status = response.status_code
+    if status == HTTPStatus.REQUEST_TIMEOUT or (status >= 500 and status not in STATUS_CODE_MAPPING):
+        response.status_code = HTTPStatus.GATEWAY_TIMEOUT
 
 
 def _no_cluster() -> Fault:

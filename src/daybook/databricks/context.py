@@ -6,13 +6,14 @@ import time
 from contextlib import suppress
 
 from databricks.sdk.core import DatabricksError
-from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied, Unauthenticated
+from databricks.sdk.errors import BadRequest, InternalError, NotFound, PermissionDenied, Unauthenticated
 from databricks.sdk.service.compute import ContextStatus, Language
 
 from daybook.databricks.cluster import Cluster
-from daybook.databricks.connection import Connection
+from daybook.databricks.connection import Connection, may_have_arrived
 from daybook.databricks.errors import ContextLost, DatabricksFailed
 from daybook.databricks.interruption import Interrupted, Interruption
+from daybook.databricks.patience import Patience
 from daybook.databricks.polling import next_wait
 from daybook.databricks.refusals import FOREIGN, in_our_words
 from daybook.databricks.settings import Limits
@@ -40,6 +41,7 @@ class Context:
         self.interruption = interruption
         self.language = language
         self.id = ""
+        self.patience = Patience(limits, interruption)
         self._cluster = cluster
         self._touched = 0.0
         self._unanswered, self._unanswered_since = 0, 0.0
@@ -52,7 +54,7 @@ class Context:
             Interrupted: somebody asked.
         """
         try:
-            self.id = str(self.api.create(cluster_id=self.cluster_id, language=self.language).context_id)
+            self.id = self.patience.answer(self._create, may_repeat=_was_not_made)
             self._wait_until_running()
         except FOREIGN as error:
             self.close()
@@ -62,9 +64,13 @@ class Context:
             raise
         self.touched()
 
+    def _create(self) -> str:
+        with self.clock.once():
+            return str(self.api.create(cluster_id=self.cluster_id, language=self.language).context_id)
+
     def _wait_until_running(self) -> None:
         began = time.monotonic()
-        while (status := self.api.context_status(self.cluster_id, self.id).status) is not ContextStatus.RUNNING:
+        while (status := self.patience.answer(self._status)) is not ContextStatus.RUNNING:
             age = time.monotonic() - began
             if status is ContextStatus.ERROR or age > self.limits.context:
                 how = "could not be made" if status is ContextStatus.ERROR else f"is not there after {age:.0f} s"
@@ -73,6 +79,9 @@ class Context:
                     "cluster, or raise context_seconds"
                 )
             self.interruption.wait(next_wait(age, self.limits.longest_poll))
+
+    def _status(self) -> ContextStatus | None:
+        return self.api.context_status(self.cluster_id, self.id).status
 
     def submit(self, code: str) -> str:
         """Hands a command over; gives its id."""
@@ -115,7 +124,7 @@ class Context:
 
     def _why_lost(self) -> str | None:
         try:
-            status = self.api.context_status(self.cluster_id, self.id).status
+            status = self._status()
         except (NotFound, BadRequest):
             return self._cluster_says() or ""
         except FOREIGN as error:
@@ -148,3 +157,11 @@ class Context:
         if given:
             with suppress(*FOREIGN):
                 self.api.destroy(self.cluster_id, given)
+
+
+def _was_not_made(error: Exception) -> bool:
+    """Whether another context may be asked for: one whose id never arrived would be left behind.
+
+    Databricks' own failure (500) counts as an answer: so may a driver that is just coming up say that it is not ready.
+    """
+    return isinstance(error, InternalError) or not may_have_arrived(error)

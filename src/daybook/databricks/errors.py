@@ -6,6 +6,7 @@ InfrastructureFailed
     ├── DatabricksRefused   operator  no retry  credentials, rights or the cluster's id
     └── RemoteFailed        operator  retry     a command ended badly; the base of what a cell can meet
         ├── ContextLost     user      no retry  the variables are gone; the cell is not run again by itself
+        │   └── PythonRestarted                 their process is; the context is there still
         ├── CommandCancelled user     no retry  somebody ended the command
         ├── CommandTimedOut user      no retry  it took longer than the limit
         └── HandoverUnsure  operator  no retry  the line broke while the cell was handed over; it may have run
@@ -42,6 +43,10 @@ class ContextLost(RemoteFailed):
 
     actor: ClassVar[Actor] = "user"
     retry_helps = False
+
+
+class PythonRestarted(ContextLost):
+    """The context is there, but another Python process serves it: the notebook's variables are gone."""
 
 
 class CommandCancelled(RemoteFailed):

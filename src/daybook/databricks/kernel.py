@@ -20,7 +20,7 @@ from ipykernel.kernelbase import Kernel
 
 from daybook.contract.errors import DaybookError
 from daybook.contract.variables import RUN_VARIABLE
-from daybook.databricks.in_run.reporter import END_SECONDS, Reporter, seconds_in
+from daybook.databricks.in_run.reporter import END_OF_RUN_SECONDS, END_SECONDS, Reporter, seconds_in
 from daybook.databricks.interruption import Interrupted, Interruption
 from daybook.databricks.settings import load_settings
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from daybook.databricks.session import Session
 
 TERMINATED = 128 + signal.SIGTERM
-LEAVE_SECONDS = 3.0
-"""How long the process may take to end by itself once nothing is left to be done on the cluster."""
+LEAVE_SECONDS = 1.0
+"""How long the process may take to end by itself: once nothing is left to be done on the cluster, or no time for it."""
 _OK: Mapping[str, Any] = {"status": "ok", "payload": [], "user_expressions": {}}
 
 
@@ -54,7 +54,8 @@ class DatabricksKernel(Kernel):
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self._remote: Session | None = None
         self._reporter = Reporter(os.environ)
-        self._end_seconds = END_SECONDS
+        self._end_seconds = END_OF_RUN_SECONDS if self._reporter.companion.is_in_run else END_SECONDS
+        self._shutdown_seconds = self._end_seconds
         self._interruption = Interruption()
         # One thread: a cell's messages come from it alone, and cells keep their order.
         self._loads = False
@@ -151,21 +152,22 @@ class DatabricksKernel(Kernel):
         threading.Thread(target=self._end_at_once, daemon=True).start()
 
     def _end_at_once(self) -> None:
-        self._close(END_SECONDS)
+        _leave_after(self._end_seconds + LEAVE_SECONDS, TERMINATED)
+        self._close(self._end_seconds)
         os._exit(TERMINATED)
 
     async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Ends; Daybook's runner says how long that may take, since there may be much to fetch."""
-        self._end_seconds = seconds_in(parent["content"], END_SECONDS)
+        self._shutdown_seconds = seconds_in(parent["content"], self._end_seconds)
         await super().shutdown_request(stream, ident, parent)  # type: ignore[no-untyped-call]
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Ends the session: the running command, the remote files, the context; a restarted kernel gets new ones."""
-        await asyncio.get_running_loop().run_in_executor(None, self._close, self._end_seconds)
+        seconds = self._shutdown_seconds
+        _leave_after(seconds + LEAVE_SECONDS, 0)  # Databricks may not answer
+        await asyncio.get_running_loop().run_in_executor(None, self._close, seconds)
         # ipykernel's threads now and then wait for each other at their end, and whoever asked would wait for them.
-        leaving = threading.Timer(LEAVE_SECONDS, os._exit, (0,))
-        leaving.daemon = True
-        leaving.start()
+        _leave_after(LEAVE_SECONDS, 0)
         return {"status": "ok", "restart": restart}
 
     def _close(self, seconds: float) -> None:
@@ -225,6 +227,13 @@ def _error(name: str, value: str, lines: list[str] | None = None) -> dict[str, A
 
 
 _INTERRUPTED = _error("KeyboardInterrupt", "interrupted: the command on the cluster was cancelled")
+
+
+def _leave_after(seconds: float, code: int) -> None:
+    """The process ends by then, whatever goes on in it."""
+    leaving = threading.Timer(seconds, os._exit, (code,))
+    leaving.daemon = True
+    leaving.start()
 
 
 def _load() -> None:

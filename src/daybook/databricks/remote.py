@@ -8,6 +8,7 @@ from daybook.databricks.cell_errors import cell_error
 from daybook.databricks.commands import Command
 from daybook.databricks.context import Context
 from daybook.databricks.errors import RemoteFailed
+from daybook.databricks.interruption import Interrupted
 
 
 class InContext:
@@ -19,6 +20,8 @@ class InContext:
     def run_python(self, code: str, *, limit_seconds: float | None = None) -> str:
         """See `daybook.databricks.model.Remote`."""
         told = Command(self._context).run(code, limit_seconds or self._context.limits.command)
+        if told.interrupted:
+            raise Interrupted  # meant was the cell, of which this is a step: it must not go on
         results = told.results or Results()
         if told.failed:
             error = cell_error(results)

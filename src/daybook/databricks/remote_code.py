@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
+
+from daybook.databricks.errors import RemoteFailed
+from daybook.databricks.in_run.asking import unpacked
 
 KEPT_CHARACTERS = 1_000_000
 """Of what a cell prints, kept on the driver until the next one: of a failed one Databricks tells only the error."""
+ANSWER_CHARACTERS = 40_000
+"""Of what is kept, packed, in one answer: runtimes up to 16.4 LTS cut out the middle of more than 50,000."""
 _CALL = "_daybook_call({told!r}); del _daybook_call\n"
 _START = """
 def _daybook_call(told):
@@ -16,10 +24,12 @@ def _daybook_call(told):
 
     class Kept:
         def __init__(self):
-            self.token, self.now, self.before, self.size, self.heard = told['token'], collections.deque(), '', 0, None
+            self.token, self.now, self.before, self.heard = told['token'], collections.deque(), '', None
+            self.size = self.printed = self.printed_before = 0
 
         def next_cell(self, *_):
-            self.before, self.size = ''.join(self.now), 0
+            self.before, self.printed_before = ''.join(self.now)[-told['characters']:], self.printed
+            self.size = self.printed = 0
             self.now.clear()
             stream = sys.stdout
             if stream is self.heard or stream is None:
@@ -29,6 +39,7 @@ def _daybook_call(told):
             def heard(text):
                 self.now.append(text)
                 self.size += len(text)
+                self.printed += len(text)
                 while self.size > told['characters'] and len(self.now) > 1:
                     self.size -= len(self.now.popleft())
                 return write(text)
@@ -39,12 +50,15 @@ def _daybook_call(told):
 
     def refuse(*_, **__):
         raise EOFError('input() cannot be answered on a Databricks cluster: give the value as a parameter')
-    builtins.input = getpass.getpass = refuse
+
+    def refuse_both(*_):
+        builtins.input = getpass.getpass = refuse
+    refuse_both()
     kept = builtins._daybook_kept = Kept()
     shell = getattr(builtins, 'get_ipython', lambda: None)()
     if shell is not None:
-        # Its own refusal of input() is put in place anew for each cell.
-        shell.events.register('pre_run_cell', lambda *_: setattr(builtins, 'input', refuse))
+        # Its own refusals are put in place anew for each cell.
+        shell.events.register('pre_run_cell', refuse_both)
         shell.events.register('pre_run_cell', kept.next_cell)
 """
 _ENTER = """
@@ -57,9 +71,16 @@ def _daybook_call(told):
 """
 _ASK = """
 def _daybook_call(told):
-    import builtins, json
-    kept = getattr(builtins, '_daybook_kept', None)
-    print(json.dumps({'token': kept and kept.token, 'printed': kept and kept.before}))
+    import base64, builtins, json, zlib
+    kept, most = getattr(builtins, '_daybook_kept', None), json.loads(told)
+    print(json.dumps({'token': kept and kept.token}))
+    end = kept.before if kept else ''
+    while True:
+        packed = base64.b64encode(zlib.compress(end.encode('utf-8', 'backslashreplace'))).decode()
+        if len(packed) <= most:
+            break
+        end = end[-max(1, int(0.95 * len(end) * most / len(packed))):]
+    print(json.dumps({'end': packed, 'left_out': kept.printed_before - len(end) if kept else 0}))
 """
 
 
@@ -80,7 +101,7 @@ def enter_code(folder: str) -> str:
 
 def ask_code() -> str:
     """Asks what the cell before printed, and whether the process is still the one that was prepared."""
-    return _ASK + _CALL.format(told="null")
+    return _ASK + _CALL.format(told=json.dumps(ANSWER_CHARACTERS))
 
 
 @dataclass(frozen=True)
@@ -89,17 +110,31 @@ class Kept:
 
     Attributes:
         token: of the process; None for one that was not prepared.
-        printed: by the cell before; None where the runtime has no IPython to tell cells apart.
+        end: of what the cell before printed; nothing where the runtime has no IPython to tell cells apart.
+        left_out: how many characters came before that.
     """
 
     token: str | None
-    printed: str | None
+    end: str = ""
+    left_out: int = 0
 
 
 def read_answer(text: str) -> Kept | None:
-    """The answer to `ask_code`; None for what is none."""
-    try:
-        document = json.loads(text.strip().splitlines()[-1])
-        return Kept(document["token"], document["printed"])
-    except (ValueError, LookupError, TypeError):
+    """The answer to `ask_code`, of which the token comes first; None for what is none."""
+    told: dict[str, Any] = {}
+    for line in _documents(text):
+        told.update(line)
+    if "token" not in told:
         return None
+    end, left_out = "", told.get("left_out")
+    with suppress(RemoteFailed):  # it was cut
+        end = unpacked(told.get("end"), 4 * KEPT_CHARACTERS).decode("utf-8", "replace")
+    return Kept(told["token"], end, left_out if isinstance(left_out, int) else 0)
+
+
+def _documents(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        with suppress(ValueError, RecursionError):
+            document = json.loads(line)
+            if isinstance(document, dict):
+                yield document

@@ -7,6 +7,7 @@ import binascii
 import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,7 +15,7 @@ from databricks.sdk.service.compute import Results, ResultType
 
 from daybook.databricks.tables import html_table, text_table
 
-TRUNCATED = "Databricks cut this result: it gives the first part only. Write what is large to a table or a file.\n"
+TRUNCATED = "Databricks cut this result: part of it is missing. Write what is large to a table or a file.\n"
 _FILESTORE = "/FileStore"
 _SVG = "image/svg+xml"
 
@@ -65,16 +66,22 @@ def _shown(results: Results, told: str, fetch: Callable[[str], bytes | None]) ->
         case ResultType.IMAGES:
             return _images(results.file_names or [], fetch)
         case ResultType.TEXT:
-            return _text(results.data, told)
+            return _text(results.data, told, bool(results.truncated))
         case _:
-            return _text(results.data if results.data is not None else results.summary, told)
+            data = results.data if results.data is not None else results.summary
+            return _text(data, told, bool(results.truncated))
 
 
-def _text(data: Any, told: str) -> list[Message]:
+def _text(data: Any, told: str, cut: bool) -> list[Message]:
     text = "" if data is None else str(data)
-    if told and text.startswith(told):
-        text = text[len(told) :]
+    text = text[_shown_early(text, told, cut) :]
     return [stream(text)] if text else []
+
+
+def _shown_early(text: str, told: str, cut: bool) -> int:
+    """How much of the beginning of a result was shown while it grew; the result lacks the empty lines at the end."""
+    both = len(commonprefix([text, told]))  # noqa: RUF071 - letters are meant
+    return both if cut or not told[both:].strip() else 0
 
 
 def _table(results: Results) -> Message:

@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
-from databricks.sdk.service.compute import ClusterDetails, Language, Results
+from databricks.sdk.service.compute import ClusterDetails, Results
 
 from daybook.databricks.cell_errors import cell_error
 from daybook.databricks.cells import Cell, Kind, read_cell
 from daybook.databricks.cluster import Cluster
 from daybook.databricks.commands import Command
 from daybook.databricks.connection import Connection, connect
-from daybook.databricks.context import Context
-from daybook.databricks.errors import CommandCancelled, CommandTimedOut, ContextLost, DatabricksFailed
+from daybook.databricks.contexts import GONE, Contexts
+from daybook.databricks.errors import (
+    CommandCancelled,
+    CommandTimedOut,
+    ContextLost,
+    DatabricksFailed,
+    PythonRestarted,
+    RemoteFailed,
+)
+from daybook.databricks.facts import Facts
 from daybook.databricks.in_run.companion import Companion
 from daybook.databricks.in_run.reporter import END_SECONDS
 from daybook.databricks.in_run.telling import Telling
 from daybook.databricks.interruption import Interrupted, Interruption
-from daybook.databricks.model import Remote, Synchroniser
+from daybook.databricks.model import Synchroniser
 from daybook.databricks.output import Heard, Output
+from daybook.databricks.python_process import PythonProcess
 from daybook.databricks.refusals import FOREIGN
 from daybook.databricks.remote import InContext
-from daybook.databricks.remote_code import ask_code, enter_code, new_token, read_answer, start_code
+from daybook.databricks.remote_code import enter_code
 from daybook.databricks.results import display, messages_of, stream
 from daybook.databricks.settings import Settings
 
-ASK_SECONDS = 10.0
-"""What a failed cell had printed is nice to have; a driver that is too busy to tell it keeps it."""
-GONE_AGAIN = "the notebook's variables were lost with its context, in an earlier cell; run it from its start"
-GONE = "The variables are gone: this cell runs in a new context. Run the cells that it builds on again.\n"
-_PROCESS_GONE = "The Python process of the context has ended, and the variables with it.\n"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a record of the run should know of the cluster.
-
-    Attributes:
-        runtime: Databricks' version, `16.4.x-scala2.12` and the like.
-        spark: its version, where the driver tells it.
-    """
-
-    host: str
-    cluster_id: str
-    runtime: str
-    context_id: str
-    spark: str | None
+PROCESS_GONE = "The Python process of the context has ended, and the variables with it.\n"
+RESTARTED = "Python was restarted, as this cell asked: the variables are gone{but}.\n"
+_BUT = ", but for the parameters"
 
 
 class Session:
@@ -76,12 +66,12 @@ class Session:
         self._companion = companion or Companion({}, Telling({}))
         self._synchroniser: Synchroniser | None = None
         self._cluster = Cluster(connection, settings.limits, interruption)
-        self._contexts: dict[Kind, Context] = {}
+        self._contexts = Contexts(connection, self._cluster, settings.limits, interruption)
         self._turn = threading.Lock()
         self._ending = threading.Lock()
-        self._token = ""
+        self._process = PythonProcess()
+        self._parameters: Cell | None = None
         self._entered = False
-        self._lost = False
         self._noted: set[str] = set()
         self._details: ClusterDetails | None = None
         self.commands: list[str] = []
@@ -110,13 +100,11 @@ class Session:
             output.show(display({"text/markdown": cell.code, "text/plain": cell.code}))
             return
         with self._turn:
-            try:
-                self._check_lost(output, batch)
-                self._prepare(output)
-                self._run(cell, output)
-            except ContextLost:
-                self._forget()
-                raise
+            self._contexts.check(cell.kind, output, batch)
+            with self._contexts.losing(Kind.PYTHON):
+                self._prepare(output, batch)
+            with self._contexts.losing(cell.kind):
+                self._run(cell, output, batch)
 
     def run_python(self, code: str, *, limit_seconds: float | None = None) -> str:
         """See `daybook.databricks.model.Remote`."""
@@ -144,47 +132,23 @@ class Session:
         try:
             self._interruption.settle()
             remote = self if mine and Kind.PYTHON in self._contexts else None
-            self._companion.leave(remote, self._fresh, seconds)
+            self._companion.leave(remote, self._contexts.another, seconds)
             if remote is not None and self._synchroniser is not None:
                 with suppress(DatabricksFailed, Interrupted):
                     self._synchroniser.remove(self)
-            for context in self._contexts.values():
-                context.close()
-            self._contexts.clear()
+            self._contexts.close()
             self._synchroniser = None
         finally:
             if mine:
                 self._turn.release()
 
-    @contextmanager
-    def _fresh(self) -> Iterator[Remote]:
-        """Another context on the same cluster, for what the notebook's own cannot be asked any more."""
-        context = self._opened(Kind.PYTHON)
-        try:
-            yield InContext(context)
-        finally:
-            context.close()
-
-    def _check_lost(self, output: Output, batch: bool) -> None:
-        if not self._lost:
-            return
-        if batch:
-            raise ContextLost(GONE_AGAIN)
-        output.show(stream(GONE, "stderr"))
-        self._lost = False
-
-    def _forget(self) -> None:
-        """The variables are gone; what is left of the contexts goes with them."""
-        for context in self._contexts.values():
-            context.close()
-        self._contexts.clear()
-        self._entered = False
-        self._lost = True
-
-    def _prepare(self, output: Output) -> None:
+    def _prepare(self, output: Output, batch: bool) -> None:
         if Kind.PYTHON not in self._contexts:
             self._details = self._cluster.ensure_running(output.progress)
-            self._contexts[Kind.PYTHON] = self._opened(Kind.PYTHON)
+            self._process.is_gone()
+        elif self._process.is_prepared and self._process.is_in_doubt():
+            self._look_after_process(output, batch)
+        if not self._process.is_prepared:
             self._start()
         if self._make_synchroniser is None:
             return
@@ -202,27 +166,46 @@ class Session:
                 self._noted.add(note)
                 output.show(stream(f"{note}\n", "stderr"))
 
-    def _start(self) -> None:
-        """Whatever a fresh context needs. One that cannot be prepared is not used."""
-        self._token = new_token()
+    def _look_after_process(self, output: Output, batch: bool) -> None:
+        """Notices that Python was started anew, and tells; what the new one needs is done then.
+
+        Raises:
+            ContextLost: nobody watches, and no cell has asked for it.
+        """
+        asked_for = self._process.may_end
         try:
-            self.run_python(start_code(self._token), limit_seconds=self._settings.limits.context)
+            self._process.ask(self)
+        except ContextLost:
+            raise
+        except RemoteFailed:
+            return  # it is busy; there will be another time
+        if self._process.is_prepared:
+            return
+        if batch and not asked_for:
+            raise PythonRestarted(
+                f"the Python process on cluster {self._connection.cluster_id} was started anew between two cells: its "
+                "variables are lost, and the cell was not run"
+            )
+        parameters = self._parameters
+        output.show(stream(RESTARTED.format(but=_BUT if parameters else "") if asked_for else GONE, "stderr"))
+        self._process.may_end = False
+        self._start()
+        if asked_for and parameters is not None:
+            self.run_python(parameters.code, limit_seconds=self._settings.limits.context)
+
+    def _start(self) -> None:
+        """Whatever a fresh process needs. A context in which it cannot be prepared is not used."""
+        self._entered = False
+        try:
+            self._process.prepare(self, self._settings.limits.context)
             known = self._companion.begin(self)
         except (DatabricksFailed, Interrupted):
-            self._contexts.pop(Kind.PYTHON).close()
+            self._contexts.drop(Kind.PYTHON)
             raise
         self.facts = self._facts(known)
 
-    def _opened(self, kind: Kind) -> Context:
-        context = Context(
-            self._connection, self._cluster, self._settings.limits, self._interruption, Language(kind.value)
-        )
-        context.open()
-        return context
-
-    def _run(self, cell: Cell, output: Output) -> None:
-        if cell.kind not in self._contexts:
-            self._contexts[cell.kind] = self._opened(cell.kind)
+    def _run(self, cell: Cell, output: Output, batch: bool) -> None:
+        self._process.may_end |= cell.may_restart
         heard = Heard(output)
         command = Command(self._contexts[cell.kind], heard.hear)
         try:
@@ -237,20 +220,22 @@ class Session:
             raise cell_error(told.results or Results())
         for message in messages_of(told.results, heard.text, self._fetched):
             output.show(message)
+        if cell.is_parameters:
+            self._parameters = cell
+        if cell.may_restart:
+            self._look_after_process(output, batch)
 
     def _tell_printed(self, output: Output, heard: Heard, cell: Cell) -> None:
         """What a cell had printed before it failed, and whether its variables are still there."""
         if cell.kind is not Kind.PYTHON or self._interruption.for_good:
             return
         with suppress(DatabricksFailed, Interrupted):
-            kept = read_answer(self.run_python(ask_code(), limit_seconds=ASK_SECONDS))
-            if kept is None:
-                return
-            if kept.token != self._token:
-                output.show(stream(_PROCESS_GONE, "stderr"))
-                self._forget()
-                return
-            heard.hear(kept.printed or "")
+            kept = self._process.ask(self)
+            if not self._process.is_prepared:
+                output.show(stream(PROCESS_GONE, "stderr"))
+                self._contexts.lose_variables(Kind.PYTHON)
+            elif kept is not None:
+                heard.hear_end(kept.end, kept.left_out)
 
     def _fetched(self, path: str) -> bytes | None:
         try:

@@ -63,6 +63,11 @@ def ending_by(state: str | None) -> Ending:
     return CANCELLED if state in _BY_SOMEBODY else ENDED
 
 
+def is_cancelled() -> bool:
+    """Whether somebody has ended the task in this process, although it was not told so yet."""
+    return ending_by(state_of(_task_instance())) is CANCELLED
+
+
 def state_of(task_instance: Any) -> str | None:
     """A task instance's state in Airflow's records; None where it has none, or where nobody can tell.
 

@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from daybook.contract.errors import DaybookError, InfrastructureFailed, StoreFailed
 from daybook.contract.manifest import Manifest, Reason
-from daybook.on_airflow.cancelling import Question
+from daybook.on_airflow.cancelling import Question, is_cancelled
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.endings import ending_at, ending_of_given_up, ending_unmade, ending_without_pod, is_over
 from daybook.on_airflow.errors import describe
@@ -160,6 +160,7 @@ class PodTask(KubernetesPodOperator):
             self._finish(self._own_pod(), refusal(failure) or unmade)
 
     def _wait_for_room(self) -> NoReturn:
+        self._require_wanted()
         moment = time.time() + ROOM_SECONDS
         trigger = RoomTrigger(
             run=self._this.to_json(), namespace=self._namespace, connection=asdict(self._connection()), moment=moment
@@ -171,9 +172,23 @@ class PodTask(KubernetesPodOperator):
         self, *, trigger: Any, method_name: str, kwargs: Any = None, timeout: timedelta | float | None = None
     ) -> NoReturn:
         """Defers to a trigger that knows the run, so that a cancelled run is sealed."""
+        self._require_wanted()
         _, arguments = trigger.serialize()
         ours = NotebookTrigger(run=self._this.to_json(), **arguments)
         super().defer(trigger=ours, method_name=method_name, kwargs=kwargs, timeout=timeout)
+
+    def _require_wanted(self) -> None:
+        """Ends what there is of a run that somebody has cancelled while its pod was made.
+
+        Airflow tells a task so with the answer to its next heartbeat, some seconds later. It takes no deferral by then,
+        and a task that has ended in between hears of nothing.
+
+        Raises:
+            InfrastructureFailed: it was cancelled.
+        """
+        if is_cancelled():
+            self.on_kill()
+            raise InfrastructureFailed("the run was cancelled before its task waited for it")
 
     def await_pod_start(self, pod: k8s.V1Pod) -> None:
         """Waits here until the pod runs, and notes which image that is."""

@@ -179,6 +179,7 @@ class RunnerProcess:
             yield
         finally:
             timer.cancel()
+            timer.join()
 
     def _too_late(self) -> None:
         self._overdue = True

@@ -61,9 +61,19 @@ class Resources:
 def requirements(resources: Resources) -> k8s.V1ResourceRequirements:
     """The resources as the container names them."""
     gpus = {GPU: str(resources.gpu)} if resources.gpu else {}
-    least = min(STORAGE_REQUEST, resources.ephemeral_storage, key=quantity)
+    storage = disk(resources.ephemeral_storage)
     return new(
         k8s.V1ResourceRequirements,
-        requests={"cpu": resources.cpu, "memory": resources.memory, "ephemeral-storage": least, **gpus},
-        limits={"memory": resources.memory, "ephemeral-storage": resources.ephemeral_storage, **gpus},
+        requests={"cpu": resources.cpu, "memory": resources.memory, **storage.requests, **gpus},
+        limits={"memory": resources.memory, **storage.limits, **gpus},
     )
+
+
+def disk(limit: str) -> k8s.V1ResourceRequirements:
+    """The disk alone, for a container whose other resources somebody else says.
+
+    Args:
+        limit: Kubernetes quantity, on all that it writes to the node's disk.
+    """
+    least = min(STORAGE_REQUEST, limit, key=quantity)
+    return new(k8s.V1ResourceRequirements, requests={"ephemeral-storage": least}, limits={"ephemeral-storage": limit})

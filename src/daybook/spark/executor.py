@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from daybook.contract.errors import Fault, InvalidRequest
+from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings
+from daybook.contract.variables import SPARK_STATE_VARIABLE
 from daybook.spark.java import Java, find_java
 from daybook.spark.process import spark_home
 
@@ -25,8 +26,13 @@ _TOLD = {
     "SPARK_RESOURCE_PROFILE_ID": "--resourceProfileId",
     "SPARK_EXECUTOR_POD_NAME": "--podName",
 }
+_ON_KUBERNETES = "-Dspark.master=k8s://"
+"""Spark reads its secret from a file on Kubernetes only, and wants it before the server has told an executor where it
+runs; what the server tells then takes this one's place."""
 _MEMORY = "SPARK_EXECUTOR_MEMORY"
 _JAVA_OPTION = re.compile(r"SPARK_JAVA_OPT_(\d+)")
+_WORK = "work"
+"""Below the pod's folder for state."""
 _CLASS_PATHS = ("SPARK_CONF_DIR", "SPARK_CLASSPATH", "HADOOP_CONF_DIR")
 """Before Spark's own jars where they are set; `spark.executor.extraClassPath` comes as the second."""
 
@@ -34,13 +40,28 @@ _CLASS_PATHS = ("SPARK_CONF_DIR", "SPARK_CLASSPATH", "HADOOP_CONF_DIR")
 def become_executor(environment: Mapping[str, str]) -> None:
     """Becomes the executor's Java process; comes back only by raising.
 
+    It works in the pod's folder for state, where it is told of one: Spark puts files that a session sends to its
+    executors into the folder that they work in, and the image's own cannot be written to.
+
     Raises:
         InvalidRequest: Spark has not told what an executor needs; names everything that is missing.
-        InvalidSettings: no usable Java or Spark.
+        InvalidSettings: no usable Java or Spark, or the folder cannot be worked in.
     """
     home = spark_home()
     command = executor_command(find_java(environment), home, environment)
+    if state := environment.get(SPARK_STATE_VARIABLE):
+        _work_in(Path(state) / _WORK)
     os.execve(command[0], command, {**environment, "SPARK_HOME": str(home)})  # noqa: S606 - no shell is wanted
+
+
+def _work_in(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chdir(folder)
+    except OSError as error:
+        raise InvalidSettings(
+            "an executor cannot work in its folder", [Fault(str(folder), str(error.strerror or error))]
+        ) from error
 
 
 def executor_command(java: Java, home: Path, environment: Mapping[str, str]) -> list[str]:
@@ -59,6 +80,7 @@ def executor_command(java: Java, home: Path, environment: Mapping[str, str]) -> 
     return [
         str(java.executable),
         *_java_options(environment),
+        _ON_KUBERNETES,
         f"-Xms{memory}",
         f"-Xmx{memory}",
         "-cp",

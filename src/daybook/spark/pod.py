@@ -35,12 +35,13 @@ from daybook.spark.activity import Activity
 from daybook.spark.announcing import Announcing
 from daybook.spark.archive import archive_file
 from daybook.spark.asking import Asking
-from daybook.spark.configuration import Installed, server_configuration
+from daybook.spark.configuration import EVENT_LOG, Installed, server_configuration
 from daybook.spark.jars import installed
 from daybook.spark.java import find_java
 from daybook.spark.process import java_environment, spark_home, write_properties
 from daybook.spark.server import UI_SETTING, prepare, read_token, require_free, server_command
 from daybook.spark.supervisor import Patience, Supervisor
+from daybook.storage import Store, open_store
 
 CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
 """Kubernetes gives it to every container; localpods does not, since there it could make no further pods."""
@@ -51,6 +52,7 @@ _PORTS = {
     "driver": SPARK_DRIVER_PORT,
     "blocks": SPARK_BLOCK_PORT,
 }
+_KEEPS_FOLDER = ".daybook"
 _CONFIG_VARIABLE = "AWS_CONFIG_FILE"
 _NEEDED = (SPARK_SERVER_VARIABLE, SPARK_KEY_VARIABLE, SPARK_STATE_VARIABLE, POD_ADDRESS_VARIABLE)
 
@@ -64,9 +66,12 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     Raises:
         InvalidRequest: the key, or what is asked for, will not do.
         InvalidSettings: no usable Java or Spark, or settings that cannot be; every fault is named.
+        StoreFailed: the bucket does not take the event log that is asked for.
     """
     pod = read_pod(environment)
     key_file, state = Path(environment[SPARK_KEY_VARIABLE]), Path(environment[SPARK_STATE_VARIABLE])
+    ready = state / SPARK_READY_FILE
+    ready.unlink(missing_ok=True)  # of a container before this one in the pod, which was killed
     key = read_token(key_file)
     address = environment[POD_ADDRESS_VARIABLE]
     require_free(address, _PORTS)
@@ -74,18 +79,19 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     temporary = prepare(state)
     settings = pod_settings(pod, environment, installed(home), key_file, state)
     write_properties(state / "spark.properties", settings)
+    if pod.server.event_log:
+        make_event_log_folder(open_store(pod.server.bucket.url, environment))
     archive = archive_file(java, home)
     shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
     heap = settings.get("spark.driver.memory", DEFAULT_HEAP)
     variables = {**java_environment(environment, home), **_credentials(environment, state)}
     process = subprocess.Popen(
         server_command(java, home, heap, state, temporary, shared),
-        env={**variables, SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": address},
+        env={**variables, SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": pages_address(environment)},
         cwd=state,
         stdin=subprocess.DEVNULL,
         process_group=0,
     )
-    ready = state / SPARK_READY_FILE
     announcing = Announcing.of(pod, address, ready, environment, _say)
     supervisor = Supervisor(
         process,
@@ -100,6 +106,29 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     code = supervisor.run()
     announcing.ended(code)
     return code
+
+
+def pages_address(environment: Mapping[str, str]) -> str:
+    """Where Spark's pages listen, which alone take their address from a variable.
+
+    In a cluster at every address of the pod: `kubectl port-forward` comes by loopback. On one machine at the pod's own,
+    since other servers' pages are beside it.
+    """
+    address = environment[POD_ADDRESS_VARIABLE]
+    if not environment.get(CLUSTER_VARIABLE):
+        return address
+    return "::" if ":" in address else "0.0.0.0"  # noqa: S104 - of a pod, whose network policies say who reaches it
+
+
+def make_event_log_folder(store: Store) -> None:
+    """Makes the folder of the event logs, without which Spark does not start.
+
+    In S3 there are no folders but those that something lies in. A history server reads no file that begins with a dot.
+
+    Raises:
+        StoreFailed: the bucket does not take it.
+    """
+    store.write(f"{EVENT_LOG}/{_KEEPS_FOLDER}", b"")
 
 
 def _say(text: str) -> None:
@@ -150,6 +179,8 @@ def _places(address: str, state: Path) -> dict[str, str]:
         "spark.driver.host": address,
         "spark.driver.port": str(SPARK_DRIVER_PORT),
         "spark.blockManager.port": str(SPARK_BLOCK_PORT),
+        # Spark's own channels want a secret: one that it makes itself in one process, that of a file with executors.
+        "spark.authenticate": "true",
         # A port that is taken is a fault to be told, not a reason to listen where nobody looks.
         "spark.port.maxRetries": "0",
         "spark.ui.enabled": "true",
@@ -176,11 +207,14 @@ def _executors(
         "spark.kubernetes.authenticate.executor.serviceAccountName": executors.service_account,
         "spark.kubernetes.executor.podTemplateFile": str(template),
         "spark.kubernetes.executor.podTemplateContainerName": SPARK_EXECUTOR_CONTAINER,
-        # No rights on ConfigMaps are needed then.
+        # No rights on ConfigMaps are needed then, on claims for volumes, on Services.
         "spark.kubernetes.executor.disableConfigMap": "true",
-        # By a file on both sides: by itself Spark would write the secret into its executors' pods.
-        "spark.authenticate.secret.driver.file": str(key_file),
-        "spark.authenticate.secret.executor.file": str(key_file),
+        "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
+        "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
+        "spark.kubernetes.driver.service.deleteOnTermination": "false",
+        # By a file on both sides: by itself Spark would write the secret into its executors' pods. The one setting for
+        # both, since an executor that asks for its settings knows no other yet.
+        "spark.authenticate.secret.file": str(key_file),
         "spark.network.crypto.enabled": "true",
     }
 

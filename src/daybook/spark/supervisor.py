@@ -24,6 +24,9 @@ STARTING_SECONDS = 0.5
 """The same while it starts."""
 ANSWER_SECONDS = 30.0
 """How long an answer may take: a full garbage collection of a large heap does."""
+UNREADY_ANSWERS = 2
+"""So many in a row missed, and no further clients are sent to it. One alone may be a garbage collection that took a bit
+longer, and a server that is not ready is dropped from its Service, for the clients that it has, too."""
 MISSED_ANSWERS = 4
 """So many in a row missed, two minutes and more, and the server is ended: its clients' queries hang, too."""
 END_SECONDS = 20.0
@@ -134,9 +137,11 @@ class Supervisor:
         try:
             self._asking.ask(self._patience.answer)
         except NoAnswer as error:
-            self._ready.unlink(missing_ok=True)
-            self._say(f"The Spark server does not answer ({before + 1} of {MISSED_ANSWERS}): {error}")
-            return before + 1
+            missed = before + 1
+            if missed >= UNREADY_ANSWERS:
+                self._ready.unlink(missing_ok=True)
+            self._say(f"The Spark server does not answer ({missed} of {MISSED_ANSWERS}): {error}")
+            return missed
         if before:
             self._ready.touch()
         return 0

@@ -27,6 +27,7 @@ from daybook.web.spark import SparkLook
 from daybook.web.tokens.csrf import Csrf
 from daybook.web.world import World
 
+# What lies below `/batches` and `/api/v1/batches` is kept for batches, which there are not yet: docs/web.md.
 ROUTERS = (
     *(each.router for each in (notebooks, runs, run_deeds, spark, events, health, metrics, schema)),
     *(each.router for each in (catalogue, form, compare, history, in_airflow, run, run_files, buttons)),

@@ -83,7 +83,7 @@ def started(project, ports):
         popen.wait()
 
 
-def until(look, seconds=20.0):
+def until(look, seconds=60.0):
     limit = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < limit

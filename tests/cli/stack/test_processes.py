@@ -54,7 +54,7 @@ def run(project):
         process.wait()
 
 
-def until(look, seconds=10.0):
+def until(look, seconds=60.0):
     limit = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < limit

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from databricks.standin.cutting import LIMIT, cut
 from databricks.standin.interpreter import Interpreter
 from daybook.contract import variables
 from daybook.databricks.errors import RemoteFailed
@@ -23,7 +24,7 @@ class Process:
     def __init__(self, home):
         self.home = home
         self.asked = []
-        self.text_limit = 10_000_000
+        self.text_limit = LIMIT
         self.begin()
 
     def begin(self):
@@ -38,7 +39,7 @@ class Process:
         result = self._interpreter.run(code, lambda _: None)
         if result["resultType"] == "error":
             raise RemoteFailed(result["summary"])
-        return result["data"][: self.text_limit]
+        return cut(result["data"], self.text_limit)
 
 
 @dataclass

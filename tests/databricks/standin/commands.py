@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from databricks.standin.app import ApiError, Request, Router
+from databricks.standin.cutting import LIMIT, cut
 
 if TYPE_CHECKING:
     from databricks.standin.interpreter import Interpreter
@@ -34,7 +35,8 @@ class Commands:
         tells_early: whether the status of a running command carries what it has printed so far.
         cancelled_as: the status that a cancelled command ends in: `Finished`, as the API documents it today, with an
             error that tells of it, or `Cancelled`, as it was.
-        text_limit: characters of a text result, before it is cut and called truncated.
+        text_limit: characters of a text result, before its middle is cut out and it is called truncated; what runtimes
+            up to 16.4 LTS have.
         answers: results that are given in place of the next ones, for what a process does not do by itself.
     """
 
@@ -44,7 +46,7 @@ class Commands:
         self.least_seconds = 0.0
         self.tells_early = False
         self.cancelled_as = "Finished"
-        self.text_limit = 10_000_000
+        self.text_limit = LIMIT
         self.answers: list[tuple[str, dict[str, Any] | None]] = []
 
     def execute(self, request: Request) -> dict[str, Any]:
@@ -104,7 +106,7 @@ class Commands:
     def _cut(self, result: dict[str, Any]) -> dict[str, Any]:
         text = result.get("data")
         if isinstance(text, str) and len(text) > self.text_limit:
-            return {**result, "data": text[: self.text_limit], "truncated": True}
+            return {**result, "data": cut(text, self.text_limit), "truncated": True}
         return result
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import base64
 import builtins
+import getpass
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import sqlite3
 import sys
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TextIO
 
 
@@ -48,7 +50,7 @@ class Events:
         self._before.append(call)
 
     def trigger(self) -> None:
-        builtins.input = _no_input
+        builtins.input = getpass.getpass = _no_input
         for call in list(self._before):
             call(None)
 
@@ -57,13 +59,26 @@ def _no_input(prompt: str = "") -> str:
     raise RuntimeError("raw_input was called, but this frontend does not support input requests.")
 
 
+class Restarted(BaseException):
+    """The command asked for a new Python process."""
+
+
+def _restart() -> None:
+    raise Restarted
+
+
 class Python:
     """A namespace, and what its commands showed."""
 
     def __init__(self) -> None:
         self._shell = Events()
         builtins.get_ipython = lambda: self._shell  # type: ignore[attr-defined]
-        self.names: dict[str, Any] = {"__name__": "__main__", "display": self.display, "displayHTML": self.html}
+        self.names: dict[str, Any] = {
+            "__name__": "__main__",
+            "display": self.display,
+            "displayHTML": self.html,
+            "dbutils": SimpleNamespace(library=SimpleNamespace(restartPython=_restart)),
+        }
         self.shown: list[dict[str, Any]] = []
 
     def display(self, value: Any) -> None:
@@ -144,6 +159,9 @@ def main(commands: TextIO, results: TextIO, language: str) -> None:
         sys.stdout = sys.stderr = said  # type: ignore[assignment]
         try:
             result = _interruptible(runner, json.loads(line)["code"], said)
+        except Restarted:
+            tell({"result": {"resultType": "text", "data": "".join(said.parts).rstrip("\n")}, "restart": True})
+            return
         except BaseException as error:
             result = _error(error)
         tell({"result": result})

@@ -22,6 +22,7 @@ class Fault:
         times: how often; then all is well again.
         after: how many requests go well before.
         delay: seconds that the answer takes.
+        until: the answer does not come before this is set.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Fault:
     times: int = 1
     after: int = 0
     delay: float = 0.0
+    until: threading.Event | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: object = field(default_factory=lambda: dict(_ON_PURPOSE))
 
@@ -54,6 +56,8 @@ class Faults:
         if fault is None:
             return None
         time.sleep(fault.delay)
+        if fault.until is not None:
+            fault.until.wait()
         if fault.status is None:
             return None
         body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()

@@ -24,7 +24,8 @@ _DIED = {
 class Interpreter:
     """A real process that runs the commands of one context, one at a time.
 
-    When it dies under a command, the next command gets a new one, without the variables: so does the cluster's driver.
+    When it dies under a command, or a command asks for a new one (`dbutils.library.restartPython()`, which ends well),
+    the next command gets a new one, without the variables: so does the cluster's driver.
 
     Attributes:
         turn: held by the command that runs.
@@ -54,8 +55,10 @@ class Interpreter:
                 told = json.loads(line)
                 if "printed" in told:
                     printed(told["printed"])
-                else:
-                    return dict(told["result"])
+                    continue
+                if told.get("restart"):
+                    self._end()
+                return dict(told["result"])
         self._end()
         return dict(_DIED)
 

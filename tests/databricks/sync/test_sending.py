@@ -7,7 +7,12 @@ import threading
 import pytest
 
 from databricks.standin import Fault
+from databricks.standin.world import TOKEN
+from databricks.sync.conftest import CLUSTER
+from daybook.databricks.connection import connect
 from daybook.databricks.errors import DatabricksRefused, RemoteFailed
+from daybook.databricks.interruption import Interrupted, Interruption
+from daybook.databricks.settings import Settings
 from daybook.databricks.sync import sending, uploading
 from daybook.databricks.sync.calling import Driver
 from daybook.databricks.sync.errors import SyncFailed
@@ -185,6 +190,41 @@ def test_a_request_that_is_to_be_tried_again_is(standin, remote, sender, arrived
     blocks = some_blocks(LARGE)
     send(sender, remote, blocks)
     assert arrived() == blocks
+
+
+@pytest.mark.parametrize("path", ["/scim/v2/Me", "/workspace/mkdirs", "/workspace/import", "/workspace/delete"])
+def test_trouble_of_the_server_is_sat_out(standin, remote, sender, arrived, path):
+    standin.faults.add(Fault(path, 500))
+    blocks = some_blocks(LARGE)
+    send(sender, remote, blocks)
+    assert arrived() == blocks
+    assert left_in_workspace(standin) == []
+
+
+def test_an_interrupt_waits_for_no_upload(standin, remote, uploads, monkeypatch):
+    interruption, begun, gate = Interruption(), threading.Event(), threading.Event()
+    monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
+    uploads.client = connect(Settings(cluster_id=CLUSTER, host=standin.host), interruption).client
+
+    def does_not_arrive(*_, **__):
+        begun.set()
+        gate.wait()
+
+    def asks():
+        begun.wait()
+        interruption.ask_for_good()
+
+    monkeypatch.setattr(uploads.client.workspace, "upload", does_not_arrive)
+    asking = threading.Thread(target=asks)
+    asking.start()
+    try:
+        with pytest.raises(Interrupted):
+            list(uploads.carry(remote, packs(some_blocks(LARGE).items(), uploads.pack_bytes)))
+    finally:
+        gate.set()
+    asking.join()
+    uploads.remove()
+    assert left_in_workspace(standin) == []
 
 
 def test_no_more_packs_are_in_memory_than_are_under_way(remote, uploads):

@@ -17,12 +17,15 @@ from datetime import datetime
 
 from airflow.models.dag import DagModel
 from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.trigger import Trigger
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from daybook.contract.errors import InvalidRequest, NotAllowed
 from daybook.on_airflow import pages
 from daybook.on_airflow.ports import waiting
+from daybook.on_airflow.ports.dag_runs import is_watched
 from daybook.web.world import Asked, Conflict, Order
 
 with create_session() as session:
@@ -115,7 +118,19 @@ with TestClient(app) as client:
 with create_session() as session:
     states = {run.run_id: run.state for run in session.scalars(select(DagRun))}
     log = [[row.event, row.owner, row.dag_id, row.run_id, row.extra] for row in session.scalars(select(Log))]
-print(json.dumps({"told": told, "states": states, "log": log}))
+watched = {}
+with create_session() as session:
+    task = session.scalar(select(TaskInstance).where(TaskInstance.dag_id == "nb").limit(1))
+    where, trigger = (task.dag_id, task.run_id), Trigger(classpath="any.Trigger", kwargs={})
+    session.add(trigger)
+    session.flush()
+    for case, state, triggerer in (
+        ("at work", "running", None), ("waits, not yet seen", "deferred", None), ("waits, seen", "deferred", 1)
+    ):
+        task.state, task.trigger_id, trigger.triggerer_id = state, trigger.id, triggerer
+        session.commit()
+        watched[case] = is_watched(*where)
+print(json.dumps({"told": told, "states": states, "log": log, "watched": watched}))
 """
 KEY = "k" * 64
 RESEARCH = {"workspace": "research"}
@@ -261,6 +276,10 @@ def test_members_by_group_or_claim_get_a_voucher_that_their_task_will_take(told,
     assert "daybook_voucher" not in found["text"]
     vouched = redeem(found["run"]["conf"]["daybook_voucher"], Errand(found["run"]["user"], "nb", "research"), KEY)
     assert vouched == Identity(user, frozenset(states["groups"]), states["claims"])
+
+
+def test_a_run_that_waits_is_watched_as_soon_as_a_triggerer_has_it(happened):
+    assert happened["watched"] == {"at work": True, "waits, not yet seen": False, "waits, seen": True}
 
 
 def test_an_order_that_is_sent_twice_is_one_run(told):

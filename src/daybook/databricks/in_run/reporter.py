@@ -12,10 +12,13 @@ from daybook.databricks.in_run.companion import Companion
 from daybook.databricks.in_run.telling import Telling
 
 if TYPE_CHECKING:
-    from daybook.databricks.session import Facts, Session
+    from daybook.databricks.facts import Facts
+    from daybook.databricks.session import Session
 
-END_SECONDS = 10.0
-"""For what is put in order at the end, where nobody says how long it may take; a pod that is ended has about 30 s."""
+END_SECONDS = 3.0
+"""For what is put in order at the end, where nobody says how long it may take: Jupyter kills a kernel after 5 s."""
+END_OF_RUN_SECONDS = 10.0
+"""The same in a run of Daybook, which has outputs to fetch; a pod that is ended has about 30 s."""
 SECONDS_LEFT = "daybook_seconds"
 """In a request to shut down: how long that may take; `daybook.runner` sends it."""
 

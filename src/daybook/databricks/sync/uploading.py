@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from typing import Any, TypeVar, cast
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound, NotImplemented, PermissionDenied
 from databricks.sdk.retries import retried
 from databricks.sdk.service.workspace import ImportFormat
 
+from daybook.databricks.interruption import Interrupted
 from daybook.databricks.model import Remote
 from daybook.databricks.refusals import FOREIGN, in_our_words, passing
 from daybook.databricks.sync.calling import Driver
@@ -33,6 +35,9 @@ MOUNT = "/Workspace"
 """Where clusters see the files of the Databricks workspace (from runtime 11.3 on)."""
 RETRY_SECONDS = 300
 """How long an upload is tried again, if the client says nothing else."""
+LOOK_SECONDS = 0.1
+"""How soon it is seen that somebody interrupts, while uploads are waited for."""
+Call = TypeVar("Call", bound=Callable[..., Any])
 
 
 @dataclass
@@ -52,10 +57,14 @@ class Uploads:
     """No name is given twice: the mount may still know what was there before."""
 
     def carry(self, remote: Remote, packs: Iterable[Pack]) -> Iterator[Pack]:
-        """Uploads some at once, and has the driver read each as soon as it is there."""
+        """Uploads some at once, and has the driver read each as soon as it is there.
+
+        Raises:
+            Interrupted: the client's clock says so.
+        """
         with self._failures():
             self._make_folder()
-        pool = ThreadPoolExecutor(AT_ONCE, "daybook-upload")
+        pool, waits = ThreadPoolExecutor(AT_ONCE, "daybook-upload"), True
         try:
             under_way: set[Future[tuple[str, Pack]]] = set()
             for pack in packs:
@@ -64,8 +73,11 @@ class Uploads:
                 under_way.add(pool.submit(self._upload, f"{self._folder}/{next(self._numbers)}.pack", pack))
             while under_way:
                 yield from self._read(remote, under_way)
+        except Interrupted:
+            waits = False  # what is on its way arrives or does not; nobody asks for it any more
+            raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(waits, cancel_futures=True)
         self.remove()
 
     def remove(self) -> None:
@@ -77,7 +89,7 @@ class Uploads:
         if not self._folder:
             return
         try:
-            self.client.workspace.delete(self._folder, recursive=True)
+            self._patiently(self.client.workspace.delete)(self._folder, recursive=True)
         except NotFound:
             pass
         except FOREIGN as error:
@@ -85,26 +97,30 @@ class Uploads:
         self._folder = ""
 
     def _make_folder(self) -> None:
-        user = self.client.current_user.me().user_name
+        user = self._patiently(self.client.current_user.me)().user_name
         folder = f"/Users/{user}/.daybook/{self.driver.name}"
-        self.client.workspace.mkdirs(folder)
+        self._patiently(self.client.workspace.mkdirs)(folder)
         self._folder = folder
 
     def _upload(self, path: str, pack: Pack) -> tuple[str, Pack]:
-        """Overwrites, so it may be tried again; the SDK itself does not do so for forms."""
+        with self._failures():
+            self._patiently(self.client.workspace.upload)(path, pack.content, format=ImportFormat.AUTO, overwrite=True)
+        return path, pack
+
+    def _patiently(self, call: Call) -> Call:
+        """A call that is tried again, which each of them may be; of what passes, the SDK itself does so for little."""
         config = self.client.config
-        upload = retried(
+        again = retried(
             timeout=timedelta(seconds=config.retry_timeout_seconds or RETRY_SECONDS),
             is_retryable=lambda error: "it may go away" if passing(error) else None,
             clock=config.clock,
-        )(self.client.workspace.upload)
-        with self._failures():
-            upload(path, pack.content, format=ImportFormat.AUTO, overwrite=True)
-        return path, pack
+        )
+        return cast("Call", again(call))
 
     def _read(self, remote: Remote, under_way: set[Future[tuple[str, Pack]]]) -> Iterator[Pack]:
         """Has the driver read those that are there by now, one at least."""
-        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        while not (done := wait(under_way, LOOK_SECONDS, FIRST_COMPLETED).done):
+            self.client.config.clock.sleep(0)
         under_way -= done
         arrived = dict(future.result() for future in done)
         told = self.driver.ask(remote, "store", paths=[MOUNT + path for path in arrived])

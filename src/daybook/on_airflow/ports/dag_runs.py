@@ -9,7 +9,10 @@ from typing import Any
 
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.trigger import Trigger
 from airflow.utils.session import create_session
+from airflow.utils.state import TaskInstanceState
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
 
@@ -113,6 +116,25 @@ def find(dag_id: str, run_id: str) -> DagRunRow | None:
     with create_session(scoped=False) as session:
         found = session.execute(select(*COLUMNS).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one_or_none()
     return None if found is None else DagRunRow.of(*found)
+
+
+def is_watched(dag_id: str, run_id: str) -> bool:
+    """Whether a triggerer has each task of a DAG run that waits for one; blocks.
+
+    A trigger that is dropped before any triggerer had it never hears of its end, and so ends no pod.
+    """
+    nobodys = (
+        select(TaskInstance.id)
+        .join(Trigger, TaskInstance.trigger_id == Trigger.id)
+        .where(
+            TaskInstance.dag_id == dag_id,
+            TaskInstance.run_id == run_id,
+            TaskInstance.state == TaskInstanceState.DEFERRED,
+            Trigger.triggerer_id.is_(None),
+        )
+    )
+    with create_session(scoped=False) as session:
+        return session.scalar(nobodys.limit(1)) is None
 
 
 def require_startable(dag_id: str) -> None:

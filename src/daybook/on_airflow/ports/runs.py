@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,11 +20,15 @@ from daybook.contract import keys
 from daybook.on_airflow.admission import VOUCHER, Passed
 from daybook.on_airflow.plugin import AIRFLOW
 from daybook.on_airflow.ports import in_process, over_api
-from daybook.on_airflow.ports.dag_runs import FINISHED, DagRunRow, asked_of, find, require_startable
+from daybook.on_airflow.ports.dag_runs import FINISHED, DagRunRow, asked_of, find, is_watched, require_startable
 from daybook.on_airflow.ports.users import Users
 from daybook.web.tokens.oidc import OidcTokens
 from daybook.web.world import Asked, Conflict, Order, SparkDeed
 from daybook.workspaces import Identity, Workspaces, may_see
+
+WATCHED_SECONDS = 10.0
+"""How long a cancelled run may wait for a triggerer to see it; at work one looks each second."""
+_LOOK_SECONDS = 0.25
 
 _AWAY = (OperationalError, NoConnection)
 """Airflow's database is locked, lost or has no connection left: another try may do."""
@@ -76,6 +82,7 @@ class Runs:
         provider = self.users.provider_of(request)
         try:
             await run_in_threadpool(self._require_cancellable, identity, asked)
+            await _until_watched(asked.dag_id, asked.dag_run_id)
             if provider is None:
                 await over_api.cancel(request, asked.dag_id, asked.dag_run_id)
             else:
@@ -124,6 +131,16 @@ class Runs:
             raise Conflict("Airflow has no such run that could be cancelled here")
         if found.state in FINISHED:
             raise Conflict("the run is over; there is nothing to cancel")
+
+
+async def _until_watched(dag_id: str, dag_run_id: str) -> None:
+    """Gives a triggerer the moment it takes to see a run that has just begun to wait: its end is told to that alone.
+
+    Where no triggerer is at work the run is cancelled all the same, and the sweeper ends its pod.
+    """
+    deadline = time.monotonic() + WATCHED_SECONDS
+    while not await run_in_threadpool(is_watched, dag_id, dag_run_id) and time.monotonic() < deadline:
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _same(order: Order, identity: Identity, dag_run_id: str | None, error: Exception) -> DagRunRow:

@@ -31,7 +31,7 @@ from daybook.pods.credentials import Fragment, credentials_for, sts
 from daybook.pods.credentials.fragment import FOLDER, READABLE, mount
 from daybook.pods.environment import plain, variable
 from daybook.pods.models import new
-from daybook.pods.resources import Resources, requirements
+from daybook.pods.resources import Resources, disk, requirements
 from daybook.pods.scheduling import scheduling
 from daybook.pods.security import container_security, pod_security
 from daybook.pods.spark.wanted import WantedServer
@@ -180,8 +180,14 @@ def _executors(wanted: WantedServer, secret: str) -> SparkExecutors:
     container = new(
         k8s.V1Container,
         name=SPARK_EXECUTOR_CONTAINER,
-        env=[*_variables(wanted), *credentials.env, *_leading_to(credentials)],
+        env=[
+            *_variables(wanted),
+            variable(SPARK_STATE_VARIABLE, SPARK_STATE_FOLDER),
+            *credentials.env,
+            *_leading_to(credentials),
+        ],
         env_from=list(credentials.env_from) or None,
+        resources=disk(wanted.workspace.ephemeral_storage),  # processors and memory are Spark's to say
         volume_mounts=_mounts(credentials),
         security_context=container_security(),
     )

@@ -59,7 +59,7 @@ def look_at(pod: Any, start_seconds: float, now: datetime) -> Look:
 
     Args:
         pod: a `V1Pod`, of either client, as it is now.
-        start_seconds: how long the server may take until it answers.
+        start_seconds: how long the server may take until it answers, also again.
         now: with a time zone.
     """
     status = pod.status
@@ -69,23 +69,41 @@ def look_at(pod: Any, start_seconds: float, now: datetime) -> Look:
         return Ended("it was not used any more", failed=False)
     if status.phase == "Failed":
         return Ended(_said(pod), failed=True)
-    if status.phase == "Running" and _condition(status, "Ready") == "True" and status.pod_ip:
+    ready = _condition(status, "Ready")
+    if status.phase == "Running" and ready is not None and ready.status == "True" and status.pod_ip:
         host = f"[{status.pod_ip}]" if ":" in status.pod_ip else status.pod_ip
         return Answers(f"sc://{host}:{SPARK_PORT}", f"http://{host}:{SPARK_UI_PORT}")
     limit = timedelta(seconds=start_seconds + START_MARGIN_SECONDS)
-    if now - pod.metadata.creation_timestamp > limit:
+    if now - _without_answer_since(pod) > limit:
         return Ended(f"it does not answer after {limit.total_seconds():.0f} s: {_said(pod)}", failed=True)
     return Starts(_waits_for(pod))
 
 
+def _without_answer_since(pod: Any) -> datetime:
+    """Since when it answers nothing: one that has answered for days has not taken that long for its start.
+
+    Nobody but its supervisor ends such a server before the limit; the sessions of others are in it.
+    """
+    created: datetime = pod.metadata.creation_timestamp
+    ready = _condition(pod.status, "Ready")
+    return max(created, ready.last_transition_time or created) if ready is not None else created
+
+
+def _has_answered(pod: Any) -> bool:
+    """Whether it was ready once: no container is when it starts, so what turned after that turned twice."""
+    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
+    began = next((state.running.started_at for state in states if state.running is not None), None)
+    return began is not None and _without_answer_since(pod) > began
+
+
 def _waits_for(pod: Any) -> str:
     if pod.status.phase == "Running":
-        return "Spark starts"
+        return "Spark does not answer at the moment" if _has_answered(pod) else "Spark starts"
     states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
     waiting = next((state.waiting for state in states if state.waiting is not None), None)
     if waiting is not None and waiting.reason not in (None, "ContainerCreating", "PodInitializing"):
         return f"{waiting.reason}: {waiting.message or 'no reason given'}"
-    scheduled = next((one for one in pod.status.conditions or [] if one.type == "PodScheduled"), None)
+    scheduled = _condition(pod.status, "PodScheduled")
     if scheduled is not None and scheduled.status == "False":
         return f"no node takes its pod: {scheduled.message or scheduled.reason or 'no reason given'}"
     return "its pod starts"
@@ -101,5 +119,5 @@ def _said(pod: Any) -> str:
     return ending_of(pod, CONTAINER).message
 
 
-def _condition(status: Any, kind: str) -> str | None:
-    return next((one.status for one in status.conditions or [] if one.type == kind), None)
+def _condition(status: Any, kind: str) -> Any:
+    return next((one for one in status.conditions or [] if one.type == kind), None)

@@ -8,8 +8,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from daybook.web.history.index import Index, Place
 from daybook.web.history.model import Counts, Cursor, Filter, Page, RunRow
 from daybook.web.history.reading import Kept, Look, is_moment
 from daybook.web.history.refreshing import FIRST_READS, Refresher, is_due
+from daybook.web.history.underway import Underway, wait_first, wait_for
 from daybook.workspaces import Workspace
 
 READS_AT_ONCE = 8
@@ -33,8 +33,6 @@ STALE_SECONDS = 5.0
 """What is older, a page says of itself; what is younger is shown without a word, and the look follows."""
 WAIT_SECONDS = 0.03
 """How long a page whose index is older waits for the bucket; then it shows what the index has, and of when that is."""
-FIRST_WAIT_SECONDS = 1.0
-"""How long a page waits for a bucket of which the index knows nothing yet."""
 LATE_SECONDS = 5.0
 """A bucket that has kept a look waiting for so long is said not to answer."""
 FAILED_SECONDS = 10.0
@@ -50,16 +48,6 @@ EXPECTED_FROM = 20
 NAMED_UNREADABLE = 5
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Underway:
-    future: Future[None]
-    since: float
-
-    def has_lasted(self, now: float) -> float:
-        """Seconds; a clock that was set back makes them none."""
-        return max(0.0, now - self.since)
 
 
 class History:
@@ -86,18 +74,34 @@ class History:
         self._refresher = Refresher(self._index, self._reads, clock)
         self._filler = Filler(self._index, self._refresher, self._bucket, clock)
         self._lock = threading.Lock()
-        self._underway: dict[tuple[str, int], _Underway] = {}
+        self._underway: dict[tuple[str, int], Underway] = {}
         self._opened: dict[int, tuple[Store, float]] = {}
         self._looked_for_work: dict[int, float] = {}
 
-    def page(self, workspaces: Sequence[Workspace], where: Filter, after: str | None = None, limit: int = 50) -> Page:
+    def page(
+        self,
+        workspaces: Sequence[Workspace],
+        where: Filter,
+        after: str | None = None,
+        limit: int = 50,
+        *,
+        soon: bool = False,
+    ) -> Page:
         """The newest runs that fit, or those that follow a page's `after`.
+
+        Args:
+            workspaces: where to look.
+            where: which fit.
+            after: where the page begins.
+            limit: how many rows it has at most.
+            soon: whether the first rows of a bucket that is new to the index are shown without the rest of the page,
+                for somebody who will look again.
 
         Raises:
             ValueError: `after` is none that a page gave.
         """
         cursor = Cursor.read(after) if after is not None else None
-        places = self._freshened(workspaces)
+        places = self._freshened(workspaces, soon=soon)
         found = [row for place in places.values() for row in self._index.page(place, where, cursor, limit + 1)]
         found.sort(key=lambda row: (row.run_id, row.workspace), reverse=True)
         rows = found[:limit]
@@ -119,13 +123,17 @@ class History:
     def last_runs(
         self, workspaces: Sequence[Workspace], notebooks: Sequence[str] | None = None
     ) -> Mapping[str, RunRow]:
-        """The newest run of each notebook, or of each of some, by the notebook's id."""
+        """The newest run that is known of each notebook, or of each of some, by the notebook's id."""
         found: dict[str, RunRow] = {}
-        for place in self._freshened(workspaces).values():
+        for place in self._freshened(workspaces, soon=True).values():
             for row in self._index.last_runs(place, notebooks):
                 if row.notebook not in found or found[row.notebook].run_id < row.run_id:
                     found[row.notebook] = row
         return found
+
+    def knows_all(self, workspaces: Sequence[Workspace]) -> bool:
+        """Whether all runs were read that the last look at the buckets told of; else nothing is known of some."""
+        return all(self._index.is_complete(self._index.place_of(each)) for each in workspaces)
 
     def known(self, workspace: Workspace, run_ids: Sequence[str]) -> Mapping[str, RunRow]:
         """Those of some runs that have a record, by id; they are looked at again soon, for somebody says they go on."""
@@ -178,7 +186,7 @@ class History:
             return
         self._index.take_up(place.place, [Look(manifest.run_id, self._clock(), kept)])
 
-    def _freshened(self, workspaces: Sequence[Workspace]) -> dict[str, Place]:
+    def _freshened(self, workspaces: Sequence[Workspace], *, soon: bool = False) -> dict[str, Place]:
         """The places of some workspaces, looked into if that was too long ago, and the filler set to work."""
         now = self._clock()
         places = {each.name: self._index.place_of(each) for each in workspaces}
@@ -187,17 +195,23 @@ class History:
         begun = [(places[each.name], self._refresh(each, places[each.name], most)) for each in due]
         old = [(place, underway) for place, underway in begun if is_due(place.refreshed_at, STALE_SECONDS, now)]
         if old:
-            _wait([underway for place, underway in old if place.refreshed_at], WAIT_SECONDS, now)
-            _wait([underway for place, underway in old if not place.refreshed_at], FIRST_WAIT_SECONDS, now)
+            wait_for([underway for place, underway in old if place.refreshed_at], WAIT_SECONDS, now)
+            wait_first([underway for place, underway in old if not place.refreshed_at], now, soon=soon)
             places = {each.name: self._index.place_of(each) for each in workspaces}
         for each in workspaces:
-            self._fill(each, places[each.name], now)
+            if places[each.name].refreshed_at:
+                self._fill(each, places[each.name], now)
         return places
 
-    def _refresh(self, workspace: Workspace, place: Place, most: int) -> _Underway:
-        return self._begin(
-            "refresh", workspace, place, lambda: self._refresher.refresh(place, self._bucket(workspace), most)
-        )
+    def _refresh(self, workspace: Workspace, place: Place, most: int) -> Underway:
+        begun = threading.Event()
+
+        def work() -> None:
+            self._refresher.refresh(place, self._bucket(workspace), most, begun.set)
+            if not place.refreshed_at:  # the filler would have read the same, and been in the way
+                self._fill(workspace, place, self._clock())
+
+        return self._begin("refresh", workspace, place, work, begun)
 
     def _is_late(self, place: Place, now: float) -> bool:
         """Whether the bucket has kept the look that is under way waiting for long."""
@@ -224,13 +238,22 @@ class History:
         if is_due(place.failed_at, FAILED_SECONDS, now) and self._refresher.is_work(place):
             self._filler.want(workspace)
 
-    def _begin(self, what: str, workspace: Workspace, place: Place, work: Callable[[], None]) -> _Underway:
+    def _begin(
+        self,
+        what: str,
+        workspace: Workspace,
+        place: Place,
+        work: Callable[[], None],
+        begun: threading.Event | None = None,
+    ) -> Underway:
         """Begins a task of a place in the background, unless the same is under way already."""
         with self._lock:
             found = self._underway.get((what, place.place))
             if found is None or found.future.done():
                 future = self._tasks.submit(self._guarded, workspace, place, work)
-                found = self._underway[(what, place.place)] = _Underway(future, self._clock())
+                found = Underway(future, self._clock(), begun or threading.Event())
+                self._underway[(what, place.place)] = found
+                future.add_done_callback(lambda _: found.begun.set())
             return found
 
     def _guarded(self, workspace: Workspace, place: Place, work: Callable[[], None]) -> None:
@@ -256,12 +279,6 @@ class History:
 
 def _is_to_refresh(place: Place, now: float) -> bool:
     return is_due(place.refreshed_at, FRESH_SECONDS, now) and is_due(place.failed_at, FAILED_SECONDS, now)
-
-
-def _wait(begun: Sequence[_Underway], seconds: float, now: float) -> None:
-    """Waits until all are through, but not longer than so many seconds after the first of them began."""
-    if begun:
-        wait([each.future for each in begun], max(0.0, seconds - max(each.has_lasted(now) for each in begun)))
 
 
 def _moment(refreshed_at: Sequence[float]) -> datetime | None:

@@ -12,8 +12,9 @@ from daybook.web.history.reading import Look, days_of, days_of_month, look_at, n
 
 FIRST_READS = 60
 """How many records are read at once, at most, while somebody waits: a page's worth."""
-FIRST_BATCH = 20
-"""How many of them between two writes to the index: whoever waits no longer is shown what was read so far."""
+FIRST_BATCH = 16
+"""How many of them between two writes to the index: whoever waits no longer is shown what was read so far. What fits on
+a screen, and two rounds of what is read at a time."""
 FIRST_DAYS = 7
 """How many of the newest days are listed before a bucket's first page; what they do not hold follows."""
 OPEN_SECONDS = 1.0
@@ -34,6 +35,7 @@ RECENT_SECONDS = 60.0
 OLD_SECONDS = 6 * 3600.0
 """The same for an older one, of which nothing is to be expected but that its runs are removed."""
 _AROUND = timedelta(hours=1)
+_DAY_SECONDS = 86400
 AGAIN_SECONDS = 3600.0
 """After this time a record that could not be read, or was not there, is tried again."""
 
@@ -52,22 +54,26 @@ class Refresher:
         self._reads = reads
         self._clock = clock
 
-    def refresh(self, place: Place, bucket: Store, most: int = FIRST_READS) -> None:
+    def refresh(
+        self, place: Place, bucket: Store, most: int = FIRST_READS, begun: Callable[[], None] = lambda: None
+    ) -> None:
         """Finds new runs of these days, and looks at those again that were not through.
 
         Args:
             place: the workspace's.
             bucket: its bucket.
             most: how many records are read.
+            begun: called once the index has the newest runs of a bucket that it knew nothing of, and more follow.
 
         Raises:
             StoreFailed: the bucket does not answer.
         """
         now = self._clock()
         days, is_first = _days_now(now), place.refreshed_at == 0
-        listed = self._list(place, bucket, days, now)
-        if is_first and listed < most:
-            self._list(place, bucket, self._first_days(place, bucket, days, now), now)
+        if is_first:
+            most -= self._first_runs(place, bucket, days, most, now, begun)
+        else:
+            self._list(place, bucket, days, now)
         fresh = self._index.unread(place.place, most, now - ABSENT_SECONDS, "" if is_first else days[0])
         wanted = [*fresh, *self._index.open_runs(place.place, most, now - OPEN_SECONDS)]
         for begin in range(0, len(wanted), FIRST_BATCH):
@@ -126,6 +132,30 @@ class Refresher:
             self._index.take_up_day(place.place, day, run_ids, now)
         return sum(len(run_ids) for _, run_ids in found)
 
+    def _first_runs(
+        self, place: Place, bucket: Store, days: Sequence[str], most: int, now: float, begun: Callable[[], None]
+    ) -> int:
+        """Lists the newest days of a bucket of which nothing is known, and reads some runs of them; how many.
+
+        A listing may take longer than all reads: no more are made before the first reads than these need. So a run of
+        tomorrow, which a clock that goes ahead has asked for, follows.
+        """
+        listed, done = 0, list[str]()
+        for day in (_day(now), _day(now - _DAY_SECONDS)):
+            listed += self._list(place, bucket, [day], now)
+            done.append(day)
+            if listed >= FIRST_BATCH:
+                break
+        first = self._index.unread(place.place, min(most, FIRST_BATCH), now - ABSENT_SECONDS)
+        self.look(place, bucket, first)
+        if first:
+            begun()
+        others = [day for day in days if day not in done]
+        listed += self._list(place, bucket, others, now)
+        if listed < most:
+            self._list(place, bucket, self._first_days(place, bucket, [*done, *others], now), now)
+        return len(first)
+
     def _first_days(self, place: Place, bucket: Store, listed: Sequence[str], now: float) -> list[str]:
         found = newest_days(bucket, FIRST_DAYS)
         if len(found) < FIRST_DAYS:
@@ -133,11 +163,11 @@ class Refresher:
         return [day for day in found if day not in listed]
 
     def _recent_days(self, bucket: Store, now: float) -> list[str]:
-        months = {_day(now - days * 86400)[:6] for days in range(RECENT_DAYS + 1)}
+        months = {_day(now - days * _DAY_SECONDS)[:6] for days in range(RECENT_DAYS + 1)}
         return [day for found in self._reads.map(lambda month: days_of_month(bucket, month), months) for day in found]
 
     def _due_days(self, place: Place, now: float, limit: int) -> list[str]:
-        recent = _day(now - RECENT_DAYS * 86400)
+        recent = _day(now - RECENT_DAYS * _DAY_SECONDS)
         return self._index.due_days(place.place, recent, now - RECENT_SECONDS, now - OLD_SECONDS, limit)
 
 

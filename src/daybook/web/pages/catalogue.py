@@ -74,6 +74,7 @@ def page(site: Here, user: User, request: Request) -> Response:
         here="notebooks",
         user=user.user,
         rows=rows,
+        knows_all=site.history.knows_all(places),
         count=len(found),
         wanted=wanted,
         workspaces=[each.name for each in mine],

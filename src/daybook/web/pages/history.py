@@ -79,7 +79,7 @@ def page(
     wanted = read_wanted({name: text.strip() for name, text in given.items() if text.strip()}, visible)
     found, waiting = Page((), None, is_complete=True), list[Asked]()
     if not wanted.faults:
-        found = site.history.page(wanted.workspaces, wanted.where, wanted.after, ROWS)
+        found = site.history.page(wanted.workspaces, wanted.where, wanted.after, ROWS, soon=True)
         waiting = list(waiting_runs(site, wanted)) if wanted.after is None else []
     return site.page(
         "history.html",
