@@ -122,7 +122,8 @@ def test_a_server_that_runs_and_never_answers_is_told_with_the_end_of_its_log_an
 ):
     wanted = a_wanted("hangs")
     found = servers.ensure(wanted)
-    wait_until(lambda: "it stands in" in cluster.log(wanted.name), 120)
+    cluster.in_phase(wanted.name, "Running")
+    wait_until(lambda: "it stands in" in cluster.log(wanted.name))
     never = Ended("it does not answer after 900 s: its container runs, and gives no answer", failed=True)
     monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.look_at", lambda *_: never)
     with pytest.raises(SparkUnavailable, match=r"does not answer after 900 s.*; its log ends:\nit stands in$"):
