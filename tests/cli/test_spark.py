@@ -37,7 +37,7 @@ def test_status_tells_state_size_sessions_and_pages(daybook, workspaces, tell):
     code, out, _ = daybook("spark", "status")
     assert code == 0
     local, other = [line for line in out.splitlines() if line.startswith(("local", "other"))]
-    for part in ("answers", " 2 ", "1 core, 1g; up to 1 executor of 1 core, 1g", "http://u:4040", NAME):
+    for part in ("answers", " 2 ", "1 core, 1 GiB", "http://u:4040", NAME):
         assert part in local
     for part in ("not Daybook's", "https://spark.example", "sc://spark.example:15002"):
         assert part in other

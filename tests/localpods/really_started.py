@@ -26,7 +26,7 @@ START_SECONDS = 120.0
 """How long it may take to start where the machine is busy with other tests."""
 
 
-def wait_until(look: Callable[[], Any], seconds: float = 15.0) -> Any:
+def wait_until(look: Callable[[], Any], seconds: float = START_SECONDS) -> Any:
     """What `look` returns, once that is true."""
     until = time.monotonic() + seconds
     while not (found := look()):

@@ -95,6 +95,15 @@ def test_a_server_that_failed_says_why_however_soon_it_ends(store, ready, said):
     assert (told.state, told.why) == (SparkState.FAILED, "The Spark server failed: its Java ended with exit code 1")
 
 
+def test_a_server_that_was_never_started_says_why(store, announcing, said):
+    announcing.refused("Spark needs Java 17 or newer and there is none here")
+    assert (the_one(store).state, the_one(store).why) == (
+        SparkState.FAILED,
+        "Spark needs Java 17 or newer and there is none here",
+    )
+    assert said == [], "whoever raised it says it"
+
+
 def test_a_bucket_that_does_not_take_it_is_told_once_and_ends_nothing(tmp_path, ready, said):
     blocked = tmp_path / "bucket"
     store = open_store(str(blocked))

@@ -21,7 +21,8 @@ FULL = Installed(
 
 
 def a_request(**changes):
-    return SparkServerRequest(**{"workspace": "team-a", "bucket": SparkBucket(url="file:///data"), **changes})
+    given = {"workspace": "team-a", "bucket": SparkBucket(url="file:///data"), "size": SparkSize(maximum_executors=1)}
+    return SparkServerRequest(**{**given, **changes})
 
 
 def refused(request, installed=PLAIN):
@@ -98,6 +99,11 @@ def test_one_process_has_no_executors():
     found = server_configuration(a_request(size=SparkSize(driver_memory="834MiB")), PLAIN)
     assert found["spark.driver.memory"] == "450m"
     assert not any(name.startswith(("spark.executor.", "spark.dynamicAllocation.")) for name in found)
+
+
+def test_on_kubernetes_there_are_executors():
+    with pytest.raises(InvalidSettings, match="maximum_executors: must be 1 at least"):
+        server_configuration(a_request(place="kubernetes", size=SparkSize()), PLAIN)
 
 
 def test_sizes_that_will_not_do_are_all_named():

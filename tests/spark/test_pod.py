@@ -15,6 +15,8 @@ from daybook.contract.spark_pod import SPARK_PORT, SparkPod
 from daybook.contract.spark_server import SparkBucket, SparkServerRequest, SparkSize
 from daybook.spark.activity import Activity
 from daybook.spark.asking import Asking, NoAnswer
+from daybook.storage import open_store
+from daybook.storage.spark_states import spark_states
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="each server wants a loopback address of its own")
 
@@ -213,6 +215,17 @@ def test_a_setting_that_is_daybooks_own_is_refused_by_name_before_spark_starts(s
     assert code == 2
     assert "spark.master" in log
     assert "spark.connect.grpc.binding.port" in log
+
+
+def test_a_server_that_cannot_be_started_tells_its_bucket_why(served, tmp_path):
+    bucket = SparkBucket(url=(tmp_path / "bucket").as_uri())
+    (tmp_path / "bucket").mkdir()
+    request = SparkServerRequest(workspace="research", bucket=bucket, size=SIZE, tables=["delta"])
+    code, log = served(server=request).wait()
+    (told,) = spark_states(open_store(bucket.url))
+    assert (code, told.state) == (2, "failed")
+    assert "delta: the image's Spark" in told.why
+    assert told.why in log
 
 
 def test_a_server_that_is_not_ready_in_time_ends_and_says_so(served):

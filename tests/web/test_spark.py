@@ -74,7 +74,7 @@ async def test_the_page_shows_servers_with_state_size_sessions_and_pages(client,
     page = (await client.get("/spark")).text
     assert "answers queries" in page
     assert "2 sessions" in page
-    assert "1 core, 1g; up to 1 executor of 1 core, 1g" in page
+    assert "1 core, 1 GiB" in page
     assert 'href="http://127.0.0.1:4040"' in page
     assert "its Java ended &lt;b&gt;" in page
     assert "sc://spark.example:15002" in page

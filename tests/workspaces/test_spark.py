@@ -59,6 +59,9 @@ def test_a_started_server_has_its_own_token_and_pages():
         ({"profiles": {"Own": {}}}, "is not a profile's name"),
         ({"profiles": {"own": {"cores": 0}}}, "greater than or equal to 1"),
         ({"profiles": {"own": {"memory": "much"}}}, "is not a quantity"),
+        ({"profiles": {"own": {"memory": "100Mi"}}}, "profile 'own': memory 100Mi is too little for Spark"),
+        ({"profiles": {"own": {"memory": "961Mi"}}}, "at least 834MiB beside 128MiB of the server's own"),
+        ({"profiles": {"own": {"workers": 1, "memory": "833Mi"}}}, "at least 834MiB"),
         ({"idle_minutes": 0}, "greater than 0"),
         ({"metastore": "http://hive"}, "is not thrift://host:port"),
         ({"settings": {"spark.master": "local"}}, "Daybook alone decides it"),
@@ -68,6 +71,11 @@ def test_a_started_server_has_its_own_token_and_pages():
 )
 def test_what_a_server_cannot_be(server, said):
     assert said in refused({"server": server})
+
+
+def test_a_profile_may_be_as_small_as_spark_can_be():
+    profiles = {"one": {"memory": "962Mi"}, "many": {"workers": 1, "memory": "834Mi"}}
+    assert a_workspace(spark={"server": {"profiles": profiles}})
 
 
 def test_every_fault_is_named_at_once():

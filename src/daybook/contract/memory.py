@@ -20,6 +20,8 @@ MINIMUM_OVERHEAD_BYTES = 384 * MIB
 """Never less: Java itself takes so much, however small the heap. Spark's own minimum."""
 MINIMUM_HEAP_BYTES = 450 * MIB
 """Spark starts with no smaller heap: it keeps 300 MiB for itself and wants half as much again."""
+SUPERVISOR_BYTES = 128 * MIB
+"""Of a server's pod, for the process that watches over Java."""
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _AMOUNT = re.compile(r"(\d{1,20}(?:\.\d{1,9})?)\s*(?:([kmgtp])(?:ib|b|i)?|b)?", re.IGNORECASE | re.ASCII)
 

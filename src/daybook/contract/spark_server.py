@@ -42,7 +42,7 @@ class SparkSize(Frozen):
     executor_cores: int = Field(default=1, ge=1)
     executor_memory: str | int = "1g"
     minimum_executors: int = Field(default=0, ge=0)
-    maximum_executors: int = Field(default=1, ge=1)
+    maximum_executors: int = Field(default=0, ge=0, description="0: the server does the work itself")
 
 
 class SparkServerRequest(Frozen):

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, Field
 
+from daybook.contract.memory import MIB, memory_bytes
 from daybook.contract.request import Frozen
 from daybook.contract.spark_server import SparkSize
 
@@ -59,11 +60,19 @@ class SparkServerState(Frozen):
 
 def size_in_words(size: SparkSize) -> str:
     """A server's size for people."""
-    own = f"{_count(size.driver_cores, 'core')}, {size.driver_memory}"
+    own = f"{_count(size.driver_cores, 'core')}, {_memory(size.driver_memory)}"
     if not size.maximum_executors:
         return own
     most = _count(size.maximum_executors, "executor")
-    return f"{own}; up to {most} of {_count(size.executor_cores, 'core')}, {size.executor_memory}"
+    return f"{own}; up to {most} of {_count(size.executor_cores, 'core')}, {_memory(size.executor_memory)}"
+
+
+def _memory(amount: str | int) -> str:
+    try:
+        mib = memory_bytes(amount) // MIB
+    except ValueError:  # notebooks can write there
+        return str(amount)
+    return f"{mib} MiB" if mib % 1024 else f"{mib // 1024} GiB"
 
 
 def _count(count: int, what: str) -> str:

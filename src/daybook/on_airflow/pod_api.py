@@ -168,9 +168,22 @@ class PodApi:
                 log.warning("Kubernetes does not answer, asking again: %s", said(error))
             time.sleep(self._pause)
 
-    def _log(self, pod: k8s.V1Pod, container: str) -> Iterator[str]:
+    def log_end(self, pod: k8s.V1Pod, container: str, lines: int) -> str:
+        """The last lines of the container's log.
+
+        Raises:
+            ApiException, HTTPError: it cannot be had.
+        """
+        return "\n".join(self._log(pod, container, tail_lines=lines)).strip()
+
+    def _log(self, pod: k8s.V1Pod, container: str, **which: int) -> Iterator[str]:
+        # The client's own reading makes "b'…'" of it.
         answer = self._client().read_namespaced_pod_log(
-            name=pod.metadata.name, namespace=pod.metadata.namespace, container=container, _preload_content=False
+            name=pod.metadata.name,
+            namespace=pod.metadata.namespace,
+            container=container,
+            _preload_content=False,
+            **which,
         )
         for line in answer:
             yield line.decode(errors="backslashreplace").rstrip("\n")

@@ -112,6 +112,7 @@ class SparkTask(PodTask):
             raise InfrastructureFailed("the task was ended before its Spark server was ready")
 
     def _wait_for_spark(self, wanted: WantedServer, found: Found) -> NoReturn:
+        self._require_wanted()
         server = {
             "name": found.name,
             "namespace": wanted.workspace.namespace,

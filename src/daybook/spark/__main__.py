@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from daybook.contract.errors import DaybookError, ExitCode, InfrastructureFailed
+from daybook.contract.variables import POD_ADDRESS_VARIABLE, SPARK_STATE_VARIABLE
 from daybook.spark.executor import become_executor
 from daybook.spark.process import DEFAULT_MEMORY
 from daybook.spark.server import ServerOptions, read_token, serve
@@ -28,9 +29,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
                 ServerOptions(chosen.port, chosen.token_file, chosen.state, chosen.ui_port, chosen.memory), environment
             )
         elif chosen.command == "pod":
-            from daybook.spark.pod import serve_in_pod  # pydantic, which the others do without
-
-            return serve_in_pod(environment)
+            return _pod(environment)
         elif chosen.command == "archive":
             _archive(environment, chosen.background)
         elif chosen.command == "executor":
@@ -43,6 +42,23 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
         print(error, file=sys.stderr)  # noqa: T201 - a command speaks here
         return error.exit_code
     return ExitCode.SUCCEEDED
+
+
+def _pod(environment: Mapping[str, str]) -> ExitCode:
+    # pydantic, which the others do without
+    from daybook.contract.spark_pod import SPARK_READY_FILE
+    from daybook.spark.announcing import Announcing
+    from daybook.spark.pod import read_pod, serve_in_pod
+
+    pod = read_pod(environment)
+    try:
+        return serve_in_pod(environment)
+    except DaybookError as error:
+        ready = Path(environment[SPARK_STATE_VARIABLE]) / SPARK_READY_FILE
+        address = environment[POD_ADDRESS_VARIABLE]
+        announcing = Announcing.of(pod, address, ready, environment, lambda text: print(text, file=sys.stderr))  # noqa: T201
+        announcing.refused(str(error))
+        raise
 
 
 def _archive(environment: Mapping[str, str], background: bool) -> None:

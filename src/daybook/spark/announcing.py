@@ -107,6 +107,11 @@ class Announcing:
         self._changed.set()
         self._thread.join(END_SECONDS)
 
+    def refused(self, why: str) -> None:
+        """It was never started; whoever is told why by an error says that in the pod's log."""
+        self._last_line = why
+        self.ended(ExitCode.INVALID_REQUEST)
+
     def _tell(self, **changes: Any) -> None:
         changed = self._state.model_copy(update=changes)
         if changed != self._state:

@@ -89,6 +89,8 @@ def _faults(request: SparkServerRequest, installed: Installed) -> Iterator[Fault
             _split_of(process, amount)
         except ValueError as error:
             yield Fault(process, f"{amount} {error}")
+    if request.place == "kubernetes" and not size.maximum_executors:
+        yield Fault("maximum_executors", "must be 1 at least where executors do the work")
     if size.minimum_executors > size.maximum_executors:
         yield Fault("minimum_executors", f"{size.minimum_executors} is more than the {size.maximum_executors} at most")
     if request.metastore is not None and not re.fullmatch(

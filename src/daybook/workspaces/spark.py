@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from daybook import __version__
 from daybook.contract.errors import Fault
-from daybook.contract.quantities import quantity
+from daybook.contract.memory import DRIVER_OVERHEAD, EXECUTOR_OVERHEAD, MIB, SUPERVISOR_BYTES, split
+from daybook.contract.quantities import quantity, whole
 from daybook.contract.spark_settings import Layer, setting_faults
 from daybook.workspaces.credentials import SecretReference
 from daybook.workspaces.faults import Place, raise_all
@@ -43,6 +44,16 @@ class SparkProfile(Model):
             asked, limit = getattr(self, name), getattr(most, name)
             if quantity(asked) > quantity(limit):
                 yield f"{name} {asked} is more than {limit}"
+
+    def too_little(self) -> str | None:
+        """Why no Spark starts in this; None where one does."""
+        own, share = (0, EXECUTOR_OVERHEAD) if self.workers else (SUPERVISOR_BYTES, DRIVER_OVERHEAD)
+        try:
+            split(whole(quantity(self.memory)) - own, share)
+        except ValueError as error:
+            beside = f" beside {own // MIB}MiB of the server's own" if own else ""
+            return f"memory {self.memory} {error}{beside}"
+        return None
 
 
 PROFILES: Final[Mapping[str, SparkProfile]] = {
@@ -97,6 +108,10 @@ class SparkServer(Model):
             name = getattr(self, field)
             if isinstance(name, str) and name not in self.sizes:
                 yield (field,), self._unknown(name)
+        for name, size in self.profiles.items():
+            little = size.too_little()
+            if little is not None:
+                yield ("profiles", name), f"profile {name!r}: {little}"
         for fault in setting_faults(self.settings, Layer.WORKSPACE, starts_spark=True):
             yield ("settings", fault.where), fault.message
         most = self.most

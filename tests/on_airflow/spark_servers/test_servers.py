@@ -9,7 +9,7 @@ from urllib3.exceptions import ProtocolError
 
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded
 from daybook.on_airflow.spark_servers.servers import Awaited, SparkRefused, SparkServers, SparkUnavailable
-from daybook.pods.spark import Answers, Starts
+from daybook.pods.spark import Answers, Ended, Starts
 from localpods.really_started import wait_until
 from on_airflow.spark_servers.conftest import a_wanted
 
@@ -114,6 +114,21 @@ def test_a_server_that_fails_is_told_with_its_reason_and_leaves_nothing(servers,
     with pytest.raises(SparkUnavailable, match="no usable Java: it is too old"):
         servers.ensure(wanted, Awaited(found.uid))
     cluster.gone(wanted.name)
+    assert what_there_is(cluster.api()) == [[], [], []]
+
+
+def test_a_server_that_runs_and_never_answers_is_told_with_the_end_of_its_log_and_leaves_nothing(
+    servers, cluster, monkeypatch
+):
+    wanted = a_wanted("hangs")
+    found = servers.ensure(wanted)
+    cluster.in_phase(wanted.name, "Running")
+    wait_until(lambda: "it stands in" in cluster.log(wanted.name))
+    never = Ended("it does not answer after 900 s: its container runs, and gives no answer", failed=True)
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.look_at", lambda *_: never)
+    with pytest.raises(SparkUnavailable, match=r"does not answer after 900 s.*; its log ends:\nit stands in$"):
+        servers.ensure(wanted, Awaited(found.uid))
+    assert cluster.gone(wanted.name)
     assert what_there_is(cluster.api()) == [[], [], []]
 
 

@@ -157,3 +157,14 @@ def test_a_server_without_room_is_waited_for_as_a_pod_is(house, servers):
     with pytest.raises(TaskDeferred):
         back(again, trigger)
     assert again._record.read().attempt == 1
+
+
+@pytest.mark.parametrize("found", [STARTS, QuotaExceeded("exceeded quota: team")], ids=["starts", "no room"])
+def test_a_run_that_is_cancelled_as_its_task_begins_to_wait_waits_for_nothing(house, servers, monkeypatch, found):
+    servers.finds = [found]
+    monkeypatch.setattr("daybook.on_airflow.pod_task.is_cancelled", lambda: True)
+    operator = house.operator(OWN)
+    with pytest.raises(AirflowException, match="cancelled before its task waited"):
+        operator.execute(a_context())
+    assert servers.removed == ([("server", "default", "uid")] if found is STARTS else [])
+    assert operator._record.read().sealed

@@ -257,12 +257,10 @@ class SparkServers:
         if not ended.failed or pod.status.phase != "Running":
             return ended.why
         try:
-            tail = self._client().read_namespaced_pod_log(
-                pod.metadata.name, pod.metadata.namespace, container=CONTAINER, tail_lines=LOG_LINES
-            )
+            tail = self._pods.log_end(pod, CONTAINER, LOG_LINES)
         except (ApiException, HTTPError):
             return ended.why
-        return f"{ended.why}; its log ends:\n{tail.strip()}"
+        return f"{ended.why}; its log ends:\n{tail}"
 
 
 def _failed(name: str, why: str) -> str:

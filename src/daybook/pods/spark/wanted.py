@@ -9,6 +9,7 @@ from typing import Final
 
 from daybook import __version__
 from daybook.contract import keys
+from daybook.contract.memory import SUPERVISOR_BYTES
 from daybook.contract.quantities import quantity, whole
 from daybook.contract.spark_server import SparkBucket, SparkCredentials, SparkServerRequest, SparkSize
 from daybook.workspaces import SparkProfile, SparkServer, Workspace
@@ -17,8 +18,6 @@ from daybook.workspaces.apart import DEFAULT_SERVICE_ACCOUNT
 DRIVER_CORES: Final = 1
 DRIVER_MEMORY: Final = "2Gi"
 """Of a server whose workers do the work: it plans, and holds the results that it sends."""
-SUPERVISOR_BYTES: Final = 128 * 2**20
-"""Of the server's pod, for the process that watches over Java."""
 SPARK_SERVICE_ACCOUNT: Final = "daybook-spark"
 """Which a server with workers runs as unless told otherwise: it may make pods in its namespace."""
 
@@ -137,5 +136,5 @@ class WantedServer:
             driver_memory=own,
             executor_cores=size.cores,
             executor_memory=whole(quantity(size.memory)),
-            maximum_executors=max(1, size.workers),
+            maximum_executors=size.workers,
         )
