@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from daybook.databricks.errors import RemoteFailed
+from daybook.databricks.errors import CommandTimedOut, RemoteFailed
 from daybook.databricks.in_run.asking import Truncated, ask, unpacked
 from daybook.databricks.model import Remote
 
@@ -34,6 +34,7 @@ LEAST_PART_BYTES = 4 * 2**10
 """Smaller parts are not tried; a cluster that cuts even those cannot be read from."""
 QUESTION_SECONDS = 120.0
 """For one answer; a driver that is busy elsewhere takes its time."""
+NO_TIME = "there was no time left to fetch them"
 _KINDS = frozenset({"result", "spark"})
 """What a notebook may tell; what is told of the cluster is the kernel's own to say."""
 
@@ -196,8 +197,13 @@ class Fetch:
     def _ask(self, do: str, **given: Any) -> Any:
         left = self.time_left()
         if left <= 0:
-            raise OutOfTime("there was no time left to fetch them")
-        return ask(self.remote, do, min(left, QUESTION_SECONDS), **given)
+            raise OutOfTime(NO_TIME)
+        try:
+            return ask(self.remote, do, min(left, QUESTION_SECONDS), **given)
+        except CommandTimedOut as error:
+            if left <= QUESTION_SECONDS:  # the rest of the time is for leaving nothing behind
+                raise OutOfTime(NO_TIME) from error
+            raise
 
     def _listed(self) -> Iterator[Listed]:
         place = 0
