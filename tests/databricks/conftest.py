@@ -32,8 +32,12 @@ def standin(tmp_path):
 def sessions(standin, monkeypatch):
     from databricks.sessions import Sessions
     from databricks.standin.world import TOKEN
+    from daybook.databricks import python_process
 
     monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
+    # However busy the machine is, an answer is waited for, and no question is asked that nobody looks for.
+    monkeypatch.setattr(python_process, "ASK_SECONDS", 240.0)
+    monkeypatch.setattr(python_process, "PROVEN_SECONDS", 3600.0)
     sessions = Sessions(standin.host)
     yield sessions
     sessions.close()

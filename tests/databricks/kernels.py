@@ -21,12 +21,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from daybook.databricks.kernelspec import KERNEL_NAME, kernel_document
 
 SECONDS = 240
-PATIENT = """import daybook.databricks.kernel as kernel
-kernel.END_SECONDS = kernel.END_OF_RUN_SECONDS = 240.0
+PATIENT = """from daybook.databricks import kernel, python_process
+kernel.END_SECONDS = kernel.END_OF_RUN_SECONDS = python_process.ASK_SECONDS = 240.0
 import daybook.databricks.__main__
 daybook.databricks.__main__.main()
 """
-"""The kernel's program, but for the time that it takes for its end: a busy machine needs more."""
+"""The kernel's program, with more time for its end and for small questions: a busy machine needs it."""
 
 
 def jupyter_folder(folder: Path, **changes: Any) -> Path:

@@ -13,6 +13,7 @@ from daybook.databricks.session import Session
 from daybook.databricks.settings import Limits, Settings, SyncSettings
 
 CLUSTER = "0123-456789-abcdefgh"
+END_SECONDS = 240.0
 NO_FILES = SyncSettings(enabled=False)
 
 
@@ -55,7 +56,7 @@ class Sessions:
 
     def close(self) -> None:
         for session in self._open:
-            session.close()
+            session.close(END_SECONDS)
 
 
 class Running:
@@ -69,6 +70,10 @@ class Running:
         with self.interruption.cell():
             self.session.run_cell(source, shown, batch=batch)
         return shown
+
+    def end(self) -> None:
+        """Ends it, however busy the machine is."""
+        self.session.close(END_SECONDS)
 
     def begin(self, source: str) -> tuple[threading.Thread, Shown, list[BaseException]]:
         """Runs a cell in another thread; its error, if any, comes into the list."""

@@ -151,6 +151,7 @@ def test_a_run_that_is_cancelled_while_it_fetches_is_recorded_in_time(pod, stand
     def fetching():
         return any(result.scratch.glob("**/outputs/*"))
 
+    standin.commands.text_limit = 10_000_000  # a runtime that lets parts of a megabyte through
     standin.faults.add(Fault("commands/execute", status=None, delay=3, after=5, times=1000))
     wait_until(fetching, process, LONG)
     process.send_signal(signal.SIGTERM)
@@ -172,6 +173,20 @@ def test_a_lost_context_is_a_failed_cell_and_is_not_run_again(run, standin, left
     assert m.state is State.FAILED
     assert result.states == ["succeeded", "failed", "not_run"]
     assert [each.path for each in m.outputs] == ["a.txt"]
+    assert left_on() == []
+
+
+def test_a_run_whose_cell_restarts_python_goes_on_with_its_parameters_and_in_its_folder(run, left_on):
+    result = run(
+        code("year = 2000", "parameters"),
+        "from daybook.notebook import record\nrecord('before', 1); open('outputs/before.txt', 'w').write('b')",
+        "dbutils.library.restartPython()",
+        "from daybook.notebook import record\nrecord('after', year); open('outputs/after.txt', 'w').write('a')",
+        parameters={"year": 2013},
+    )
+    m = result.manifest
+    assert (m.state, m.results) == (State.SUCCEEDED, {"before": 1, "after": 2013}), result.said
+    assert [each.path for each in m.outputs] == ["after.txt", "before.txt"]
     assert left_on() == []
 
 

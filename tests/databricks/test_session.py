@@ -603,15 +603,15 @@ class TestEnds:
         session = sessions.new()
         session.run("1")
         session.run("%sql SELECT 1")
-        session.session.close()
+        session.end()
         assert standin.contexts.ids == []
-        session.session.close()
+        session.end()
 
     def test_a_running_command_is_cancelled_at_the_end(self, standin, sessions):
         session = sessions.new()
         thread, _, errors = session.begin("import time; time.sleep(600)")
         wait_for(lambda: [each.status for each in standin.commands.all.values()][1:] == ["Running"])
-        session.session.close()
+        session.end()
         thread.join(60)
         assert [type(error) for error in errors] == [Interrupted]
         assert standin.count("/commands/cancel") == 1
@@ -620,14 +620,14 @@ class TestEnds:
     def test_a_session_that_never_ran_asks_nothing_at_its_end(self, standin, sessions):
         session = sessions.new()
         asked = len(standin.asked)
-        session.session.close()
+        session.end()
         assert len(standin.asked) == asked
 
     def test_an_end_that_databricks_does_not_hear_is_an_end(self, standin, sessions):
         session = sessions.new()
         session.run("1")
         standin.tokens.clear()
-        session.session.close()
+        session.end()
 
     def test_facts_are_known_once_the_context_is_there(self, standin, sessions):
         session = sessions.new()

@@ -7,6 +7,8 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import DatabricksError, Unauthenticated
 from databricks.sdk.service.compute import Language
 
+from databricks.standin.cutting import WARNING
+
 CLUSTER = "0123-456789-abcdefgh"
 
 
@@ -70,6 +72,19 @@ def test_a_process_that_dies_loses_its_variables(client, context_id):
     run(client, context_id, "x = 1")
     assert run(client, context_id, "import os; os._exit(3)").results.result_type.value == "error"
     assert "NameError" in run(client, context_id, "x").results.summary
+
+
+def test_a_restarted_python_ends_its_command_well_and_loses_its_variables(client, context_id):
+    run(client, context_id, "x = 1")
+    ended = run(client, context_id, "print('so far')\ndbutils.library.restartPython()\nprint('never')")
+    assert (ended.status.value, ended.results.data) == ("Finished", "so far")
+    assert "NameError" in run(client, context_id, "x").results.summary
+
+
+def test_the_middle_of_a_long_text_is_cut_out(client, context_id):
+    results = run(client, context_id, "print('a' * 40_000 + 'z' * 40_000)").results
+    assert results.truncated
+    assert results.data == "a" * 25_000 + WARNING + "z" * 25_000
 
 
 def test_a_terminated_cluster_loses_its_contexts(client, standin, context_id):

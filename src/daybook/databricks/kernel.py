@@ -152,7 +152,7 @@ class DatabricksKernel(Kernel):
         threading.Thread(target=self._end_at_once, daemon=True).start()
 
     def _end_at_once(self) -> None:
-        _leave_after(self._end_seconds + LEAVE_SECONDS, TERMINATED)
+        self._leave_in_time(self._end_seconds, TERMINATED)
         self._close(self._end_seconds)
         os._exit(TERMINATED)
 
@@ -164,11 +164,16 @@ class DatabricksKernel(Kernel):
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Ends the session: the running command, the remote files, the context; a restarted kernel gets new ones."""
         seconds = self._shutdown_seconds
-        _leave_after(seconds + LEAVE_SECONDS, 0)  # Databricks may not answer
+        self._leave_in_time(seconds, 0)
         await asyncio.get_running_loop().run_in_executor(None, self._close, seconds)
         # ipykernel's threads now and then wait for each other at their end, and whoever asked would wait for them.
         _leave_after(LEAVE_SECONDS, 0)
         return {"status": "ok", "restart": restart}
+
+    def _leave_in_time(self, seconds: float, code: int) -> None:
+        """Databricks may not answer, and Jupyter kills who is late; Daybook's runner waits, and sees to it itself."""
+        if not self._reporter.companion.is_in_run:
+            _leave_after(seconds + LEAVE_SECONDS, code)
 
     def _close(self, seconds: float) -> None:
         if self._remote is not None:

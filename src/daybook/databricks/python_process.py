@@ -47,8 +47,12 @@ class PythonProcess:
         """Whether it should be asked for before a cell is handed over."""
         return self.may_end or time.monotonic() - self._proven > PROVEN_SECONDS
 
-    def ask(self, remote: Remote, seconds: float = ASK_SECONDS) -> Kept | None:
+    def ask(self, remote: Remote, seconds: float | None = None) -> Kept | None:
         """What it keeps of the cell before; where it is another process, it counts as not prepared from here on.
+
+        Args:
+            remote: its context.
+            seconds: it may take; None for a short question in passing.
 
         Returns:
             None where it does not say.
@@ -56,7 +60,7 @@ class PythonProcess:
         Raises:
             RemoteFailed: it cannot be asked.
         """
-        kept = read_answer(remote.run_python(ask_code(), limit_seconds=seconds))
+        kept = read_answer(remote.run_python(ask_code(), limit_seconds=seconds or ASK_SECONDS))
         if kept is not None and kept.token == self._token:
             self._is_the_same()
         elif kept is not None:

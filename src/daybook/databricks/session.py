@@ -174,7 +174,8 @@ class Session:
         """
         asked_for = self._process.may_end
         try:
-            self._process.ask(self)
+            # A new process takes its time to come up.
+            self._process.ask(self, self._settings.limits.context if asked_for else None)
         except ContextLost:
             raise
         except RemoteFailed:

@@ -146,8 +146,29 @@ def test_an_answer_that_is_cut_is_asked_for_in_smaller_parts(process, run, compa
     companion.leave(process, no_other, LONG)
     assert len(run.fetched["a"]) == 700_000
     told = events_of(run.events)
+    assert told.lost == []
+    assert list(told.results) == [f"r{n}" for n in range(60)]
+
+
+def test_so_many_files_that_their_list_is_cut_come_all_the_same(process, run, companion):
+    companion.begin(process)
+    process.run_python(
+        "import os; from daybook.notebook import outputs\nfor n in range(3_000): outputs(os.urandom(20).hex()).touch()"
+    )
+    companion.leave(process, no_other, LONG)
+    assert len(run.fetched) == 3_000
+    assert events_of(run.events).lost == []
+
+
+def test_of_what_was_recorded_beyond_the_limit_the_beginning_is_kept(process, run, companion, monkeypatch):
+    monkeypatch.setattr(fetching, "MAX_RESULT_BYTES", 1_000)
+    companion.begin(process)
+    process.run_python("from daybook.notebook import record\nfor n in range(100): record(f'r{n}', n)")
+    companion.leave(process, no_other, LONG)
+    told = events_of(run.events)
     assert "r0" in told.results
-    assert (told.lost == []) == (len(told.results) == 60)
+    assert "r99" not in told.results
+    assert "only the first 1000 were fetched" in told.lost[0]
 
 
 def test_a_cluster_that_cuts_everything_is_told_of(process, run, companion):

@@ -7,9 +7,9 @@ import zlib
 
 import pytest
 
-from daybook.databricks.errors import RemoteFailed
+from daybook.databricks.errors import CommandTimedOut, RemoteFailed
 from daybook.databricks.in_run.asking import ask, unpacked
-from daybook.databricks.in_run.fetching import Fetch, name_fault
+from daybook.databricks.in_run.fetching import Fetch, OutOfTime, name_fault
 
 
 def packed(data):
@@ -108,6 +108,17 @@ def test_more_than_was_asked_for_is_not_unpacked():
 def test_what_cannot_be_unpacked_is_a_failure(text):
     with pytest.raises(RemoteFailed):
         unpacked(text, 10)
+
+
+@pytest.mark.parametrize(("left", "error"), [(5.0, OutOfTime), (500.0, CommandTimedOut)])
+def test_an_answer_that_the_time_left_does_not_suffice_for_is_given_up(tmp_path, left, error):
+    class Slow:
+        def run_python(self, code, *, limit_seconds=None):
+            raise CommandTimedOut(f"took longer than {limit_seconds} s")
+
+    with pytest.raises(error) as raised:
+        Fetch(Slow(), lambda: left, lambda _: None).results(tmp_path / "events")
+    assert raised.type is error
 
 
 def test_without_an_answer_between_the_marks_there_is_none():

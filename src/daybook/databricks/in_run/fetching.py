@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from daybook.databricks.errors import RemoteFailed
+from daybook.databricks.errors import CommandTimedOut, RemoteFailed
 from daybook.databricks.in_run.asking import Truncated, ask, unpacked
 from daybook.databricks.model import Remote
 
@@ -27,10 +27,14 @@ PART_BYTES = 2 * 2**20
 """Of the files' content in one answer: it stays below what Databricks cuts results at, and within memory."""
 PARTS_AT_ONCE = 500
 """Files in one question, where they are small."""
+MAX_LISTED = 20_000
+LISTED_AT_ONCE = 2_000
+"""Names in one answer, and in all together."""
 LEAST_PART_BYTES = 4 * 2**10
 """Smaller parts are not tried; a cluster that cuts even those cannot be read from."""
 QUESTION_SECONDS = 120.0
 """For one answer; a driver that is busy elsewhere takes its time."""
+NO_TIME = "there was no time left to fetch them"
 _KINDS = frozenset({"result", "spark"})
 """What a notebook may tell; what is told of the cluster is the kernel's own to say."""
 
@@ -111,12 +115,14 @@ class Fetch:
         time_left: seconds; may shrink faster than time passes.
         lost: told what stays behind, one sentence each.
         part_bytes: as large as answers have come through so far.
+        listed_at_once: so many names, too.
     """
 
     remote: Remote
     time_left: Callable[[], float]
     lost: Callable[[str], None]
     part_bytes: int = PART_BYTES
+    listed_at_once: int = LISTED_AT_ONCE
     _losses: int = 0
 
     def results(self, file: Path) -> None:
@@ -125,24 +131,33 @@ class Fetch:
         Raises:
             DatabricksFailed: the cluster cannot be asked.
         """
-        answer, most = self._recorded()
-        data = unpacked(answer["data"], most) if answer.get("data") else b""
-        lines = [line for each in data.split(b"\n") if (line := _event(each))]
-        with file.open("ab") as events:
-            events.write(b"".join(lines))
-        if isinstance(size := answer.get("size"), int) and size > most:
-            self.lost(f"results: of the {size} bytes that the notebook recorded only the first {most} were fetched")
+        recorded = bytearray()
+        try:
+            size = self._recorded(recorded)
+        except OutOfTime:
+            _keep(bytes(recorded), file)
+            raise
+        _keep(bytes(recorded), file)
+        if size > len(recorded):
+            told = f"of the {size} bytes that the notebook recorded only the first {len(recorded)} were fetched"
+            self.lost(f"results: {told}")
 
-    def _recorded(self) -> tuple[Mapping[str, Any], int]:
-        """What was recorded, and how much of it was asked for: less, as long as answers are cut."""
-        count = MAX_RESULT_BYTES
+    def _recorded(self, recorded: bytearray) -> int:
+        """Fetches what was recorded, part by part, up to the limit; tells how large all of it is."""
         while True:
+            count = min(self.part_bytes, MAX_RESULT_BYTES - len(recorded))
             try:
-                return _mapping(self._ask("results", count=count)), count
+                answer = _mapping(self._ask("results", offset=len(recorded), count=count))
             except Truncated:
-                if count <= LEAST_PART_BYTES:
+                if self.part_bytes <= LEAST_PART_BYTES:
                     raise
-                count //= 2
+                self.part_bytes //= 2
+                continue
+            part = unpacked(answer["data"], max(count, 1)) if answer.get("data") else b""
+            recorded += part
+            size = answer.get("size")
+            if len(part) < count or not isinstance(size, int) or len(recorded) >= min(size, MAX_RESULT_BYTES):
+                return size if isinstance(size, int) else 0
 
     def outputs(self, folder: Path) -> None:
         """Brings the files into a folder, each whole or not at all.
@@ -182,21 +197,44 @@ class Fetch:
     def _ask(self, do: str, **given: Any) -> Any:
         left = self.time_left()
         if left <= 0:
-            raise OutOfTime("there was no time left to fetch them")
-        return ask(self.remote, do, min(left, QUESTION_SECONDS), **given)
+            raise OutOfTime(NO_TIME)
+        try:
+            return ask(self.remote, do, min(left, QUESTION_SECONDS), **given)
+        except CommandTimedOut as error:
+            if left <= QUESTION_SECONDS:  # the rest of the time is for leaving nothing behind
+                raise OutOfTime(NO_TIME) from error
+            raise
 
     def _listed(self) -> Iterator[Listed]:
-        answer = _mapping(self._ask("listed"))
-        for path, why in _pairs(answer.get("left_out")):
-            self._lose(path, str(why))
+        place = 0
+        for answer in self._lists():
+            for path, why in _pairs(answer.get("left_out")):
+                self._lose(path, str(why))
+            for path, size in _pairs(answer.get("files")):
+                fault = name_fault(path)
+                if fault is None and isinstance(size, int) and size >= 0:
+                    yield Listed(place, PurePosixPath(str(path)), size)
+                else:
+                    self._lose(path, fault or "has no size")
+                place += 1
+
+    def _lists(self) -> Iterator[Mapping[str, Any]]:
+        """The list of files, part by part."""
+        start = 0
+        while start < MAX_LISTED:
+            try:
+                answer = _mapping(self._ask("listed", start=start, count=self.listed_at_once))
+            except Truncated:
+                if self.listed_at_once <= 1:
+                    raise
+                self.listed_at_once //= 2
+                continue
+            yield answer
+            if not answer.get("left"):
+                break
+            start += self.listed_at_once
         if answer.get("more"):
             self.lost("outputs: there are so many files that not all were looked at")
-        for place, (path, size) in enumerate(_pairs(answer.get("files"))):
-            fault = name_fault(path)
-            if fault is None and isinstance(size, int) and size >= 0:
-                yield Listed(place, PurePosixPath(str(path)), size)
-            else:
-                self._lose(path, fault or "has no size")
 
     def _lose(self, path: object, why: str) -> None:
         """Tells of one file; of very many there is no list, for the log is for people."""
@@ -228,6 +266,12 @@ def name_fault(path: object) -> str | None:
     if any(ord(letter) < ord(" ") or letter in ("\x7f", "\\") or "\ud800" <= letter <= "\udfff" for letter in path):
         return "has a name that is not fit for a bucket"
     return None
+
+
+def _keep(recorded: bytes, file: Path) -> None:
+    lines = [line for each in recorded.split(b"\n") if (line := _event(each))]
+    with file.open("ab") as events:
+        events.write(b"".join(lines))
 
 
 def _event(line: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ import tempfile
 import types
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,12 @@ class Here:
 
     Attributes:
         folder: the run's; None outside of one.
-        files: those that were listed last, for `read` to name by their place.
+        found: what is in the outputs folder: each with its path, and its size or what is wrong with it.
+        files: those of them that can be read, for `read` to name by their place.
     """
 
     folder: Path | None = None
+    found: tuple[tuple[str, int | str], ...] = ()
     files: tuple[Path, ...] = ()
 
 
@@ -72,21 +75,32 @@ def begin(
     }
 
 
-def listed() -> dict[str, Any]:
-    """The output files, path and size; what is none, and why; whether there are more."""
-    files: list[tuple[str, int]] = []
-    left_out: list[tuple[str, str]] = []
-    real = []
-    for path, target, fault in _walk(_folder() / OUTPUTS):
-        if len(files) + len(left_out) >= MAX_LISTED:
-            break
-        if fault:
-            left_out.append((path, fault))
-        else:
-            files.append((path, target.stat().st_size))
-            real.append(target)
-    Here.files = tuple(real)
-    return {"files": files, "left_out": left_out, "more": len(files) + len(left_out) >= MAX_LISTED}
+def listed(start: int, count: int) -> dict[str, Any]:
+    """So many of the output files, path and size; what is none, and why; how many are left; whether there are more.
+
+    Args:
+        start: how many were told already; with 0 the folder is looked at anew.
+        count: how many to tell.
+    """
+    if start == 0:
+        _look()
+    page = Here.found[start : start + count]
+    return {
+        "files": [each for each in page if isinstance(each[1], int)],
+        "left_out": [each for each in page if not isinstance(each[1], int)],
+        "left": max(0, len(Here.found) - start - count),
+        "more": len(Here.found) >= MAX_LISTED,
+    }
+
+
+def _look() -> None:
+    found: list[tuple[str, int | str]] = []
+    files = []
+    for path, target, fault in islice(_walk(_folder() / OUTPUTS), MAX_LISTED):
+        found.append((path, fault or target.stat().st_size))
+        if not fault:
+            files.append(target)
+    Here.found, Here.files = tuple(found), tuple(files)
 
 
 def read(parts: list[tuple[int, int, int]]) -> list[str | None]:
@@ -94,10 +108,10 @@ def read(parts: list[tuple[int, int, int]]) -> list[str | None]:
     return [_packed(Here.files[place], offset, count) for place, offset, count in parts]
 
 
-def results(count: int) -> dict[str, Any]:
-    """The beginning of what `record` told, and how large all of it is."""
+def results(offset: int, count: int) -> dict[str, Any]:
+    """A part of what `record` told, and how large all of it is."""
     path = _folder() / RESULTS
-    data = _packed(path, 0, count)
+    data = _packed(path, offset, count)
     return {"size": path.stat().st_size if data is not None else 0, "data": data}
 
 
