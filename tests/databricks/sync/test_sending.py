@@ -201,6 +201,19 @@ def test_trouble_of_the_server_is_sat_out(standin, remote, sender, arrived, path
     assert left_in_workspace(standin) == []
 
 
+def test_at_the_end_of_a_kernel_what_was_uploaded_is_removed_at_once_or_not(standin, remote, sender, uploads):
+    standin.faults.add(Fault("/workspace/delete", 403, body={"error_code": "PERMISSION_DENIED", "message": "no"}))
+    with pytest.raises(SyncFailed):
+        send(sender, remote, some_blocks(LARGE))
+    asked = standin.count("/workspace/delete")
+    standin.faults.add(Fault("/workspace/delete", 500))
+    with pytest.raises(SyncFailed, match="could not be removed"):
+        uploads.remove()
+    assert standin.count("/workspace/delete") == asked + 1
+    uploads.remove()
+    assert left_in_workspace(standin) == []
+
+
 def test_an_interrupt_waits_for_no_upload(standin, remote, uploads, monkeypatch):
     interruption, begun, gate = Interruption(), threading.Event(), threading.Event()
     monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)

@@ -78,18 +78,21 @@ class Uploads:
             raise
         finally:
             pool.shutdown(waits, cancel_futures=True)
-        self.remove()
+        self._remove(self._patiently(self.client.workspace.delete))
 
     def remove(self) -> None:
-        """Removes what was uploaded; calling it again is fine.
+        """Removes what was uploaded; calling it again is fine. Asks once, for a kernel that ends has little time.
 
         Raises:
             SyncFailed: it could not be removed.
         """
+        self._remove(self.client.workspace.delete)
+
+    def _remove(self, delete: Callable[..., None]) -> None:
         if not self._folder:
             return
         try:
-            self._patiently(self.client.workspace.delete)(self._folder, recursive=True)
+            delete(self._folder, recursive=True)
         except NotFound:
             pass
         except FOREIGN as error:
@@ -108,7 +111,7 @@ class Uploads:
         return path, pack
 
     def _patiently(self, call: Call) -> Call:
-        """A call that is tried again, which each of them may be; of what passes, the SDK itself does so for little."""
+        """A call that is tried again, as all of these may be; the SDK itself does so for little of what passes."""
         config = self.client.config
         again = retried(
             timeout=timedelta(seconds=config.retry_timeout_seconds or RETRY_SECONDS),
