@@ -67,6 +67,13 @@ def test_no_page_is_wider_than_a_phone(pages, open_page):
         assert (name, page.evaluate("document.documentElement.scrollWidth")) == (name, 390)
 
 
+def test_the_head_of_a_page_takes_one_line_of_a_phone(pages, open_page):
+    page = open_page(viewport={"width": 390, "height": 844})
+    page.goto(pages["catalogue"])
+    who, links = (page.locator(f".top {part}").bounding_box() for part in (".who", "nav"))
+    assert who["y"] < links["y"] + links["height"]
+
+
 def test_a_fault_is_found(our_server, open_page, axe):
     """So that the test above does not pass because nothing is looked at."""
     page = open_page()

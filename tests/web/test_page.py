@@ -37,12 +37,15 @@ SHARED = ("#main", "/", "/runs", "/spark")
 
 
 class Page(HTMLParser):
-    """What a browser makes of a page: its visible text, and its tags with their attributes."""
+    """What a browser makes of a page: its visible text, and its tags with their attributes.
+
+    Where names may break (`<wbr>`) changes nothing of them.
+    """
 
     def __init__(self, text):
         super().__init__()
         self.tags, self._words, self._open = [], [], []
-        self.feed(text)
+        self.feed(text.replace("<wbr>", ""))
         self.text = " ".join(" ".join(self._words).split())
 
     def handle_starttag(self, tag, attrs):

@@ -210,3 +210,12 @@ async def test_a_runs_page_tells_of_the_server_that_it_used(client, save, tell):
     assert re.search(r'<a href="/spark">its server</a> answers, 2 sessions', text)
     tell(remote="sc://10.9.9.9:15002")
     assert "its server" not in (await client.get(page)).text
+
+
+async def test_nobody_is_told_to_start_what_daybook_does_not_start(world):
+    standing = Workspaces(workspaces=(a_workspace(name="standing", spark=REMOTE),))
+    async with browser(world) as both, browser(dataclasses.replace(world, workspaces=lambda: standing)) as bob:
+        assert "Here it can be started" in (await both.get("/spark")).text
+        page = (await bob.get("/spark")).text
+    assert "Daybook does not start it" in page
+    assert "Here it can be started" not in page

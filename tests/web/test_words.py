@@ -5,10 +5,27 @@ import pytest
 from daybook.web.words import (
     bytes_for_people,
     duration_for_people,
+    name_for_people,
     paragraphs_for_people,
     value_for_people,
     when_for_people,
 )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("", ""),
+        ("origin", "origin"),
+        ("worst_carrier_delayed_share", "worst_<wbr>carrier_<wbr>delayed_<wbr>share"),
+        ("plots/by_hour.png", "plots/<wbr>by_<wbr>hour.<wbr>png"),
+        ("__x__", "__<wbr>x__"),
+        ("<b>_&", "&lt;b&gt;_<wbr>&amp;"),
+        ("a/<script>", "a/<wbr>&lt;script&gt;"),
+    ],
+)
+def test_names_break_between_their_words_and_are_escaped(name, text):
+    assert name_for_people(name) == text
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from daybook.web.words import (
     bytes_for_people,
     duration_for_people,
     moment_for_people,
+    name_for_people,
     paragraphs_for_people,
     value_for_people,
     when_for_people,
@@ -29,6 +30,7 @@ def make_templates() -> Environment:
         "duration": duration_for_people,
         "when": when_for_people,
         "moment": moment_for_people,
+        "name": name_for_people,
         "paragraphs": paragraphs_for_people,
         "path": lambda path: quote(path, safe="/"),
     }

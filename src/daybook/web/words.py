@@ -8,6 +8,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup
+
 MAX_VALUE_CHARACTERS = 2_000
 """How much of one parameter or result a page shows; the manifest has all of it."""
 
@@ -18,10 +20,19 @@ _WRAP = re.compile(r"(?<!  )\n(?!\s|[-*+>|#]|\d+[.)]\s|```|~~~)")
 """A line's end that only keeps lines short where Markdown is written, and no list, table, heading or code."""
 
 
+_WORD_END = re.compile(r"(?<=[_/.])(?![_/.])")
+"""Where a name of code, or a path, may break without harm to whoever reads it."""
+
+
 def paragraphs_for_people(markdown: str) -> list[str]:
     """The paragraphs of a text in Markdown, which is shown as it is written, without the breaks within a sentence."""
     blocks = re.split(r"\n[ \t]*\n", markdown.replace("\r\n", "\n"))
     return [_WRAP.sub(" ", each.strip("\n")) for each in blocks if each.strip()]
+
+
+def name_for_people(name: str) -> Markup:
+    """A name, escaped, that breaks between its words where it must break: `worst_carrier_` `delayed_share`."""
+    return Markup("<wbr>").join(each for each in _WORD_END.split(name) if each)
 
 
 def bytes_for_people(size: int) -> str:
