@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import httpx
 import psutil
 import pytest
 
@@ -172,6 +173,43 @@ def test_a_connected_client_counts_as_use_and_the_supervisors_own_questions_do_n
         while not activity.is_used():  # Java has to take the connection first
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from daybook.notebook import get_spark_session
+spark = get_spark_session()  # before pyspark's functions, which ask what kind there is
+from pyspark.sql.functions import udf
+
+@udf("int")
+def held(_, gate=sys.argv[1]):
+    while not Path(gate).exists():
+        time.sleep(0.05)
+    return 1
+
+print(spark.range(0, 64, 1, 64).select(held("id")).collect()[0])
+"""
+
+
+def test_a_server_whose_processors_are_all_busy_for_long_answers_all_the_same(two, tmp_path):
+    server, gate = two[0], tmp_path / "gate"
+    variables = {"SPARK_REMOTE": server.remote, "SPARK_CONNECT_AUTHENTICATE_TOKEN": server.key}
+    holding = subprocess.Popen([sys.executable, "-c", HOLDING, str(gate)], env={**os.environ, **variables})
+    pages = f"http://{server.address}:4040/api/v1/applications"
+    try:
+        application = httpx.get(pages, timeout=120).json()[0]["id"]
+        while True:
+            (executor,) = httpx.get(f"{pages}/{application}/executors", timeout=120).json()
+            if executor["activeTasks"] == executor["totalCores"]:
+                break
+            assert holding.poll() is None
+            time.sleep(0.1)
+        Asking(f"{server.address}:{SPARK_PORT}", server.key).ask(60)
+        assert holding.poll() is None
+    finally:
+        gate.touch()
+        assert holding.wait() == 0
 
 
 def test_an_idle_server_ends_as_one_that_was_not_needed(served):
