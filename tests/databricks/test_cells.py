@@ -42,6 +42,11 @@ def test_pip_stands_alone():
         read_cell("%pip install 'polars")
 
 
+def test_nothing_follows_a_restart_in_its_cell():
+    with pytest.raises(InvalidRequest, match=r"%restart_python: must stand in a cell of its own, not before 'import x"):
+        read_cell("%restart_python\nimport x")
+
+
 @pytest.mark.parametrize(
     ("source", "asks"),
     [

@@ -50,6 +50,7 @@ def test_what_a_retry_does_not_mend_is_not_worth_one(kind, said):
         sdk.TemporarilyUnavailable("x"),
         sdk.TooManyRequests("x"),
         requests.ConnectionError(),
+        requests.exceptions.ChunkedEncodingError(),
         TimeoutError(),
     ],
 )

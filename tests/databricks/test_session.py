@@ -99,6 +99,14 @@ class TestErrors:
         assert (raised.value.name, raised.value.value) == ("KeyError", "'key'")
         assert "in f" in "\n".join(raised.value.traceback)
 
+    def test_a_write_that_is_refused_spoils_nothing_of_what_is_kept(self, sessions):
+        session = sessions.new()
+        shown = session.run("import sys\ntry:\n    sys.stdout.write(b'')\nexcept TypeError:\n    print('text only')")
+        assert shown.printed() == "text only"
+        with pytest.raises(CellFailed):
+            session.run("print('so far')\n1 / 0", shown=shown)
+        assert shown.printed().endswith("so far\n")
+
     def test_what_a_cell_printed_before_it_failed_is_shown(self, sessions):
         session, shown = sessions.new(), Shown()
         session.run("print('earlier cell')")
@@ -428,6 +436,13 @@ class TestARestartedPython:
         assert shown.printed().endswith("so far\n")
         assert len(standin.contexts.ids) == standin.count("/contexts/create") == 1
 
+    def test_parameters_are_all_those_that_were_set_and_the_later_ones_count(self, sessions):
+        session = sessions.new()
+        for given in ("# Parameters\nregion = 'EU'\nyear = 1", "# Parameters\nyear = 2013", "# Parameters\nrate = 0.1"):
+            session.run(given)
+        session.run("dbutils.library.restartPython()")
+        assert session.run("print(region, year, rate)").printed() == "EU 2013 0.1"
+
     def test_a_cell_that_computes_is_not_taken_for_parameters(self, sessions):
         session = sessions.new()
         session.run("# Parameters\nyear = int('2013')")
@@ -520,6 +535,7 @@ class TestFaultsOfTheLine:
             (200, b"<html>"),
             (200, {}),
             (502, b"<html><head><title>502 Bad Gateway</title></head></html>"),
+            (503, b"upstream connect error or disconnect/reset before headers"),
             (408, b""),
         ],
     )
@@ -582,7 +598,10 @@ class TestFaultsOfTheLine:
 
 
 class TestContextsLeftBehind:
-    @pytest.mark.parametrize(("status", "body"), [(0, {}), (504, {}), (502, b"<title>502</title>")])
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [(0, {}), (504, {}), (502, b"<title>502</title>"), (503, b"disconnect/reset before headers")],
+    )
     def test_a_context_whose_id_never_arrived_is_not_asked_for_again(self, standin, sessions, status, body):
         session = sessions.new()
         standin.faults.add(Fault("/contexts/create", status, body=body))

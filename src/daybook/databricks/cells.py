@@ -104,7 +104,10 @@ def read_cell(source: str) -> Cell:
         case "%pip":
             return _pip(source)
         case "%restart_python":
-            return Cell(Kind.PYTHON, f"{_RESTART}\n{rest}", may_restart=True)
+            if rest.strip():  # the process ends before it
+                fault = Fault(magic, f"must stand in a cell of its own, not before {rest.strip()[:60]!r}")
+                raise InvalidRequest("the cell cannot run on the cluster", [fault])
+            return Cell(Kind.PYTHON, f"{_RESTART}\n", may_restart=True)
     if magic in _UNSUPPORTED:
         fault = Fault(magic, f"is not supported; {_UNSUPPORTED[magic]}. Supported are {_SUPPORTED}")
         raise InvalidRequest("the cell cannot run on the cluster", [fault])

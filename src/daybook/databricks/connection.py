@@ -126,10 +126,16 @@ def connect(settings: Settings, interruption: Interruption) -> Connection:
 def _name(response: requests.Response, *_: Any, **__: Any) -> None:
     """Tells what the SDK has no name for, a proxy's 502 and the like, or a 408, as 504: so `DeadlineExceeded`.
 
-    All of them say the same: the request went out, and nobody knows what became of it. What stays nameless was refused.
+    All of them say the same: the request went out, and nobody knows what became of it. So does a 503 that is not
+    Databricks' own: it may be that of a proxy whose line broke. What stays nameless was refused.
     """
     status = response.status_code
-    if status == HTTPStatus.REQUEST_TIMEOUT or (status >= 500 and status not in STATUS_CODE_MAPPING):
+    ours = "json" in response.headers.get("Content-Type", "")
+    if (
+        status == HTTPStatus.REQUEST_TIMEOUT
+        or (status == HTTPStatus.SERVICE_UNAVAILABLE and not ours)
+        or (status >= 500 and status not in STATUS_CODE_MAPPING)
+    ):
         response.status_code = HTTPStatus.GATEWAY_TIMEOUT
 
 

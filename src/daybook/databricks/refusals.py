@@ -22,7 +22,8 @@ def passing(error: BaseException) -> bool:
         return isinstance(
             error, (sdk.InternalError, sdk.TemporarilyUnavailable, sdk.DeadlineExceeded, sdk.TooManyRequests)
         )
-    return isinstance(error, (requests.ConnectionError, requests.Timeout))
+    # The third: an answer that broke off.
+    return isinstance(error, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError))
 
 
 def in_our_words(error: BaseException, doing: str, host: str) -> DatabricksFailed:

@@ -37,12 +37,14 @@ def _daybook_call(told):
             self.heard, write = stream, stream.write
 
             def heard(text):
-                self.now.append(text)
-                self.size += len(text)
-                self.printed += len(text)
+                done = write(text)
+                if isinstance(text, str):  # who tries whether bytes may be written is answered above
+                    self.now.append(text)
+                    self.size += len(text)
+                    self.printed += len(text)
                 while self.size > told['characters'] and len(self.now) > 1:
                     self.size -= len(self.now.popleft())
-                return write(text)
+                return done
             try:
                 stream.write = heard
             except AttributeError:

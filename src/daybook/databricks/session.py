@@ -70,7 +70,7 @@ class Session:
         self._turn = threading.Lock()
         self._ending = threading.Lock()
         self._process = PythonProcess()
-        self._parameters: Cell | None = None
+        self._parameters: list[Cell] = []
         self._entered = False
         self._noted: set[str] = set()
         self._details: ClusterDetails | None = None
@@ -191,8 +191,8 @@ class Session:
         output.show(stream(RESTARTED.format(but=_BUT if parameters else "") if asked_for else GONE, "stderr"))
         self._process.may_end = False
         self._start()
-        if asked_for and parameters is not None:
-            self.run_python(parameters.code, limit_seconds=self._settings.limits.context)
+        for each in parameters if asked_for else ():
+            self.run_python(each.code, limit_seconds=self._settings.limits.context)
 
     def _start(self) -> None:
         """Whatever a fresh process needs. A context in which it cannot be prepared is not used."""
@@ -222,7 +222,8 @@ class Session:
         for message in messages_of(told.results, heard.text, self._fetched):
             output.show(message)
         if cell.is_parameters:
-            self._parameters = cell
+            # A notebook's own defaults may come before those given, and other plain values after them: all are kept.
+            self._parameters = [*(each for each in self._parameters if each != cell), cell]
         if cell.may_restart:
             self._look_after_process(output, batch)
 

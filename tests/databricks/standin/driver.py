@@ -33,6 +33,8 @@ class Said(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"string argument expected, got {type(text).__name__!r}")
         self.parts.append(text)
         self._tell({"printed": text})
         return len(text)

@@ -60,8 +60,9 @@ class Faults:
             fault.until.wait()
         if fault.status is None:
             return None
-        body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()
-        return Response(body, fault.status, headers=fault.headers)
+        if isinstance(fault.body, bytes):  # not Databricks' own: that answers in JSON
+            return Response(fault.body, fault.status, "text/html", fault.headers)
+        return Response(json.dumps(fault.body).encode(), fault.status, headers=fault.headers)
 
     def _next(self, path: str) -> Fault | None:
         with self._lock:
