@@ -33,6 +33,7 @@ class Airflow:
         self.log: list[dict[str, object]] = []
         self.dag_id = "echo"
         self.task_state: str | None = None
+        self.triggerers: list[int | None] = []  # of the deferred task at each look; none: it is not deferred
         self.unseen = 0  # how many more times the DAG is asked for before Airflow has seen it
         run = "/api/v2/dags/echo/dagRuns/{run_id}"
         self.app = Starlette(
@@ -47,6 +48,7 @@ class Airflow:
                 Route("/api/v2/dags/~/dagRuns", self.runs),
                 Route(run, self.look, methods=["GET"]),
                 Route(run, self.patch, methods=["PATCH"]),
+                Route(run + "/taskInstances", self.tasks),
                 Route(run + "/taskInstances/{task}", self.patch, methods=["PATCH"]),
                 Route(run + "/taskInstances/{task}/{index}", self.patch, methods=["PATCH"]),
                 Route(run + "/taskInstances/{task}", self.task),
@@ -69,6 +71,12 @@ class Airflow:
 
     async def task(self, _: Request) -> JSONResponse:
         return JSONResponse({"try_number": 1, "state": self.task_state})
+
+    async def tasks(self, _: Request) -> JSONResponse:
+        if not self.triggerers:
+            return JSONResponse({"task_instances": [{"state": "running", "trigger": None}]})
+        trigger = {"id": 1, "triggerer_id": self.triggerers.pop(0)}
+        return JSONResponse({"task_instances": [{"state": "deferred", "trigger": trigger}]})
 
     async def dag(self, _: Request) -> JSONResponse:
         self.unseen -= 1

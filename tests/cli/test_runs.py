@@ -310,6 +310,14 @@ def test_cancel_ends_the_run_through_airflow_and_waits_for_the_seal(daybook, air
     assert "echo interrupted" in out
 
 
+def test_a_run_that_began_to_wait_just_now_is_ended_once_a_triggerer_has_it(daybook, airflow, bucket):
+    write(bucket, running())
+    airflow.triggerers = [None, None, 7, None]
+    daybook("cancel", RUN, "--timeout", "0")
+    assert airflow.triggerers == [None]
+    assert airflow.patched == [(f"/api/v2/dags/echo/dagRuns/{DAG_RUN}", {"state": "failed"})]
+
+
 def test_cancelling_one_of_several_tasks_leaves_the_others(daybook, airflow, bucket):
     where = WHERE.model_copy(update={"task_id": "each", "map_index": 3})
     write(bucket, running(airflow=where))

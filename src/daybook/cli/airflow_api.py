@@ -132,6 +132,12 @@ class AirflowApi:
         path += f"/{map_index}" if map_index >= 0 else ""
         self._call("PATCH", path, json={"new_state": "failed"}, missing=_no_run(run_id))
 
+    def is_watched(self, dag_id: str, run_id: str) -> bool:
+        """Whether a triggerer has each task of a DAG run that waits for one: the end of another is told to nobody."""
+        found = self._call("GET", f"{_run_path(dag_id, run_id)}/taskInstances", missing=_no_run(run_id))
+        waiting = [each for each in found["task_instances"] if each.get("state") == "deferred"]
+        return all((each.get("trigger") or {}).get("triggerer_id") is not None for each in waiting)
+
     def find(self, run_id: str) -> list[DagRun]:
         """Every DAG's run of that id."""
         params = {"run_id_pattern": run_id, "limit": _MANY}

@@ -9,7 +9,7 @@ from typing import Any
 
 from daybook.catalogue import Catalogue, Notebook
 from daybook.cli.airflow_api import AirflowApi, DagRun
-from daybook.cli.cancelling import sealed
+from daybook.cli.cancelling import sealed, wait_until_watched
 from daybook.cli.finding import Found, find_run, one_of
 from daybook.cli.settings import Settings, run_page
 from daybook.cli.terminal import Terminal
@@ -110,6 +110,7 @@ def cancel_waiting(
     where = waiting.where
     if waiting.dag_run.finished:
         raise InvalidRequest(f"run {waiting.run_id} is over: Airflow says {waiting.dag_run.state}")
+    wait_until_watched(api, where)
     api.fail(where.dag_id, where.run_id)
     say(f"asked Airflow to end {waiting.run_id}")
     began = wait_seconds and api.task_state(where.dag_id, where.run_id, where.task_id) != _NEVER_BEGAN

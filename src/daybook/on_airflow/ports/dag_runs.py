@@ -14,7 +14,7 @@ from airflow.models.trigger import Trigger
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from airflow.utils.types import DagRunType
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from daybook.catalogue import WORKSPACE, Catalogue
 from daybook.contract import keys
@@ -40,6 +40,7 @@ NAMING_COLUMNS = (*COLUMNS[:-1], DagRun.conf[_NOTEBOOK], DagRun.conf[WORKSPACE])
 """The same with no more of the conf than says which run it is: of many DAG runs, each may hold a large one."""
 
 FINISHED = frozenset({"success", "failed"})
+_QUEUED = (TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED)
 
 
 @dataclass(frozen=True)
@@ -119,18 +120,21 @@ def find(dag_id: str, run_id: str) -> DagRunRow | None:
 
 
 def is_watched(dag_id: str, run_id: str) -> bool:
-    """Whether a triggerer has each task of a DAG run that waits for one; blocks.
+    """Whether a triggerer or a worker has each task of a DAG run that has begun; blocks.
 
-    A trigger that is dropped before any triggerer had it never hears of its end, and so ends no pod.
+    A trigger that is dropped before any triggerer had it never hears of its end, and so ends no pod. Nor does a task
+    that is back from its trigger and waits for a worker.
     """
     nobodys = (
         select(TaskInstance.id)
-        .join(Trigger, TaskInstance.trigger_id == Trigger.id)
+        .outerjoin(Trigger, TaskInstance.trigger_id == Trigger.id)
         .where(
             TaskInstance.dag_id == dag_id,
             TaskInstance.run_id == run_id,
-            TaskInstance.state == TaskInstanceState.DEFERRED,
-            Trigger.triggerer_id.is_(None),
+            or_(
+                and_(TaskInstance.state == TaskInstanceState.DEFERRED, Trigger.triggerer_id.is_(None)),
+                and_(TaskInstance.state.in_(_QUEUED), TaskInstance.next_method.is_not(None)),
+            ),
         )
     )
     with create_session(scoped=False) as session:
