@@ -133,9 +133,9 @@ class Session:
         try:
             remote = self if mine and Kind.PYTHON in self._contexts else None
             self._companion.leave(remote, self._contexts.another, seconds)
-            if remote is not None and self._synchroniser is not None:
+            if self._synchroniser is not None:
                 with suppress(DatabricksFailed, Interrupted):
-                    self._synchroniser.remove(self)
+                    self._synchroniser.remove(remote)
             self._contexts.close()
             self._synchroniser = None
         finally:
