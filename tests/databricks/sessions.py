@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daybook.databricks.connection import connect
+from daybook.databricks.in_run.companion import Companion
 from daybook.databricks.interruption import Interruption
 from daybook.databricks.results import Message
 from daybook.databricks.session import Session
@@ -47,10 +48,16 @@ class Sessions:
         self._host = host
         self._open: list[Session] = []
 
-    def new(self, make_synchroniser: Any = None, cluster: str = CLUSTER, **limits: float | None) -> Running:
+    def new(
+        self,
+        make_synchroniser: Any = None,
+        cluster: str = CLUSTER,
+        companion: Companion | None = None,
+        **limits: float | None,
+    ) -> Running:
         settings = Settings(cluster_id=cluster, host=self._host, limits=Limits(**limits), sync=NO_FILES)
         interruption = Interruption()
-        session = Session(settings, connect(settings, interruption), interruption, make_synchroniser)
+        session = Session(settings, connect(settings, interruption), interruption, make_synchroniser, companion)
         self._open.append(session)
         return Running(session, interruption)
 

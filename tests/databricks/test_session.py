@@ -1,4 +1,5 @@
 import base64
+import threading
 import time
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from databricks.sessions import CLUSTER, Shown
 from databricks.standin import Fault
 from databricks.standin.cutting import WARNING
+from daybook.contract import variables
 from daybook.databricks import context as context_module
 from daybook.databricks import python_process
 from daybook.databricks.cell_errors import CellFailed
@@ -19,9 +21,12 @@ from daybook.databricks.errors import (
     HandoverUnsure,
     RemoteFailed,
 )
+from daybook.databricks.in_run.companion import Companion
+from daybook.databricks.in_run.telling import Telling
 from daybook.databricks.interruption import Interrupted
 from daybook.databricks.model import SyncReport
 from daybook.databricks.session import PROCESS_GONE, RESTARTED
+from daybook.runner.events import events_of
 
 LOST_ANSWERS = [(404, "ContextNotFound"), (400, "InvalidContext"), (500, "InternalError")]
 
@@ -635,6 +640,43 @@ class TestEnds:
         assert [type(error) for error in errors] == [Interrupted]
         assert standin.count("/commands/cancel") == 1
         assert standin.contexts.ids == []
+
+    def test_a_cell_that_did_not_hear_of_the_end_in_time_does_not_go_on_after_it(self, standin, sessions):
+        gate = threading.Event()
+        stuck = Fault("/clusters/get", None, until=gate)
+        standin.faults.add(stuck)
+        session = sessions.new()
+        thread, _, errors = session.begin("print('ran')")
+        try:
+            wait_for(lambda: stuck.times == 0)
+            session.session.close(0.1)
+        finally:
+            gate.set()
+        thread.join()
+        assert [type(error) for error in errors] == [Interrupted]
+        assert sent(standin) == []
+        assert standin.contexts.ids == []
+
+    def test_what_a_run_made_is_fetched_from_beside_a_cell_that_is_stuck(self, standin, sessions, tmp_path):
+        events, outputs = tmp_path / "events", tmp_path / "work" / "outputs"
+        outputs.mkdir(parents=True)
+        environment = {variables.RESULTS_VARIABLE: str(events), variables.OUTPUTS_VARIABLE: str(outputs)}
+        session = sessions.new(companion=Companion(environment, Telling(environment)), cancel=0.1)
+        session.run("from daybook.notebook import outputs; outputs('a').write_text('a')")
+        thread, _, _ = session.begin("import time; time.sleep(600)")
+        wait_for(lambda: list(standin.commands.all.values())[-1].status == "Running")
+        gate = threading.Event()
+        stuck = Fault("/commands/status", None, until=gate)
+        standin.faults.add(stuck)
+        try:
+            wait_for(lambda: stuck.times == 0)
+            standin.faults.add(Fault("/contexts/create", 429, headers={"Retry-After": "1"}))
+            session.end()
+        finally:
+            gate.set()
+        thread.join()
+        assert (outputs / "a").read_text() == "a"
+        assert events_of(events).lost == []
 
     def test_a_session_that_never_ran_asks_nothing_at_its_end(self, standin, sessions):
         session = sessions.new()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ class Interruption:
         self._asked = threading.Event()
         self._running = False
         self._for_good = False
+        self._here = threading.local()
 
     @contextmanager
     def cell(self) -> Iterator[None]:
@@ -50,9 +52,23 @@ class Interruption:
         """Whether everything ends."""
         return self._for_good
 
+    @contextmanager
+    def unheard(self) -> Iterator[None]:
+        """What this thread does within, to put things in order, is not interrupted; other threads are, all the same."""
+        self._here.is_deaf = True
+        try:
+            yield
+        finally:
+            self._here.is_deaf = False
+
+    @property
+    def _is_deaf(self) -> bool:
+        return bool(getattr(self._here, "is_deaf", False))
+
     def settle(self) -> None:
         """It has been met: what is begun now, to put things in order, is not interrupted by it."""
-        self._asked.clear()
+        if not self._is_deaf:  # else it is another thread's to meet
+            self._asked.clear()
 
     def wait(self, seconds: float) -> None:
         """Waits.
@@ -60,5 +76,7 @@ class Interruption:
         Raises:
             Interrupted: somebody asked, before or meanwhile.
         """
-        if self._asked.wait(seconds):
+        if self._is_deaf:
+            time.sleep(seconds)
+        elif self._asked.wait(seconds):
             raise Interrupted

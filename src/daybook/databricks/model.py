@@ -60,8 +60,11 @@ class Synchroniser(Protocol):
         """
         ...
 
-    def remove(self, remote: Remote) -> None:
-        """Removes the remote folder, and nothing else; calling it again is fine.
+    def remove(self, remote: Remote | None) -> None:
+        """Removes the remote folder, and what was needed to bring it there, and nothing else; calling it again is fine.
+
+        Args:
+            remote: None where it cannot be asked any more; then what lies elsewhere is removed.
 
         Raises:
             RemoteFailed: the cluster's side failed.

@@ -123,19 +123,19 @@ class Session:
         try:
             if is_first:
                 self._interruption.ask_for_good()
-                self._end(seconds)
+                with self._interruption.unheard():  # a cell that is stuck has yet to hear of it
+                    self._end(seconds)
         finally:
             self._ending.release()
 
     def _end(self, seconds: float) -> None:
         mine = self._turn.acquire(timeout=min(self._settings.limits.cancel + 1, seconds / 2))
         try:
-            self._interruption.settle()
             remote = self if mine and Kind.PYTHON in self._contexts else None
             self._companion.leave(remote, self._contexts.another, seconds)
-            if remote is not None and self._synchroniser is not None:
+            if self._synchroniser is not None:
                 with suppress(DatabricksFailed, Interrupted):
-                    self._synchroniser.remove(self)
+                    self._synchroniser.remove(remote)
             self._contexts.close()
             self._synchroniser = None
         finally:

@@ -2,15 +2,19 @@
 
 import base64
 import json
+import math
 import re
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from daybook.databricks.errors import DatabricksFailed, RemoteFailed
+from daybook.databricks.in_run import companion as companion_module
 from daybook.databricks.in_run import fetching
 from daybook.databricks.in_run.companion import Companion
 from daybook.databricks.in_run.telling import Telling
+from daybook.databricks.interruption import Interrupted
 from daybook.runner.events import events_of
 
 LONG = 60.0
@@ -118,7 +122,7 @@ def test_what_was_written_before_the_process_died_is_fetched_all_the_same(proces
 
 
 def test_large_files_come_in_parts_and_small_ones_together(process, run, companion, monkeypatch):
-    monkeypatch.setattr(fetching.Fetch, "part_bytes", 1000)
+    monkeypatch.setattr(companion_module, "Fetch", partial(fetching.Fetch, part_bytes=1000))
     companion.begin(process)
     process.run_python(
         "from daybook.notebook import outputs\n"
@@ -213,6 +217,58 @@ def test_without_time_what_stays_behind_is_told(process, run, companion):
     (lost,) = events_of(run.events).lost
     assert "no time left" in lost
     assert folders(process) == []
+
+
+class Breaking:
+    """A way to a process that breaks once some questions of a kind were answered."""
+
+    def __init__(self, process, error, do, after):
+        self._process, self._error, self._do, self._left = process, error, do, after
+
+    def run_python(self, code, *, limit_seconds=None):
+        question = re.search(r"m\.answer\('\w+', '([^']*)'\)", code)
+        if question and json.loads(base64.b64decode(question[1]))["do"] == self._do:
+            self._left -= 1
+            if self._left < 0:
+                raise self._error
+        return self._process.run_python(code, limit_seconds=limit_seconds)
+
+
+def recorded(process, companion, monkeypatch):
+    """Five records on the cluster, which come in parts of about one."""
+    monkeypatch.setattr(companion_module, "Fetch", partial(fetching.Fetch, part_bytes=60))
+    companion.begin(process)
+    process.run_python("from daybook.notebook import record\nfor n in range(5): record(f'r{n}', n)")
+
+
+def lines(run):
+    return [event for line in run.events.read_text().splitlines() if (event := json.loads(line))["kind"] == "result"]
+
+
+@pytest.mark.parametrize("error", [RemoteFailed("the line is cut"), DatabricksFailed("no"), Interrupted()])
+@pytest.mark.parametrize("needed", [math.inf, 0.0])
+def test_what_had_come_of_the_results_is_kept_whatever_fails_then(process, run, companion, monkeypatch, error, needed):
+    """There is no time for a fresh context, or it is tried in vain."""
+    monkeypatch.setattr(companion_module, "FRESH_SECONDS", needed)
+    recorded(process, companion, monkeypatch)
+    companion.leave(Breaking(process, error, "results", 2), no_other, LONG)
+    assert [each["name"] for each in lines(run)] == ["r0", "r1"]
+    assert "still on the cluster" in events_of(run.events).lost[0]
+
+
+@pytest.mark.parametrize(("do", "after"), [("results", 2), ("listed", 0)])
+def test_a_fresh_context_goes_on_where_the_other_broke(process, run, companion, monkeypatch, do, after):
+    recorded(process, companion, monkeypatch)
+    process.run_python("from daybook.notebook import outputs; outputs('a').write_text('a')")
+
+    @contextmanager
+    def fresh():
+        yield process
+
+    companion.leave(Breaking(process, RemoteFailed("the line is cut"), do, after), fresh, LONG)
+    assert [each["name"] for each in lines(run)] == [f"r{n}" for n in range(5)]
+    assert run.fetched == {"a": b"a"}
+    assert events_of(run.events).lost == []
 
 
 def test_a_notebook_cannot_tell_of_the_cluster_in_the_kernels_place(process, run, companion):

@@ -10,6 +10,7 @@ import pytest
 from daybook.databricks.errors import CommandTimedOut, RemoteFailed
 from daybook.databricks.in_run.asking import ask, unpacked
 from daybook.databricks.in_run.fetching import Fetch, OutOfTime, name_fault
+from daybook.databricks.in_run.recorded import Recorded
 
 
 def packed(data):
@@ -117,7 +118,7 @@ def test_an_answer_that_the_time_left_does_not_suffice_for_is_given_up(tmp_path,
             raise CommandTimedOut(f"took longer than {limit_seconds} s")
 
     with pytest.raises(error) as raised:
-        Fetch(Slow(), lambda: left, lambda _: None).results(tmp_path / "events")
+        Fetch(Slow(), lambda: left, lambda _: None).results(Recorded(tmp_path / "events"))
     assert raised.type is error
 
 

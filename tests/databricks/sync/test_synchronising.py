@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
+from databricks.sdk.core import DatabricksError
 
 from databricks.standin import Fault
 from databricks.sync.conftest import Context
 from daybook.databricks.errors import RemoteFailed
+from daybook.databricks.interruption import Interrupted
 from daybook.databricks.sync import state, synchronising
 from daybook.databricks.sync.errors import FileSizeError, SyncFailed
 from daybook.databricks.sync.scanning import scan as scan_once
@@ -372,3 +375,45 @@ def test_a_folder_that_cannot_be_removed_is_told(project, sync, remote):
 
 def test_the_remote_folder_is_known_before_anything_is_sent(sync):
     assert sync.remote_folder.startswith("/tmp/daybook-project-")
+
+
+def uploaded(standin):
+    return [path for path in standin.files.root.rglob("*") if path.is_file()]
+
+
+def test_uploads_are_removed_at_the_end_of_a_session_whose_cell_does_not_stop(
+    standin, project, sync, sessions, monkeypatch
+):
+    project.put("data", os.urandom(LARGE))
+    ask, arrived, gate = sync._driver.ask, threading.Event(), threading.Event()
+
+    def stuck(remote, do, **asked):
+        if do == "store":
+            arrived.set()
+            gate.wait()
+        return ask(remote, do, **asked)
+
+    monkeypatch.setattr(sync._driver, "ask", stuck)
+    session = sessions.new(lambda: sync)
+    thread, _, errors = session.begin("print('ran')")
+    try:
+        assert arrived.wait(60)
+        assert uploaded(standin)
+        session.session.close(0.1)
+        assert uploaded(standin) == []
+    finally:
+        gate.set()
+    thread.join()
+    assert [type(error) for error in errors] == [Interrupted]
+
+
+def test_uploads_are_removed_where_the_driver_cannot_be_asked_any_more(standin, project, sync, remote):
+    project.put("data", os.urandom(LARGE))
+    standin.faults.add(Fault("/workspace/delete", 403, body={"error_code": "PERMISSION_DENIED", "message": "no"}))
+    with pytest.raises(SyncFailed, match="could not be removed"):
+        sync.synchronise(remote)
+    assert uploaded(standin)
+    standin.contexts.lose_all()
+    with pytest.raises(DatabricksError):
+        sync.remove(remote)
+    assert uploaded(standin) == []

@@ -14,6 +14,7 @@ from daybook.contract import variables
 from daybook.databricks.errors import DatabricksFailed
 from daybook.databricks.in_run.asking import NotThere, ask, begin
 from daybook.databricks.in_run.fetching import Fetch, OutOfTime
+from daybook.databricks.in_run.recorded import Recorded
 from daybook.databricks.in_run.telling import Telling
 from daybook.databricks.interruption import Interrupted
 from daybook.databricks.model import Remote
@@ -54,6 +55,7 @@ class Companion:
         self._outputs = environment.get(variables.OUTPUTS_VARIABLE)
         self._results = environment.get(variables.RESULTS_VARIABLE)
         self._variables = {name: environment[name] for name in _HANDED_ON if environment.get(name)}
+        self._recorded = Recorded(Path(str(self._results)))
         self._telling = telling
         self._folder: str | None = None
         self._deadline = math.inf
@@ -118,7 +120,7 @@ class Companion:
     def _fetch_and_remove(self, remote: Remote) -> None:
         fetch = Fetch(remote, lambda: self._time_left() - REMOVE_SECONDS, self._telling.lost)
         try:
-            fetch.results(Path(str(self._results)))
+            fetch.results(self._recorded)
             fetch.outputs(Path(str(self._outputs)))
         except OutOfTime as error:
             self._telling.lost(f"outputs or results that are still on the cluster: {error}")

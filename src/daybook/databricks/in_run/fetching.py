@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from daybook.databricks.errors import CommandTimedOut, RemoteFailed
 from daybook.databricks.in_run.asking import Truncated, ask, unpacked
+from daybook.databricks.in_run.recorded import Recorded
 from daybook.databricks.model import Remote
 
 MAX_FILES = 10_000
@@ -35,8 +35,6 @@ LEAST_PART_BYTES = 4 * 2**10
 QUESTION_SECONDS = 120.0
 """For one answer; a driver that is busy elsewhere takes its time."""
 NO_TIME = "there was no time left to fetch them"
-_KINDS = frozenset({"result", "spark"})
-"""What a notebook may tell; what is told of the cluster is the kernel's own to say."""
 
 
 class OutOfTime(RemoteFailed):
@@ -125,38 +123,33 @@ class Fetch:
     listed_at_once: int = LISTED_AT_ONCE
     _losses: int = 0
 
-    def results(self, file: Path) -> None:
-        """Puts what the notebook recorded into the runner's file.
+    def results(self, recorded: Recorded) -> None:
+        """Brings what the notebook recorded, from where it stands, part by part, up to the limit.
 
         Raises:
-            DatabricksFailed: the cluster cannot be asked.
+            DatabricksFailed: the cluster cannot be asked any more; what came by then is kept.
         """
-        recorded = bytearray()
-        try:
-            size = self._recorded(recorded)
-        except OutOfTime:
-            _keep(bytes(recorded), file)
-            raise
-        _keep(bytes(recorded), file)
-        if size > len(recorded):
-            told = f"of the {size} bytes that the notebook recorded only the first {len(recorded)} were fetched"
+        size = self._recorded(recorded)
+        recorded.end()
+        if size > recorded.count:
+            told = f"of the {size} bytes that the notebook recorded only the first {recorded.count} were fetched"
             self.lost(f"results: {told}")
 
-    def _recorded(self, recorded: bytearray) -> int:
-        """Fetches what was recorded, part by part, up to the limit; tells how large all of it is."""
+    def _recorded(self, recorded: Recorded) -> int:
+        """Tells how large all of it is."""
         while True:
-            count = min(self.part_bytes, MAX_RESULT_BYTES - len(recorded))
+            count = min(self.part_bytes, MAX_RESULT_BYTES - recorded.count)
             try:
-                answer = _mapping(self._ask("results", offset=len(recorded), count=count))
+                answer = _mapping(self._ask("results", offset=recorded.count, count=count))
             except Truncated:
                 if self.part_bytes <= LEAST_PART_BYTES:
                     raise
                 self.part_bytes //= 2
                 continue
             part = unpacked(answer["data"], max(count, 1)) if answer.get("data") else b""
-            recorded += part
+            recorded.take(part)
             size = answer.get("size")
-            if len(part) < count or not isinstance(size, int) or len(recorded) >= min(size, MAX_RESULT_BYTES):
+            if len(part) < count or not isinstance(size, int) or recorded.count >= min(size, MAX_RESULT_BYTES):
                 return size if isinstance(size, int) else 0
 
     def outputs(self, folder: Path) -> None:
@@ -265,23 +258,6 @@ def name_fault(path: object) -> str | None:
         return "has a name that leads elsewhere"
     if any(ord(letter) < ord(" ") or letter in ("\x7f", "\\") or "\ud800" <= letter <= "\udfff" for letter in path):
         return "has a name that is not fit for a bucket"
-    return None
-
-
-def _keep(recorded: bytes, file: Path) -> None:
-    lines = [line for each in recorded.split(b"\n") if (line := _event(each))]
-    with file.open("ab") as events:
-        events.write(b"".join(lines))
-
-
-def _event(line: bytes) -> bytes | None:
-    """A line of the notebook's own, written anew; None for what is none."""
-    try:
-        event = json.loads(line)
-        if isinstance(event, dict) and event.get("kind") in _KINDS:
-            return json.dumps(event).encode() + b"\n"
-    except (ValueError, RecursionError, TypeError):
-        pass  # the last line was cut, or somebody else wrote into the file
     return None
 
 

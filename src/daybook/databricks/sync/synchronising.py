@@ -96,18 +96,23 @@ class FileSynchroniser:
             return self._report(before, tree, sent, found.skipped, time.monotonic() - began)
         raise SyncFailed(f"{changed} changes faster than it can be sent. Exclude it, or wait until it is written")
 
-    def remove(self, remote: Remote) -> None:
+    def remove(self, remote: Remote | None) -> None:
         """Removes the folder there, and what uploads left behind; nothing, if nothing was sent.
+
+        Args:
+            remote: None where the driver cannot be asked any more; then the folder stays.
 
         Raises:
             SyncFailed, RemoteFailed: something is left.
         """
-        if self._begun:
-            self._there = None
-            self._driver.ask(remote, "remove")
-            self._begun = False
-        if self._uploads is not None:
-            self._uploads.remove()
+        try:
+            if remote is not None and self._begun:
+                self._there = None
+                self._driver.ask(remote, "remove")
+                self._begun = False
+        finally:  # they lie in the Databricks workspace, where nothing ever ends them
+            if self._uploads is not None:
+                self._uploads.remove()
 
     def _is_there(self, remote: Remote) -> bool:
         """Whether the driver says so too: it may be another one by now, or cells may have removed the folder."""
