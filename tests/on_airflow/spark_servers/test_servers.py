@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ProtocolError
 
@@ -17,10 +18,13 @@ NAMESPACE = "default"
 
 
 class Dies(SparkServers):
-    """Whoever has made a pod, and does not come to anything else."""
+    """Whoever has made a pod, and is killed outright before it comes to anything else."""
 
     def _complete(self, pod, obtained):
         raise KeyboardInterrupt
+
+    def _take_back(self, pod, pods):
+        """Not done."""
 
 
 def answer(status, message=""):
@@ -215,6 +219,26 @@ def test_what_failed_is_told_also_where_the_pod_cannot_be_taken_away(cluster, se
     failing(api, "delete_namespaced_pod", [answer(503)])
     with pytest.raises(SparkRefused, match="no Services here"):
         impatient(api).ensure(a_wanted())
+    assert "is not complete, and stays" in caplog.text
+
+
+@pytest.mark.parametrize("method", BELONGINGS)
+@pytest.mark.parametrize("stop", [AirflowTaskTimeout("Timeout"), SystemExit(143)], ids=["by time", "by a signal"])
+def test_whoever_is_stopped_while_it_makes_a_server_keeps_no_pod(cluster, servers, method, stop):
+    wanted = a_wanted()
+    with pytest.raises(type(stop)):
+        SparkServers(lambda: failing(cluster.api(), method, stop)).ensure(wanted)
+    assert cluster.gone(wanted.name)
+    assert what_there_is(cluster.api()) == [[], [], []]
+
+
+def test_whoever_is_stopped_waits_for_no_api_that_is_away(cluster, servers, monkeypatch, caplog):
+    """Its patience is what is waited for otherwise: minutes."""
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.STOPPED_SECONDS", 0.0)
+    api = failing(cluster.api(), "create_namespaced_secret", AirflowTaskTimeout("Timeout"))
+    failing(api, "delete_namespaced_pod", [answer(503)])
+    with pytest.raises(AirflowTaskTimeout):
+        SparkServers(lambda: api).ensure(a_wanted())
     assert "is not complete, and stays" in caplog.text
 
 

@@ -46,6 +46,8 @@ LOG_LINES = 20
 """How much of the log of a server that does not answer is told."""
 GONE_SECONDS = 60.0
 """How long a server's pod that is being deleted is waited for before another one takes its name."""
+STOPPED_SECONDS = 3.0
+"""How long Kubernetes may be away for a run that is stopped while it makes a server: Airflow kills it after 5 s."""
 
 _CONFLICT = 409
 log = logging.getLogger(__name__)
@@ -188,7 +190,10 @@ class SparkServers:
         try:
             self._complete(pod, obtained)
         except DaybookError:
-            self._take_back(pod)
+            self._take_back(pod, self._pods)
+            raise
+        except BaseException:  # Airflow's task timeout, a signal: who is stopped has little time
+            self._take_back(pod, PodApi(self._client, STOPPED_SECONDS))
             raise
         return Found.of(pod, self._look(wanted, pod), wanted)
 
@@ -225,10 +230,10 @@ class SparkServers:
         except InfrastructureFailed as error:
             raise SparkUnavailable(str(error)) from error
 
-    def _take_back(self, pod: k8s.V1Pod) -> None:
+    def _take_back(self, pod: k8s.V1Pod, pods: PodApi) -> None:
         """Removes a pod that was made here and could not be completed; one that stays, the next run completes."""
         try:
-            self.remove(pod.metadata.name, pod.metadata.namespace, pod.metadata.uid)
+            pods.delete(pod)
         except InfrastructureFailed as error:
             log.warning("Spark server %s is not complete, and stays until the next run: %s", pod.metadata.name, error)
 
