@@ -161,6 +161,25 @@ def test_a_server_that_nobody_needed_is_replaced(servers, cluster):
     assert second.secret != first.secret
 
 
+def test_one_on_a_node_that_is_lost_is_deleted_by_force_and_replaced(servers, cluster, monkeypatch):
+    wanted, api = a_wanted("stays"), cluster.api()
+    first = servers.ensure(wanted)
+    cluster.in_phase(wanted.name, "Running")
+    wait_until(lambda: "it stands in" in cluster.log(wanted.name))
+    servers.remove(first.name, NAMESPACE, first.uid)
+    stuck = "daybook.on_airflow.spark_servers.servers.is_stuck"
+    monkeypatch.setattr(stuck, lambda pod, now: pod.metadata.deletion_timestamp is not None)
+    really, asked = api.delete_namespaced_pod, []
+
+    def delete(name, namespace, body):
+        asked.append((body.grace_period_seconds, body.preconditions.uid))
+        return really(name, namespace, body=body)
+
+    monkeypatch.setattr(api, "delete_namespaced_pod", delete)
+    assert SparkServers(lambda: api).ensure(wanted).uid != first.uid
+    assert asked == [(0, first.uid)]
+
+
 def test_another_configuration_is_another_server_beside_the_first(servers, cluster):
     one, other = a_wanted(), a_wanted(settings={"spark.sql.shuffle.partitions": 3})
     assert one.name != other.name

@@ -26,6 +26,7 @@ from daybook.contract.spark_pod import SPARK_KEY
 from daybook.on_airflow.credentials.roles import SessionCredentials
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, is_no_room, said
 from daybook.on_airflow.quota import beyond
+from daybook.pods import is_stuck
 from daybook.pods.credentials.sts import KEY
 from daybook.pods.spark import (
     Answers,
@@ -248,9 +249,13 @@ class SparkServers:
             log.warning("The credentials of Spark server %s are not renewed: %s", pod.metadata.name, said(error))
 
     def _remove(self, pod: k8s.V1Pod, ended: Ended, awaited: Awaited | None) -> None:
-        """Takes an ended server away, so that another may have its name; a failure of the one awaited is told."""
+        """Takes an ended server away, so that another may have its name; a failure of the one awaited is told.
+
+        One on a lost node is deleted by force, and may run on there. Nobody takes it for the new one: key, Secrets and
+        Service are each pod's own.
+        """
         why = self._why(pod, ended)
-        self.remove(pod.metadata.name, pod.metadata.namespace, pod.metadata.uid)
+        self._pods.delete(pod, by_force=is_stuck(pod, datetime.now(UTC)))
         if ended.failed and awaited is not None and awaited.of(pod):
             raise SparkUnavailable(_failed(pod.metadata.name, why))
         log.info("Spark server %s is replaced: %s", pod.metadata.name, why)
