@@ -10,7 +10,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes_asyncio.client.exceptions import ApiException as AsyncApiException
 
 from daybook.on_airflow import patience
-from daybook.on_airflow.patience import PatientHook, PatientPodManager
+from daybook.on_airflow.patience import Connection, PatientHook, PatientPodManager
 from daybook.pods import CONTAINER
 
 
@@ -124,3 +124,10 @@ def test_a_worker_waits_until_there_is_nothing_to_wait_for(monkeypatch, last):
 def test_a_worker_that_waits_for_a_pod_that_is_gone_is_told():
     with pytest.raises(ApiException, match="404"):
         PatientPodManager(Pods(None), kube_client=None).await_pod_completion(a_pod())
+
+
+@pytest.mark.anyio
+async def test_the_triggerer_needs_no_connection_that_the_worker_alone_has():
+    extras = {"namespace": "research"}
+    hook = Connection("of the worker", connection_extras=extras).hook()
+    assert await hook.get_conn_extras() == extras

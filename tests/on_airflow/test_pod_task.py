@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, TaskDeferred
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
@@ -441,6 +441,20 @@ def test_without_room_the_run_stays_queued_and_the_same_attempt_is_tried_again(h
     with pytest.raises(TaskDeferred):
         again.try_again(a_context(), {"daybook": trigger.run_reference})
     assert (len(pods.made), again._record.read().attempt) == (1, 1)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not there"])
+def test_what_the_workers_connection_says_goes_to_the_triggerer(house, pods, monkeypatch, there):
+    def get_connection(name):
+        if not there:
+            raise AirflowNotFoundException(name)
+        return SimpleNamespace(extra_dejson={"namespace": "research"})
+
+    monkeypatch.setattr("airflow.sdk.bases.hook.BaseHook.get_connection", get_connection)
+    pods.refusal = QuotaExceeded("exceeded quota: team")
+    _, trigger = house.deferred(a_context(), kubernetes_conn_id="k8s")
+    assert trigger.connection["kubernetes_conn_id"] == "k8s"
+    assert trigger.connection["connection_extras"] == ({"namespace": "research"} if there else None)
 
 
 def test_a_run_that_is_refused_after_it_waited_for_room_says_by_what(house, pods, tmp_path):

@@ -172,6 +172,15 @@ async def test_a_run_that_waits_for_room_can_be_cancelled(record, airflow_says):
 
 
 @pytest.mark.anyio
+async def test_a_run_that_waits_since_before_an_upgrade_can_be_cancelled_too(record, airflow_says):
+    """Airflow's database has the arguments that an earlier version gave."""
+    trigger = RoomTrigger(run={"workspace": "local", "run_id": RUN_ID, "attempt": 1}, moment=0.0)
+    trigger.task_instance = airflow_says("failed")
+    await trigger.on_kill()
+    assert record.read().reason == "cancelled"
+
+
+@pytest.mark.anyio
 async def test_a_run_that_nobody_is_known_to_have_cancelled_is_terminated(record, trigger, airflow_says):
     trigger.task_instance = airflow_says("up_for_retry")
     hook = Deleting()

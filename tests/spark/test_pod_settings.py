@@ -7,7 +7,7 @@ import pytest
 from daybook.contract.spark_pod import SparkExecutors, SparkPod
 from daybook.contract.spark_server import SparkBucket, SparkServerRequest, SparkSize
 from daybook.spark.configuration import Installed
-from daybook.spark.pod import make_event_log_folder, pages_address, pod_settings
+from daybook.spark.pod import java_options, make_event_log_folder, pages_address, pod_settings
 from daybook.storage import open_store
 
 TEMPLATE = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "executor"}]}}
@@ -104,6 +104,36 @@ def test_without_a_cluster_there_is_one_process_which_wants_a_secret_too(setting
     assert "spark.master" not in found
     assert not any(name.startswith(("spark.kubernetes.", "spark.authenticate.")) for name in found)
     assert "spark.network.crypto.enabled" not in found
+
+
+def a_server_alone(cores=3):
+    """A server without workers, which is told Spark's settings by its workspace."""
+    server = SparkServerRequest(
+        workspace="research",
+        bucket=SparkBucket(url="file:///data"),
+        size=SparkSize(driver_cores=cores, driver_memory="4g"),
+        settings={"spark.sql.shuffle.partitions": 2},
+    )
+    return SparkPod(name="alone", server=server, idle_seconds=600.0, start_seconds=300.0)
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_server_without_workers_takes_its_profiles_processors_of_a_clusters_node(tmp_path, cores):
+    """Java would count all of the node's: a request of processors is no limit."""
+    pod, variables = a_server_alone(cores), {"DAYBOOK_POD_ADDRESS": "10.0.0.7", **CLUSTER}
+    found = pod_settings(pod, variables, Installed("4.3.0", ()), tmp_path / "token", tmp_path)
+    assert found["spark.master"] == f"local[{cores}]"
+    assert java_options(pod, variables, tmp_path / "none") == [f"-XX:ActiveProcessorCount={cores}"]
+
+
+def test_under_localpods_it_takes_those_of_its_machine(tmp_path):
+    pod, variables = a_server_alone(), {"DAYBOOK_POD_ADDRESS": "127.77.1.1"}
+    found = pod_settings(pod, variables, Installed("4.3.0", ()), tmp_path / "token", tmp_path)
+    assert "spark.master" not in found
+    archive = tmp_path / "archive"
+    assert java_options(pod, variables, archive) == []
+    archive.touch()
+    assert java_options(pod, variables, archive) == [f"-XX:SharedArchiveFile={archive}"]
 
 
 def test_the_event_logs_folder_is_there_before_the_first_log_and_shows_no_file_to_a_history_server(tmp_path):

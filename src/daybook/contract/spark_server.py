@@ -53,7 +53,7 @@ class SparkServerRequest(Frozen):
     bucket: SparkBucket
     size: SparkSize = SparkSize()
     place: Literal["local", "kubernetes"] = Field(
-        default="local", description="local: `local[*]` in the one process; kubernetes: executors are pods"
+        default="local", description="local: all in the one process; kubernetes: executors are pods"
     )
     settings: dict[str, str | int | float | bool] = Field(default_factory=dict, description="the workspace's")
     notebook_settings: dict[str, str | int | float | bool] = Field(

@@ -326,6 +326,7 @@ class NotebookOperator(Counted, SparkTask):
             raise RuntimeError("the run is not prepared")
         pod = build_pod(self._plan.request, self._plan.workspace, self._plan.resources)
         pod.metadata.labels.update(self._get_ti_pod_labels(context))
+        pod.metadata.annotations.update(self._this.spark_annotations)
         return pod
 
     def _do_render_template_fields(self, parent: Any, *arguments: Any, **options: Any) -> None:

@@ -18,6 +18,8 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import (
     PodPhase,
     detect_pod_terminate_early_issues,
 )
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 from kubernetes_asyncio.client import CoreV1Api, V1DeleteOptions, V1Preconditions
@@ -101,12 +103,16 @@ class PatientHook(AsyncKubernetesHook):
 
 @dataclass(frozen=True)
 class Connection:
-    """How the triggerer reaches a run's pods: the operator's own arguments."""
+    """How the triggerer reaches a run's pods: the operator's own arguments.
+
+    `connection_extras` is what the named connection says, where a worker knows it: a triggerer may not.
+    """
 
     kubernetes_conn_id: str | None = None
     in_cluster: bool | None = None
     config_dict: dict[str, Any] | None = None
     cluster_context: str | None = None
+    connection_extras: dict[str, Any] | None = None
 
     def hook(self) -> PatientHook:
         """The way to Kubernetes."""
@@ -115,7 +121,19 @@ class Connection:
             in_cluster=self.in_cluster,
             config_dict=self.config_dict,
             cluster_context=self.cluster_context,
+            connection_extras=self.connection_extras,
         )
+
+
+def extras_of(kubernetes_conn_id: str | None) -> dict[str, Any] | None:
+    """What a connection says, as the provider hands it to its own trigger; None where there is none here."""
+    if not kubernetes_conn_id:
+        return None
+    try:
+        found: dict[str, Any] = BaseHook.get_connection(kubernetes_conn_id).extra_dejson
+    except AirflowNotFoundException:
+        return None  # the triggerer looks for it itself
+    return found
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:

@@ -97,13 +97,19 @@ class PodApi:
         """
         return self._ask(lambda: self._client().read_namespaced_pod(name, namespace))
 
-    def delete(self, pod: k8s.V1Pod) -> None:
+    def delete(self, pod: k8s.V1Pod, *, by_force: bool = False) -> None:
         """Deletes this very pod, whatever else has its name by now; one that is gone is fine.
+
+        Args:
+            pod: which.
+            by_force: although nobody knows whether its containers have ended, since its node does not answer.
 
         Raises:
             InfrastructureFailed: Kubernetes refuses, or does not answer.
         """
-        this = k8s.V1DeleteOptions(preconditions=k8s.V1Preconditions(uid=pod.metadata.uid))
+        this = k8s.V1DeleteOptions(
+            preconditions=k8s.V1Preconditions(uid=pod.metadata.uid), grace_period_seconds=0 if by_force else None
+        )
         name, namespace = pod.metadata.name, pod.metadata.namespace
         self._ask(lambda: self._client().delete_namespaced_pod(name, namespace, body=this), replaced_is_gone=True)
 

@@ -21,7 +21,7 @@ from daybook.on_airflow.cancelling import Question, is_cancelled
 from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.endings import ending_at, ending_of_given_up, ending_unmade, ending_without_pod, is_over
 from daybook.on_airflow.errors import describe
-from daybook.on_airflow.patience import Connection, PatientPodManager
+from daybook.on_airflow.patience import Connection, PatientPodManager, extras_of
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, refusal, said
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_image, note_message, settle
@@ -277,7 +277,8 @@ class PodTask(KubernetesPodOperator):
     def _connection(self) -> Connection:
         """How the triggerer reaches the pods."""
         self.convert_config_file_to_dict()  # type: ignore[no-untyped-call] # Airflow's own
-        return Connection(self.kubernetes_conn_id, self.in_cluster, self._config_dict, self.cluster_context)
+        extras = extras_of(self.kubernetes_conn_id)
+        return Connection(self.kubernetes_conn_id, self.in_cluster, self._config_dict, self.cluster_context, extras)
 
     @property
     def _pods(self) -> PodApi:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from daybook.contract import keys
@@ -62,6 +62,23 @@ class RunReference:
         )
 
     @property
+    def spark_annotations(self) -> dict[str, str]:
+        """What its pod keeps of its Spark server, for a task that comes back and knows the pod alone."""
+        pairs = {
+            keys.SPARK_OWN_ANNOTATION: self.own_spark,
+            keys.SPARK_CREDENTIALS_ANNOTATION: self.spark_credentials,
+        }
+        return {name: "/".join(pair) for name, pair in pairs.items() if pair is not None}
+
+    def with_spark_of(self, annotations: Mapping[str, str]) -> RunReference:
+        """With the Spark server that `spark_annotations` wrote; a pod of an earlier version tells of none."""
+        return replace(
+            self,
+            own_spark=_pair(annotations.get(keys.SPARK_OWN_ANNOTATION)),
+            spark_credentials=_pair(annotations.get(keys.SPARK_CREDENTIALS_ANNOTATION)),
+        )
+
+    @property
     def pod_name(self) -> str:
         """The name of the attempt's pod."""
         return keys.pod_name(self.run_id, self.attempt)
@@ -85,3 +102,9 @@ class RunReference:
         settings = settings or Settings.from_environment(os.environ)
         workspace = settings.load_workspaces().get(self.workspace)
         return workspace, record_of(settings.open_bucket(workspace), self.run_id)
+
+
+def _pair(text: str | None) -> tuple[str, str] | None:
+    """The two that a slash is between, which no name of Kubernetes' has."""
+    first, _, second = (text or "").partition("/")
+    return (first, second) if first and second else None

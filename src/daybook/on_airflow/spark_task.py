@@ -47,7 +47,10 @@ class SparkTask(PodTask):
             InfrastructureFailed: Kubernetes or the bucket does not answer.
         """
         plan = self._plan
-        if plan is None or self._manifest is not None or self._pod_to_reattach is not None:
+        if plan is None or self._manifest is not None:
+            return
+        if self._pod_to_reattach is not None:
+            self._go_on_with_spark_of(self._pod_to_reattach)
             return
         if self._without_room is not None and self._without_room.attempt == self._attempt:
             self._refer(own_spark=self._without_room.own_spark)  # however this try ends, it ends the server too
@@ -73,6 +76,13 @@ class SparkTask(PodTask):
                 self._refer(spark_credentials=(found.name, found.credentials))
             workspace = self._plan.workspace.model_copy(update={"spark": found.settings})
             self._plan = replace(plan, workspace=workspace)
+
+    def _go_on_with_spark_of(self, pod: k8s.V1Pod) -> None:
+        """Takes over what an earlier try has noted on its pod: whose credentials it renews, which server it ends."""
+        reference = self._this.with_spark_of(pod.metadata.annotations or {})
+        self._refer(own_spark=reference.own_spark, spark_credentials=reference.spark_credentials)
+        if reference.spark_credentials is not None:
+            self._credentials.serve(*reference.spark_credentials)
 
     def _wanted(self, workspace: Workspace, entry: Notebook) -> WantedServer | None:
         owner = (self._this.run_id, self._attempt) if entry.run.own_spark else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from airflow.providers.cncf.kubernetes.triggers.pod import ContainerState, KubernetesPodTrigger
 from airflow.providers.cncf.kubernetes.utils.pod_manager import AsyncPodManager
+from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from kubernetes_asyncio.client.exceptions import ApiException
 
@@ -187,12 +188,16 @@ class RoomTrigger(PodlessTrigger):
     """Waits until it is worth another try to make a pod that the namespace's quota had no room for.
 
     Args:
+        run: the `RunReference` of the attempt.
         moment: when to try again, seconds since the epoch.
-        others: the arguments of `PodlessTrigger`.
+        namespace: as of a `PodlessTrigger`; a task that an earlier version deferred has none, and no server of its own.
+        connection: the same.
     """
 
-    def __init__(self, *, moment: float, **others: Any) -> None:
-        super().__init__(**others)
+    def __init__(
+        self, *, run: dict[str, Any], moment: float, namespace: str = "", connection: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(run, namespace, connection or {})
         self.moment = moment
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -244,7 +249,7 @@ async def _settle_and_end_own_spark(
             name, uid = reference.own_spark
             try:
                 await hook.delete_this_pod(name, namespace, uid)
-            except (ApiException, aiohttp.ClientError, OSError) as error:
+            except (AirflowException, ApiException, aiohttp.ClientError, OSError) as error:
                 log.warning("Spark server %s is not ended, and ends by itself: %s", name, error)
 
 

@@ -81,12 +81,11 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     write_properties(state / "spark.properties", settings)
     if pod.server.event_log:
         make_event_log_folder(open_store(pod.server.bucket.url, environment))
-    archive = archive_file(java, home)
-    shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+    options = java_options(pod, environment, archive_file(java, home))
     heap = settings.get("spark.driver.memory", DEFAULT_HEAP)
     variables = {**java_environment(environment, home), **_credentials(environment, state)}
     process = subprocess.Popen(
-        server_command(java, home, heap, state, temporary, shared),
+        server_command(java, home, heap, state, temporary, options),
         env={**variables, SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": pages_address(environment)},
         cwd=state,
         stdin=subprocess.DEVNULL,
@@ -165,14 +164,34 @@ def pod_settings(
     found = server_configuration(pod.server.model_copy(update={"place": place}), there)
     return {
         **found,
-        **_places(address, state),
+        **_places(address, state, _cores_alone(pod, environment)),
         **({} if executors is None else _executors(executors, environment, key_file, state)),
         "spark.app.name": pod.name,
     }
 
 
-def _places(address: str, state: Path) -> dict[str, str]:
+def java_options(pod: SparkPod, environment: Mapping[str, str], archive: Path) -> list[str]:
+    """What Java is told beside its heap: the archive of classes where there is one, and its processors.
+
+    A pod asks for processors and has no limit of them, and Java (from 17.0.5 on) does not look at what it asked for.
+    """
+    cores = _cores_alone(pod, environment)
+    return [
+        *([f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []),
+        *([] if cores is None else [f"-XX:ActiveProcessorCount={cores}"]),
+    ]
+
+
+def _cores_alone(pod: SparkPod, environment: Mapping[str, str]) -> int | None:
+    """The processors of a server that does the work itself on a node that it shares; None: it is told of none."""
+    alone = pod.executors is None and environment.get(CLUSTER_VARIABLE)
+    return pod.server.size.driver_cores if alone else None
+
+
+def _places(address: str, state: Path, cores: int | None) -> dict[str, str]:
     return {
+        # By itself Spark takes `local[*]`: every processor that Java knows of.
+        **({} if cores is None else {"spark.master": f"local[{cores}]"}),
         "spark.connect.grpc.binding.address": address,
         "spark.connect.grpc.binding.port": str(SPARK_PORT),
         "spark.driver.bindAddress": address,

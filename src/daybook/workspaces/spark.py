@@ -31,7 +31,7 @@ DEFAULT_START_SECONDS: Final = 300
 class SparkProfile(Model):
     """The size of a server. Without workers the server's own pod does the work, with `cores` and `memory`.
 
-    Under localpods there are no worker pods: the server is one process with `cores` threads, whatever its workers.
+    Under localpods there are no worker pods: the server is one process, with all of the machine's processors.
     """
 
     workers: int = Field(default=0, ge=0, le=1000, description="worker pods at most; idle ones are given back")

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from builders import RUN_ID, a_manifest, a_workspace
@@ -47,7 +48,7 @@ def test_a_reference_travels_whole():
 class Hook:
     """Gives a pod as a test has it; remembers what is deleted."""
 
-    def __init__(self, refuses=False, **pod):
+    def __init__(self, refuses=None, **pod):
         self.pod, self.deleted, self.refuses = pod, [], refuses
 
     async def get_pod(self, name, namespace):
@@ -63,8 +64,8 @@ class Hook:
         return SimpleNamespace(metadata=metadata, status=status)
 
     async def delete_this_pod(self, name, namespace, uid):
-        if self.refuses:
-            raise ApiException(status=403, reason="Forbidden")
+        if self.refuses is not None:
+            raise self.refuses
         self.deleted.append((name, namespace, uid))
 
     async def delete_pod(self, name, namespace, grace):
@@ -164,7 +165,12 @@ async def test_a_server_is_ended_also_where_the_run_cannot_be_sealed(record, can
 
 
 @pytest.mark.anyio
-async def test_a_run_is_sealed_also_where_its_server_cannot_be_ended(record, cancelled, caplog):
-    await cancelled(hook=Hook(uid="of the pod", refuses=True))
+@pytest.mark.parametrize(
+    "error",
+    [ApiException(status=403, reason="Forbidden"), AirflowNotFoundException("The conn_id `k8s` isn't defined")],
+    ids=["forbidden", "no connection"],
+)
+async def test_a_run_is_sealed_also_where_its_server_cannot_be_ended(record, cancelled, caplog, error):
+    await cancelled(hook=Hook(uid="of the pod", refuses=error))
     assert record.read().sealed
     assert "server is not ended, and ends by itself" in caplog.text

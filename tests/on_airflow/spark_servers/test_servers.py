@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ProtocolError
 
@@ -17,10 +18,13 @@ NAMESPACE = "default"
 
 
 class Dies(SparkServers):
-    """Whoever has made a pod, and does not come to anything else."""
+    """Whoever has made a pod, and is killed outright before it comes to anything else."""
 
     def _complete(self, pod, obtained):
         raise KeyboardInterrupt
+
+    def _take_back(self, pod, pods):
+        """Not done."""
 
 
 def answer(status, message=""):
@@ -157,6 +161,25 @@ def test_a_server_that_nobody_needed_is_replaced(servers, cluster):
     assert second.secret != first.secret
 
 
+def test_one_on_a_node_that_is_lost_is_deleted_by_force_and_replaced(servers, cluster, monkeypatch):
+    wanted, api = a_wanted("stays"), cluster.api()
+    first = servers.ensure(wanted)
+    cluster.in_phase(wanted.name, "Running")
+    wait_until(lambda: "it stands in" in cluster.log(wanted.name))
+    servers.remove(first.name, NAMESPACE, first.uid)
+    stuck = "daybook.on_airflow.spark_servers.servers.is_stuck"
+    monkeypatch.setattr(stuck, lambda pod, now: pod.metadata.deletion_timestamp is not None)
+    really, asked = api.delete_namespaced_pod, []
+
+    def delete(name, namespace, body):
+        asked.append((body.grace_period_seconds, body.preconditions.uid))
+        return really(name, namespace, body=body)
+
+    monkeypatch.setattr(api, "delete_namespaced_pod", delete)
+    assert SparkServers(lambda: api).ensure(wanted).uid != first.uid
+    assert asked == [(0, first.uid)]
+
+
 def test_another_configuration_is_another_server_beside_the_first(servers, cluster):
     one, other = a_wanted(), a_wanted(settings={"spark.sql.shuffle.partitions": 3})
     assert one.name != other.name
@@ -215,6 +238,26 @@ def test_what_failed_is_told_also_where_the_pod_cannot_be_taken_away(cluster, se
     failing(api, "delete_namespaced_pod", [answer(503)])
     with pytest.raises(SparkRefused, match="no Services here"):
         impatient(api).ensure(a_wanted())
+    assert "is not complete, and stays" in caplog.text
+
+
+@pytest.mark.parametrize("method", BELONGINGS)
+@pytest.mark.parametrize("stop", [AirflowTaskTimeout("Timeout"), SystemExit(143)], ids=["by time", "by a signal"])
+def test_whoever_is_stopped_while_it_makes_a_server_keeps_no_pod(cluster, servers, method, stop):
+    wanted = a_wanted()
+    with pytest.raises(type(stop)):
+        SparkServers(lambda: failing(cluster.api(), method, stop)).ensure(wanted)
+    assert cluster.gone(wanted.name)
+    assert what_there_is(cluster.api()) == [[], [], []]
+
+
+def test_whoever_is_stopped_waits_for_no_api_that_is_away(cluster, servers, monkeypatch, caplog):
+    """Its patience is what is waited for otherwise: minutes."""
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.STOPPED_SECONDS", 0.0)
+    api = failing(cluster.api(), "create_namespaced_secret", AirflowTaskTimeout("Timeout"))
+    failing(api, "delete_namespaced_pod", [answer(503)])
+    with pytest.raises(AirflowTaskTimeout):
+        SparkServers(lambda: api).ensure(a_wanted())
     assert "is not complete, and stays" in caplog.text
 
 

@@ -1,12 +1,15 @@
 """A run and its Spark server: what its record says where there is none, and that no own one outlives its run."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
 
+from daybook.contract import keys
 from daybook.contract.errors import InfrastructureFailed
 from daybook.contract.manifest import Reason
+from daybook.on_airflow.credentials.of_pod import PodCredentials
 from daybook.on_airflow.errors import RunFailed, RunFailedForGood
 from daybook.on_airflow.operator import NotebookOperator
 from daybook.on_airflow.pod_api import QuotaExceeded
@@ -168,3 +171,26 @@ def test_a_run_that_is_cancelled_as_its_task_begins_to_wait_waits_for_nothing(ho
         operator.execute(a_context())
     assert servers.removed == ([("server", "default", "uid")] if found is STARTS else [])
     assert operator._record.read().sealed
+
+
+@pytest.mark.parametrize("run", [OWN, {}], ids=["own", "shared"])
+def test_a_task_that_comes_back_to_its_pod_still_knows_its_server(house, servers, monkeypatch, run):
+    """Its first try's worker died while it waited: only the pod itself can tell of the server."""
+    served = []
+    monkeypatch.setattr(PodCredentials, "serve", lambda _, *server: served.append(server))
+    servers.finds = [replace(ANSWERS, credentials="its-secret")]
+    _, first = house.deferred(a_context(), run)
+    _, again = house.deferred(a_context(try_number=2), run)
+    assert len(house.pods.made) == 1
+    known = [{name: one.run_reference[name] for name in ("own_spark", "spark_credentials")} for one in (first, again)]
+    own = ("server", "uid") if run else None
+    assert known == [{"own_spark": own, "spark_credentials": ("server", "its-secret")}] * 2
+    assert served == [("server", "its-secret")] * 2
+
+
+def test_a_pod_of_a_version_that_noted_no_server_is_gone_on_with(house, servers, pods):
+    servers.finds = [ANSWERS]
+    house.deferred(a_context(), OWN)
+    del pods.made[0].metadata.annotations[keys.SPARK_OWN_ANNOTATION]
+    _, again = house.deferred(a_context(try_number=2), OWN)
+    assert (again.run_reference["own_spark"], len(pods.made)) == (None, 1)

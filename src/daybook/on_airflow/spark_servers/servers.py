@@ -26,6 +26,7 @@ from daybook.contract.spark_pod import SPARK_KEY
 from daybook.on_airflow.credentials.roles import SessionCredentials
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded, is_no_room, said
 from daybook.on_airflow.quota import beyond
+from daybook.pods import is_stuck
 from daybook.pods.credentials.sts import KEY
 from daybook.pods.spark import (
     Answers,
@@ -46,6 +47,8 @@ LOG_LINES = 20
 """How much of the log of a server that does not answer is told."""
 GONE_SECONDS = 60.0
 """How long a server's pod that is being deleted is waited for before another one takes its name."""
+STOPPED_SECONDS = 3.0
+"""How long Kubernetes may be away for a run that is stopped while it makes a server: Airflow kills it after 5 s."""
 
 _CONFLICT = 409
 log = logging.getLogger(__name__)
@@ -188,7 +191,10 @@ class SparkServers:
         try:
             self._complete(pod, obtained)
         except DaybookError:
-            self._take_back(pod)
+            self._take_back(pod, self._pods)
+            raise
+        except BaseException:  # Airflow's task timeout, a signal: who is stopped has little time
+            self._take_back(pod, PodApi(self._client, STOPPED_SECONDS))
             raise
         return Found.of(pod, self._look(wanted, pod), wanted)
 
@@ -225,10 +231,10 @@ class SparkServers:
         except InfrastructureFailed as error:
             raise SparkUnavailable(str(error)) from error
 
-    def _take_back(self, pod: k8s.V1Pod) -> None:
+    def _take_back(self, pod: k8s.V1Pod, pods: PodApi) -> None:
         """Removes a pod that was made here and could not be completed; one that stays, the next run completes."""
         try:
-            self.remove(pod.metadata.name, pod.metadata.namespace, pod.metadata.uid)
+            pods.delete(pod)
         except InfrastructureFailed as error:
             log.warning("Spark server %s is not complete, and stays until the next run: %s", pod.metadata.name, error)
 
@@ -243,9 +249,13 @@ class SparkServers:
             log.warning("The credentials of Spark server %s are not renewed: %s", pod.metadata.name, said(error))
 
     def _remove(self, pod: k8s.V1Pod, ended: Ended, awaited: Awaited | None) -> None:
-        """Takes an ended server away, so that another may have its name; a failure of the one awaited is told."""
+        """Takes an ended server away, so that another may have its name; a failure of the one awaited is told.
+
+        One on a lost node is deleted by force, and may run on there. Nobody takes it for the new one: key, Secrets and
+        Service are each pod's own.
+        """
         why = self._why(pod, ended)
-        self.remove(pod.metadata.name, pod.metadata.namespace, pod.metadata.uid)
+        self._pods.delete(pod, by_force=is_stuck(pod, datetime.now(UTC)))
         if ended.failed and awaited is not None and awaited.of(pod):
             raise SparkUnavailable(_failed(pod.metadata.name, why))
         log.info("Spark server %s is replaced: %s", pod.metadata.name, why)
