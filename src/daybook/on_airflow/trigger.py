@@ -76,13 +76,9 @@ class NotebookTrigger(KubernetesPodTrigger):
     @cached_property
     def hook(self) -> PatientHook:
         """The way to Kubernetes."""
-        return PatientHook(
-            conn_id=self.kubernetes_conn_id,
-            in_cluster=self.in_cluster,
-            config_dict=self.config_dict,
-            cluster_context=self.cluster_context,
-            connection_extras=self.connection_extras,
-        )
+        return Connection(
+            self.kubernetes_conn_id, self.in_cluster, self.config_dict, self.cluster_context, self.connection_extras
+        ).hook()
 
     @cached_property
     def pod_manager(self) -> AsyncPodManager:

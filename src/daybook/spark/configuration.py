@@ -25,7 +25,6 @@ EVENT_LOG = "spark-events"
 """Where Spark's event logs lie, below the workspace's bucket."""
 _EVENT_LOG_FILE = "64m"
 """S3 shows a file once it is closed, so a log of many small ones can be looked at while the server runs."""
-_METASTORE = re.compile(r"thrift://[^\s,/]+:\d{1,5}(,thrift://[^\s,/]+:\d{1,5})*", re.ASCII)
 _SIZES = re.compile(r"(memory|memoryoverhead|size|bytes|threshold)\Z", re.IGNORECASE)
 _BINARY = re.compile(r"\d+(?:\.\d+)?\s*[kmgtp]ib?|\d+\.\d+\s*[kmgtp]b?", re.IGNORECASE | re.ASCII)
 
