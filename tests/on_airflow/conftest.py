@@ -30,3 +30,21 @@ def airflow_says(monkeypatch):
         return ti
 
     return says
+
+
+@pytest.fixture
+def record_in(tmp_path, monkeypatch):
+    """Makes the record of a run that goes on, in the workspace that the triggerer's environment leads to."""
+    from builders import RUN_ID, a_manifest  # Airflow's home, above, comes before all that may load it
+    from daybook.storage import open_store, record_of
+
+    def made(state):
+        workspaces = tmp_path / "workspaces.yaml"
+        workspaces.write_text(f"workspaces:\n  - {{name: local, members: ['*'], bucket: {tmp_path / 'bucket'}}}\n")
+        monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
+        monkeypatch.setenv("DAYBOOK_WORKSPACES", str(workspaces))
+        record = record_of(open_store(str(tmp_path / "bucket")), RUN_ID)
+        record.write(a_manifest(state=state, sealed=False, sealed_by=None))
+        return record
+
+    return made

@@ -8,12 +8,11 @@ import pytest
 from kubernetes_asyncio.client import models as k8s
 from kubernetes_asyncio.client.exceptions import ApiException
 
-from builders import RUN_ID, a_manifest
+from builders import RUN_ID
 from daybook.contract.manifest import State
 from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.trigger import NotebookTrigger, PodReplaced, RoomTrigger
 from daybook.pods import CONTAINER
-from daybook.storage import open_store, record_of
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -33,15 +32,8 @@ class Hook:
 
 
 @pytest.fixture
-def record(tmp_path, monkeypatch):
-    """The record of a run that goes on, in the workspace that the triggerer's environment leads to."""
-    workspaces = tmp_path / "workspaces.yaml"
-    workspaces.write_text(f"workspaces:\n  - {{name: local, members: ['*'], bucket: {tmp_path / 'bucket'}}}\n")
-    monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
-    monkeypatch.setenv("DAYBOOK_WORKSPACES", str(workspaces))
-    record = record_of(open_store(str(tmp_path / "bucket")), RUN_ID)
-    record.write(a_manifest(state=State.RUNNING, sealed=False, sealed_by=None))
-    return record
+def record(record_in):
+    return record_in(State.RUNNING)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
 from kubernetes_asyncio.client.exceptions import ApiException
 
-from builders import RUN_ID, a_manifest, a_workspace
+from builders import RUN_ID, a_workspace
 from daybook.contract.errors import DaybookError
 from daybook.contract.manifest import State
 from daybook.on_airflow.patience import Connection
@@ -15,7 +15,6 @@ from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.spark_servers.trigger import SparkTrigger
 from daybook.on_airflow.spark_task import with_spark_settings
 from daybook.on_airflow.trigger import NotebookTrigger, RoomTrigger
-from daybook.storage import open_store, record_of
 
 SERVER = {"name": "server", "namespace": "default", "uid": "uid", "start_seconds": 300}
 
@@ -96,15 +95,8 @@ async def test_the_triggerer_tells_how_a_server_came_out(monkeypatch, pod, why):
 
 
 @pytest.fixture
-def record(tmp_path, monkeypatch):
-    """The record of a run that goes on, in the workspace that the triggerer's environment leads to."""
-    workspaces = tmp_path / "workspaces.yaml"
-    workspaces.write_text(f"workspaces:\n  - {{name: local, members: ['*'], bucket: {tmp_path / 'bucket'}}}\n")
-    monkeypatch.setenv("DAYBOOK_CATALOGUE", str(tmp_path))
-    monkeypatch.setenv("DAYBOOK_WORKSPACES", str(workspaces))
-    record = record_of(open_store(str(tmp_path / "bucket")), RUN_ID)
-    record.write(a_manifest(state=State.QUEUED, sealed=False, sealed_by=None))
-    return record
+def record(record_in):
+    return record_in(State.QUEUED)
 
 
 def waiting_for_spark(run):
