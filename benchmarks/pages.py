@@ -7,6 +7,7 @@ the folder the index is made by the app; of moto, which answers some 200 reads a
 hour: there the index is given its rows by this script once the first pages are measured, and is looked after as ever.
 Beside each first page of moto stands, in the same round, what a bare boto3 client needs for what the page needs at the
 least: one listing of today's runs, and that with the records of the runs that are shown first. No page can be faster.
+The first pages of moto are measured a second time with runs as they are soon after midnight, when today has few.
 While the environment names a LOCK, the data are made without it and everything is measured while it is held.
 """
 
@@ -37,10 +38,15 @@ from daybook.web.history.history import READS_AT_ONCE
 from daybook.web.history.refreshing import FIRST_BATCH
 
 NOTEBOOKS, DAYS, USERS = 1_000, 365, 40
+FIGURES = ("p50", "p95", "p99")
 COLD_ROUNDS, PAUSE_ROUNDS, PAUSE_SECONDS = 40, 20, 5.5
 FILLING_SECONDS = 20.0
+AFTER_MIDNIGHT_SECONDS = 20 * 60.0
 COLD_TARGET_MS, TARGET_MS = 200.0, 100.0
 BUCKET = "runs"
+ROW = '<td class="what">'
+DEEP = ("runs of a month", "runs, page 1,000")
+"""These show something only once all runs are in the index."""
 S3 = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
 ENTRY = {
     "description": "Delays of flights that left a place on a day, über alles, by carrier and hour.",
@@ -262,9 +268,8 @@ class Bare:
         return bytes(found["Body"].read())
 
 
-def measure(client: httpx.Client, requests: int, bare: Bare | None) -> dict[str, Any]:
-    """All figures of one kind of bucket, ms; of one that takes long to read, rows are given once they are wanted."""
-    is_given = bare is not None
+def first_pages(client: httpx.Client, bare: Bare | None) -> dict[str, Any]:
+    """How long the first pages of a bucket take of which nothing is known, ms, and what they show."""
     cold, listing, reading = [], [], []
     for _ in range(COLD_ROUNDS):
         cold.append(_cold(client))
@@ -272,7 +277,7 @@ def measure(client: httpx.Client, requests: int, bare: Bare | None) -> dict[str,
             client.post("/fresh").raise_for_status()  # what goes on behind the page ends
             listing.append(seconds(bare.listing) * 1000)
             reading.append(seconds(bare.runs) * 1000)
-    shown = [page.count('<td class="what">') for _, page in cold]
+    shown = [page.count(ROW) for _, page in cold]
     found: dict[str, Any] = {
         "runs, first page, nothing known yet": figures([took for took, _ in cold]),
         "first pages that showed runs": round(sum(rows > 0 for rows in shown) / len(shown), 2),
@@ -280,10 +285,17 @@ def measure(client: httpx.Client, requests: int, bare: Bare | None) -> dict[str,
     }
     if bare is not None:
         found["boto3 alone: one listing of today"] = figures(listing)
-        found[f"boto3 alone: the same and {FIRST_BATCH} records"] = figures(reading)
+        found[f"boto3 alone: the same and {FIRST_BATCH} records, if it has so many"] = figures(reading)
+    return found
+
+
+def measure(client: httpx.Client, requests: int, bare: Bare | None) -> dict[str, Any]:
+    """All figures of one kind of bucket, ms; of one that takes long to read, rows are given once they are wanted."""
+    is_given = bare is not None
+    found = first_pages(client, bare)
     began = time.monotonic()
     filling: list[float] = []
-    while "still being read" in (page := timed(client, "/runs"))[1]:
+    while 'class="notice running"' in (page := timed(client, "/runs"))[1]:
         filling.append(page[0])
         if is_given and time.monotonic() - began > FILLING_SECONDS:
             client.post("/fresh").raise_for_status()
@@ -312,9 +324,9 @@ def measure(client: httpx.Client, requests: int, bare: Bare | None) -> dict[str,
         "a run": run,
     }
     for name, path in paths.items():
-        if client.get(path).status_code != 200:
-            print(f"    {name}: not there yet")
-            continue
+        answer = client.get(path).raise_for_status()
+        if name in DEEP and ROW not in answer.text:
+            raise LookupError(f"{name}: none, so the index is not whole")
         found[name] = figures([timed(client, path)[0] for _ in range(requests)])
     found["runs, first page, after a pause"] = figures([_paused(client) for _ in range(PAUSE_ROUNDS)])
     return found
@@ -354,10 +366,12 @@ def main(runs: int = 100_000, requests: int = 200) -> None:
             print(f"{runs} runs put in {time.monotonic() - began:.0f} s")
             environment = {**S3, "AWS_ENDPOINT_URL": f"http://{HOST}:{port}"}
             with alone():
-                found["folder"] = _measured(folder, {}, scratch / "folder-state", requests, runs, now)
-                _keep(runs, found)
-                found["moto"] = _measured(f"s3://{BUCKET}", environment, scratch / "moto-state", requests, runs, now)
-                _keep(runs, found)
+                for name, url, given in (("folder", folder, {}), ("moto", f"s3://{BUCKET}", environment)):
+                    with served(url, given, scratch / name, runs, now) as (client, bare):
+                        found[name] = told(name, measure(client, requests, bare))
+                    _keep(runs, found)
+        found["moto, after midnight"] = _after_midnight(scratch / "midnight", runs, now)
+        _keep(runs, found)
     finally:
         shutil.rmtree(scratch)
 
@@ -377,22 +391,37 @@ def _keep(runs: int, found: dict[str, Any]) -> None:
     keep("pages", {"unit": "ms", "runs": runs, "notebooks": NOTEBOOKS, "targets_p95": targets, **found})
 
 
-def _measured(
-    bucket: str, environment: dict[str, str], state: Path, requests: int, runs: int, now: float
-) -> dict[str, Any]:
-    port, load = free_port(), os.getloadavg()[0]
+@contextmanager
+def served(
+    bucket: str, environment: dict[str, str], state: Path, runs: int, now: float
+) -> Iterator[tuple[httpx.Client, Bare | None]]:
+    """The app over a bucket, and for one on a server a client of that alone."""
+    port = free_port()
     serving = process(serve_pages, port, bucket, environment, str(state), runs, now)
     with serving, httpx.Client(base_url=f"http://{HOST}:{port}", timeout=120) as client:
         _until_it_answers(client)
-        bare = Bare(environment["AWS_ENDPOINT_URL"], now) if environment else None
-        found = measure(client, requests, bare)
-    found["load before and after"] = f"{load:.1f} {os.getloadavg()[0]:.1f}"
-    print(f"\n{bucket.split('://')[0] if '://' in bucket else 'folder'}: ms{'':38}p50      p95      p99")
-    for name, each in found.items():
-        shown = (
-            f"{each:>9}" if not isinstance(each, dict) else "".join(f"{each[p]:9.1f}" for p in ("p50", "p95", "p99"))
-        )
-        print(f"  {name:<46}{shown}", flush=True)
+        yield client, Bare(environment["AWS_ENDPOINT_URL"], now) if environment else None
+
+
+def _after_midnight(state: Path, runs: int, now: float) -> dict[str, Any]:
+    """The first pages of a bucket in whose today few runs are: its clock is that of the last midnight, and a bit."""
+    port, then = free_port(), now // 86400 * 86400 + AFTER_MIDNIGHT_SECONDS
+    environment = {**S3, "AWS_ENDPOINT_URL": f"http://{HOST}:{port}"}
+    with (
+        process(serve_s3, port, runs, then),
+        alone(),
+        served(f"s3://{BUCKET}", environment, state, runs, then) as (client, bare),
+    ):
+        return told("moto, after midnight", first_pages(client, bare))
+
+
+def told(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Prints what was found, with how busy the machine was, and gives it back."""
+    found["load at the end"] = round(os.getloadavg()[0], 1)
+    print(f"\n{name + ': ms':<48}      p50      p95      p99")
+    for title, each in found.items():
+        values = f"{each:>9}" if not isinstance(each, dict) else "".join(f"{each[p]:9.1f}" for p in FIGURES)
+        print(f"  {title:<52}{values}", flush=True)
     return found
 
 

@@ -161,8 +161,8 @@ def gated(store, clock, monkeypatch):
     look = history._refresher.look
 
     def once(place, bucket, run_ids):
-        asked.append(list(run_ids))
-        assert len(asked) == 1 or going_on.wait(60)
+        asked.extend([run_ids] if run_ids else [])
+        assert len(asked) <= 1 or going_on.wait(60)
         look(place, bucket, run_ids)
 
     history._refresher.look = once
@@ -195,12 +195,33 @@ def test_whoever_will_not_look_again_gets_the_whole_page(gated, store):
         assert ids(asked.result(60)) == made[:-51:-1]
 
 
-def test_where_today_has_few_runs_the_first_ones_are_those_of_yesterday_too(gated, store):
+def test_where_today_has_few_runs_they_are_shown_before_yesterday_is_listed(gated, store):
     history, going_on = gated
     older = [put(store, number, asked_at=ASKED_AT - timedelta(days=1)) for number in range(30)]
     newer = [put(store, number) for number in range(2)]
-    assert ids(history.page([OPEN], ALL, soon=True)) == [*reversed(newer), *older[:-15:-1]]
+    found = history.page([OPEN], ALL, soon=True)
+    assert (ids(found), found.is_refreshing) == (newer[::-1], True)
     going_on.set()
+    settled(history)
+    assert ids(history.page([OPEN], ALL, soon=True)) == [*newer[::-1], *older[::-1]]
+
+
+def test_where_today_has_no_run_those_of_yesterday_are_shown_first(gated, store):
+    history, going_on = gated
+    older = [put(store, number, asked_at=ASKED_AT - timedelta(days=1)) for number in range(30)]
+    assert ids(history.page([OPEN], ALL, soon=True)) == older[: -FIRST_BATCH - 1 : -1]
+    going_on.set()
+
+
+def test_before_older_days_are_looked_for_one_batch_of_today_and_yesterday_is_read(history, store, bucket):
+    for number in range(30):
+        put(store, number, asked_at=ASKED_AT - timedelta(days=1))
+    put(store, 1)
+    history.page([OPEN], ALL, soon=True)
+    settled(history)
+    verbs = [verb for verb, _ in bucket.counts]
+    third = [at for at, verb in enumerate(verbs) if verb == "list"][2]
+    assert verbs[:third] == ["list", "read", "list", *["read"] * (FIRST_BATCH - 1)]
 
 
 def test_the_filler_reads_the_rest_and_ends(history, store):

@@ -63,7 +63,8 @@ class Refresher:
             place: the workspace's.
             bucket: its bucket.
             most: how many records are read.
-            begun: called once the index has the newest runs of a bucket that it knew nothing of, and more follow.
+            begun: called once the index has the first of the newest runs of a bucket that it knew nothing of, and more
+                follow.
 
         Raises:
             StoreFailed: the bucket does not answer.
@@ -137,24 +138,25 @@ class Refresher:
     ) -> int:
         """Lists the newest days of a bucket of which nothing is known, and reads some runs of them; how many.
 
-        A listing may take longer than all reads: no more are made before the first reads than these need. So a run of
-        tomorrow, which a clock that goes ahead has asked for, follows.
+        A listing may take longer than all reads: none is made before the first reads but today's, and yesterday's where
+        today has no run yet. So a run of tomorrow, which a clock that goes ahead has asked for, follows.
         """
-        listed, done = 0, list[str]()
+        listed, read, wanted, done = 0, 0, min(most, FIRST_BATCH), list[str]()
         for day in (_day(now), _day(now - _DAY_SECONDS)):
             listed += self._list(place, bucket, [day], now)
             done.append(day)
-            if listed >= FIRST_BATCH:
+            newest = self._index.unread(place.place, wanted - read, now - ABSENT_SECONDS)
+            self.look(place, bucket, newest)
+            read += len(newest)
+            if read:
+                begun()
+            if read >= wanted:
                 break
-        first = self._index.unread(place.place, min(most, FIRST_BATCH), now - ABSENT_SECONDS)
-        self.look(place, bucket, first)
-        if first:
-            begun()
         others = [day for day in days if day not in done]
         listed += self._list(place, bucket, others, now)
         if listed < most:
             self._list(place, bucket, self._first_days(place, bucket, [*done, *others], now), now)
-        return len(first)
+        return read
 
     def _first_days(self, place: Place, bucket: Store, listed: Sequence[str], now: float) -> list[str]:
         found = newest_days(bucket, FIRST_DAYS)
