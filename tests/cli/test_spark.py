@@ -78,7 +78,7 @@ def test_a_server_that_is_used_is_stopped_only_by_force(daybook, workspaces, air
     tell()
     code, _, err = daybook("spark", "stop")
     assert (code, airflow.conf) == (2, None)
-    assert "sessions are connected (2)" in err
+    assert "sessions are open (2)" in err
     assert "--force" in err
     assert daybook("spark", "stop", "--force")[0] == 0
     assert airflow.conf == {"workspace": "local", "action": "stop"}

@@ -63,7 +63,7 @@ def test_it_tells_that_it_starts_and_where_it_will_be(store, announcing):
     assert (told.remote, told.ui) == ("sc://10.1.2.3:15002", "http://10.1.2.3:4040")
 
 
-def test_it_answers_once_the_mark_is_there_and_counts_its_clients(store, announcing, ready):
+def test_it_answers_once_the_mark_is_there_and_counts_its_sessions(store, announcing, ready):
     announcing.looked(2)
     assert until(lambda: the_one(store)).state is SparkState.STARTS
     ready.touch()

@@ -175,6 +175,43 @@ def test_a_connected_client_counts_as_use_and_the_supervisors_own_questions_do_n
             time.sleep(0.05)
 
 
+NOTEBOOK = """
+import sys
+from daybook.notebook import get_spark_session
+get_spark_session().range(1).collect()
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_server_tells_how_many_sessions_notebooks_have_open(two):
+    server = two[1]
+    store = open_store(server.bucket.as_uri())
+
+    def told(count):
+        deadline = time.monotonic() + 120
+        while [each.sessions for each in spark_states(store)] != [count]:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    variables = {**os.environ, "SPARK_REMOTE": server.remote, "SPARK_CONNECT_AUTHENTICATE_TOKEN": server.key}
+    notebooks = []
+    told(0)
+    with socket.create_connection((server.address, SPARK_PORT)):  # as a runner has it, beside its notebook's
+        for number in (1, 2):
+            notebooks.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", NOTEBOOK], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                )
+            )
+            assert notebooks[-1].stdout.readline() == b"open\n"
+            told(number)
+        for each in notebooks:
+            each.communicate()
+            assert each.returncode == 0
+        told(0)
+
+
 HOLDING = """
 import sys, time
 from pathlib import Path

@@ -112,7 +112,7 @@ def test_one_missed_answer_leaves_the_mark_and_a_second_takes_it_away_until_the_
 
     ended, _, _, _ = watch(Asked(True, True, False, True, False, False, True), used=used)
     assert ended is ExitCode.SUCCEEDED
-    assert seen == [True, True, True, True, False, True, True]
+    assert seen == [True, True, True, True, True, False, True], "each time as the answer before has left it"
 
 
 def test_only_a_server_that_starts_has_to_compute_its_answer(watch):

@@ -181,7 +181,7 @@ async def test_a_program_stops_a_server_that_is_used_only_by_force(bob, airflow,
     tell(sessions=3)
     refused = await bob.post("/api/v1/spark/open/stop")
     assert (refused.status_code, airflow.deeds) == (409, [])
-    assert "sessions are connected (3)" in refused.json()["detail"]
+    assert "sessions are open (3)" in refused.json()["detail"]
     done = await bob.post("/api/v1/spark/open/stop?force=true")
     assert done.status_code == 202
     assert done.headers["location"].endswith("/api/v1/spark/open")

@@ -42,7 +42,7 @@ class Found:
 
     @property
     def sessions(self) -> int:
-        """How many clients are connected, as far as anybody knows."""
+        """How many are open, as far as anybody knows."""
         own = self.local.sessions if self.local else None
         return (own or 0) + sum(each.sessions or 0 for each in self.servers)
 

@@ -46,7 +46,7 @@ class SparkServerState(Frozen):
     started_at: AwareDatetime
     told_at: AwareDatetime
     size: SparkSize = SparkSize()
-    sessions: int | None = Field(default=None, description="clients that are connected; None where nobody has looked")
+    sessions: int | None = Field(default=None, description="that are open; None where nobody could tell")
     remote: str | None = Field(default=None, description="sc://host:port, for pods of its workspace")
     ui: str | None = Field(default=None, pattern=r"^https?://", max_length=500, description="Spark's pages")
 

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from daybook.contract.errors import DaybookError, ExitCode
 from daybook.contract.spark_pod import SPARK_PORT, SPARK_UI_PORT, SparkPod
 from daybook.contract.spark_state import TELL_SECONDS, SparkServerState, SparkState
@@ -83,18 +81,15 @@ class Announcing:
             self.looked(None)
 
     def looked(self, sessions: int | None) -> None:
-        """It has so many clients; whether it answers its mark of readiness says."""
+        """It has so many open sessions; whether it answers its mark of readiness says."""
         if self._ready.exists():
             self._tell(state=SparkState.ANSWERS, sessions=sessions)
 
     def looking(self, activity: Activity) -> Callable[[], bool]:
-        """Whether it is used, as its supervisor asks from time to time; each time its clients are counted, too."""
+        """Whether it is used, as its supervisor asks from time to time; each time its sessions are counted, too."""
 
         def is_used() -> bool:
-            try:
-                self.looked(activity.clients())
-            except psutil.Error:
-                self.looked(None)
+            self.looked(activity.sessions())
             return activity.is_used()
 
         return is_used

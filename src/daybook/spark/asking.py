@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import types
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -22,6 +23,8 @@ _PLANNED = "VALUES (1)"
 """Parsed, planned and answered by the server itself, however long the tasks are that hold all its processors."""
 USER = "daybook-health"
 """Whom Spark notes as the user of these queries."""
+_REMEMBERED = 8
+"""How many sessions that may be open still: twice as many as a server may miss answers in a row."""
 
 
 class NoAnswer(Exception):
@@ -38,12 +41,14 @@ class Asking:
 
     def __init__(self, address: str, key: str) -> None:
         self._address = address
+        self._open: deque[str] = deque(maxlen=_REMEMBERED)
         self._metadata = (("authorization", f"Bearer {key}"),)
 
     def ask(self, seconds: float, *, computed: bool = False) -> None:
         """Returns once the server has answered a real query: parsed, planned, its result sent.
 
-        The session it was asked in is released, and the connection closed: what is left are other people's.
+        The session it was asked in is released, those of questions before it that failed are, too, and the connection
+        is closed: what is left are other people's.
 
         Args:
             seconds: how long it may take.
@@ -56,14 +61,17 @@ class Asking:
 
         messages = messages_of_connect()
         session = str(uuid.uuid4())
+        self._open.append(session)
         with grpc.insecure_channel(self._address) as channel:
             stub = messages.SparkConnectServiceStub(channel)
             try:
                 plan = _plan(messages, session, _COMPUTED if computed else _PLANNED)
                 for _ in stub.ExecutePlan(plan, timeout=seconds, metadata=self._metadata):
                     pass
-                release = messages.ReleaseSessionRequest(session_id=session, user_context=_user(messages))
-                stub.ReleaseSession(release, timeout=seconds, metadata=self._metadata)
+                while self._open:
+                    release = messages.ReleaseSessionRequest(session_id=self._open[-1], user_context=_user(messages))
+                    stub.ReleaseSession(release, timeout=seconds, metadata=self._metadata)
+                    self._open.pop()
             except grpc.RpcError as error:
                 raise NoAnswer(_said(error)) from error
 

@@ -123,13 +123,14 @@ class Supervisor:
         while not self._told_to_end.wait(self._patience.ask):
             if self._process.poll() is not None:
                 return self._died()
-            missed = self._missed(missed)
-            if missed >= MISSED_ANSWERS:
-                return self._failed(f"it has not answered {missed} queries in a row")
+            # Before it is asked, so that the session of that is not among those that are counted.
             if self._is_used():
                 used_at = time.monotonic()
             elif time.monotonic() - used_at >= self._patience.idle:
                 return self._over(f"nobody has used it for {self._patience.idle / 60:g} minutes")
+            missed = self._missed(missed)
+            if missed >= MISSED_ANSWERS:
+                return self._failed(f"it has not answered {missed} queries in a row")
         return self._over("it was told to end")
 
     def _missed(self, before: int) -> int:

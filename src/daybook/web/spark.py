@@ -56,7 +56,7 @@ class WorkspaceSpark:
 
     @property
     def sessions(self) -> int:
-        """How many clients are connected to its servers, as far as they say."""
+        """How many sessions are open on its servers, as far as they say."""
         return sum(each.sessions or 0 for each in self.servers)
 
 

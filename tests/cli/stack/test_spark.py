@@ -1,10 +1,11 @@
-"""The local stack's Spark server on its own; what stands in for Java listens on the port and takes clients."""
+"""The local stack's Spark server on its own; what stands in for Java takes clients, and counts them."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
+import time
 
 import pytest
 
@@ -22,20 +23,34 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 PYTHON = f"""#!{sys.executable}
-import socket, sys, threading, time
+import http.server, socket, sys, threading, time
 words = sys.argv[1:]
+clients = []
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{{len(clients)}} session(s) are online".encode())
+def hold(client):
+    clients.append(client)
+    client.recv(1)
+    clients.remove(client)
+    client.close()
 if "serve" in words:
     if "no-java" in open(__file__ + ".mode").read():
         sys.exit("no Java will do")
+    pages = http.server.ThreadingHTTPServer(("127.0.0.1", int(words[words.index("--ui-port") + 1])), Pages)
+    threading.Thread(target=pages.serve_forever, daemon=True).start()
     listening = socket.create_server(("127.0.0.1", int(words[words.index("--port") + 1])))
     while True:
-        taken, _ = listening.accept()
-        threading.Thread(target=lambda held: (held.recv(1), held.close()), args=(taken,)).start()
+        threading.Thread(target=hold, args=listening.accept()[:1]).start()
 if "check" in words:
     place = words[words.index("--remote") + 1].removeprefix("sc://").split(":")
     while True:
         try:
-            socket.create_connection(place).close()
+            with socket.create_connection(place) as session:
+                session.shutdown(socket.SHUT_WR)
+                session.recv(1)  # until it is counted no more
             break
         except OSError:
             time.sleep(0.05)
@@ -98,9 +113,11 @@ def test_it_is_started_alone_told_and_stopped(project, ports, mode, watch, said)
 def test_one_that_is_used_is_stopped_only_by_force(project, ports, mode, watch, said):
     start_server(project, ENVIRONMENT, watch)
     with socket.create_connection(("127.0.0.1", ports.spark)):
-        with pytest.raises(InvalidRequest, match=r"sessions are connected \(1\).*--force"):
+        deadline = time.monotonic() + 60
+        while local_server(project).sessions != 1:  # it has to take the connection first
+            assert time.monotonic() < deadline
+        with pytest.raises(InvalidRequest, match=r"sessions are open \(1\).*--force"):
             stop_server(project, said.append, force=False)
-        assert local_server(project).sessions == 1
         assert stop_server(project, said.append, force=True).pid is not None
 
 

@@ -69,7 +69,7 @@ def start(workspace: _Workspace = None, project: ProjectOption = None, json: Jso
 
 def stop(
     workspace: _Workspace = None,
-    force: Annotated[bool, typer.Option("--force", help="Also where sessions are connected, which fail then.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also where sessions are open, which fail then.")] = False,
     project: ProjectOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -85,7 +85,7 @@ def stop(
     found = chosen(settings, workspace)
     if found.local is None or settings.project is None:
         if found.sessions and not force:
-            raise InvalidRequest(f"sessions are connected ({found.sessions}), and would fail; stop it with --force")
+            raise InvalidRequest(f"sessions are open ({found.sessions}), and would fail; stop it with --force")
         _ask_airflow(terminal, settings, found.workspace, "stop")
         return
     from daybook.cli.stack.spark import stop_server

@@ -7,17 +7,17 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import httpx
-import psutil
 
 from daybook.cli.stack import airflow, local_workspace, preflight, state
 from daybook.cli.stack.components import SPARK, Component, components, migration, spark_environment
 from daybook.cli.stack.launch import Launch, Watch
 from daybook.cli.stack.lock import exclusive
-from daybook.cli.stack.ports import Ports, choose_ports, require_free
+from daybook.cli.stack.ports import LOOPBACK, Ports, choose_ports, require_free
 from daybook.cli.stack.processes import ProcessRecord, delete_record, end, family, memory_bytes
 from daybook.cli.stack.project import Project
 from daybook.cli.stack.readiness import Readiness, answers
 from daybook.contract.errors import InfrastructureFailed, InvalidRequest
+from daybook.spark.activity import open_sessions
 
 START_SECONDS = 120.0
 GRACE_SECONDS = 20.0
@@ -33,7 +33,7 @@ class LocalServer:
         ui: where its pages are.
         state: `answers`, `starts` or `down`; whether it answers is told by its port.
         started_at: ISO 8601, UTC.
-        sessions: clients that are connected.
+        sessions: that are open; None where its pages do not tell.
         memory: bytes, of all its processes.
         log: what it says.
     """
@@ -65,7 +65,7 @@ def local_server(project: Project) -> LocalServer:
         log=log,
         pid=record.pid,
         started_at=record.started_at,
-        sessions=_sessions(process, port),
+        sessions=open_sessions(LOOPBACK, ports.spark_ui),
         memory=memory_bytes(family(process)),
     )
 
@@ -98,13 +98,13 @@ def stop_server(project: Project, say: Callable[[str], None], force: bool) -> Lo
     """Stops the server; one that does not run is fine.
 
     Raises:
-        InvalidRequest: sessions are connected, and would fail.
+        InvalidRequest: sessions are open, and would fail.
         InfrastructureFailed: it cannot be ended.
     """
     with exclusive(project.lock, say):
         before = local_server(project)
         if before.sessions and not force:
-            raise InvalidRequest(f"sessions are connected ({before.sessions}), and would fail; stop it with --force")
+            raise InvalidRequest(f"sessions are open ({before.sessions}), and would fail; stop it with --force")
         found = state.alive(project).get(SPARK)
         if found is not None:
             end(family(found[1]), GRACE_SECONDS)
@@ -124,11 +124,3 @@ def _part(project: Project, ports: Ports, environment: Mapping[str, str], readin
 
 def _only(running: Mapping[str, ProcessRecord]) -> dict[str, ProcessRecord]:
     return {SPARK: running[SPARK]} if SPARK in running else {}
-
-
-def _sessions(process: psutil.Process, port: int) -> int | None:
-    try:
-        found = process.net_connections("tcp")
-    except psutil.Error:
-        return None
-    return sum(1 for each in found if each.status == psutil.CONN_ESTABLISHED and each.laddr.port == port)

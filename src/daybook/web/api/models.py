@@ -225,7 +225,7 @@ class SparkServerDocument(Model):
     started_at: datetime
     told_at: datetime = Field(description="When it was heard of last.")
     size: SparkSize
-    sessions: int | None = Field(description="Clients that are connected; null where it has not told.")
+    sessions: int | None = Field(description="That are open on it; null where it has not told.")
     remote: str | None = Field(description="Where pods of its workspace reach it.")
     ui: str | None = Field(description="Spark's own pages, as reached from the workspace's network.")
 

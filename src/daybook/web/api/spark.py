@@ -60,12 +60,12 @@ async def stop_spark(
     site: Here,
     user: User,
     workspace: str,
-    force: Annotated[bool, Query(description="Also where sessions are connected, which fail then.")] = False,
+    force: Annotated[bool, Query(description="Also where sessions are open, which fail then.")] = False,
 ) -> Response:
     """Has Airflow stop the workspace's servers; 409 while somebody uses them, unless forced."""
     found = await run_in_threadpool(_look, site, user, workspace)
     if found.sessions and not force:
-        raise Conflict(f"sessions are connected ({found.sessions}), and would fail; stop it with force=true")
+        raise Conflict(f"sessions are open ({found.sessions}), and would fail; stop it with force=true")
     return await _done(request, site, user, found, SparkDeed(workspace, "stop"))
 
 
