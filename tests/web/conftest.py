@@ -23,7 +23,7 @@ HERE = "http://daybook.test"
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of new buckets are whole here, however busy the machine is."""
-    for name in ("FIRST_WAIT_SECONDS", "WHOLE_SECONDS"):
+    for name in ("FIRST_WAIT_SECONDS", "WHOLE_SECONDS", "SOON_SECONDS"):
         monkeypatch.setattr(f"daybook.web.history.underway.{name}", 60.0)
 
 

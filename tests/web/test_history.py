@@ -505,8 +505,9 @@ def test_one_bucket_that_does_not_answer_hides_no_other(store, clock):
 
 @pytest.mark.parametrize("soon", [True, False])
 def test_a_bucket_that_hangs_holds_no_page_up_for_long(store, clock, soon, monkeypatch):
-    monkeypatch.setattr("daybook.web.history.underway.WHOLE_SECONDS", 0.01)
-    monkeypatch.setattr("daybook.web.history.underway.FIRST_WAIT_SECONDS", 0.02)
+    mine, other = ("SOON_SECONDS", "FIRST_WAIT_SECONDS") if soon else ("FIRST_WAIT_SECONDS", "SOON_SECONDS")
+    for name, seconds in ((mine, 0.01), ("WHOLE_SECONDS", 0.01), (other, 10_000)):
+        monkeypatch.setattr(f"daybook.web.history.underway.{name}", seconds)
     hanging = Bucket(store)
     hanging.listing.clear()
     history = History(None, lambda _: hanging, clock)

@@ -9,9 +9,11 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 FIRST_WAIT_SECONDS = 1.0
-"""How long a page waits for a bucket of which the index knows nothing yet."""
+"""How long somebody who will not look again waits for a bucket of which the index knows nothing yet."""
 WHOLE_SECONDS = 0.1
-"""How long it waits for all its rows where it can be shown with some: those known by then, or the first that are."""
+"""How long a page that renews itself waits for all its rows; then it is shown with those known by then."""
+SOON_SECONDS = 0.15
+"""How long it waits for any at all: with what else a page takes, it is there in 0.2 s however slow the bucket is."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,14 @@ def wait_for(looks: Sequence[Underway], seconds: float, now: float) -> None:
 
 
 def wait_first(looks: Sequence[Underway], now: float, *, soon: bool) -> None:
-    """Waits for looks into buckets of which nothing is known: till they are through, or (soon) each has some rows."""
+    """Waits for looks into buckets of which nothing is known: till they are through, or (soon) each has some rows.
+
+    Neither for long: see the seconds above.
+    """
     if not soon:
         wait_for(looks, FIRST_WAIT_SECONDS, now)
         return
-    until = time.monotonic() + FIRST_WAIT_SECONDS
+    until = time.monotonic() + SOON_SECONDS
     wait_for(looks, WHOLE_SECONDS, now)
     for each in looks:
         each.begun.wait(max(0.0, until - time.monotonic() - each.has_lasted(now)))

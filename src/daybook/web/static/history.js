@@ -1,7 +1,8 @@
 // Shows newer runs once the server has looked for them. Without this script the link "Look again" does it.
 "use strict";
 (() => {
-  const PAUSE_MS = 1000;
+  const FIRST_MS = 300;
+  const MOST_MS = 1000;
   const MOST = 10;
   const found = () => document.getElementById("found");
   let times = 0;
@@ -24,7 +25,7 @@
   }
 
   function soon() {
-    if (times < MOST && found().querySelector("[data-again]")) setTimeout(look, PAUSE_MS);
+    if (times < MOST && found().querySelector("[data-again]")) setTimeout(look, Math.min(FIRST_MS * (times + 1), MOST_MS));
   }
 
   soon();
