@@ -153,6 +153,17 @@ async def test_other_pages_cannot_also_with_a_token(post, token, headers):
 
 
 @pytest.mark.anyio
+async def test_an_operator_whose_proxy_changes_the_host_finds_in_the_log_what_to_set(post, token, caplog):
+    await post({"Origin": "https://evil.test", "Sec-Fetch-Site": "cross-site"}, token)
+    await post({"Origin": "https://evil.test"}, token)
+    assert not caplog.text
+    answer = await post({"Origin": "https://airflow.example", "Sec-Fetch-Site": "same-origin"}, token)
+    assert answer.status_code == 403
+    assert "'https://airflow.example' was refused, for we are asked as 'daybook.test'" in caplog.text
+    assert "DAYBOOK_PUBLIC_URL" in caplog.text
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("field", [{}, {"csrf": ""}, {"csrf": "x"}, {"csrf": Csrf(KEY).token(BOB)}])
 async def test_our_origin_without_the_users_token_is_not_enough(post, field):
     answer = await post(OURS, field)

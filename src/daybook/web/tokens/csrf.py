@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, HTTPException
 from starlette.requests import Request
 
+from daybook.contract.variables import PUBLIC_URL_VARIABLE
 from daybook.web.posted import Posted, read_posted
 from daybook.web.site import Here, User
 from daybook.web.tokens.bearer import is_bearer
@@ -109,7 +110,16 @@ def is_from_here(request: Request, public_url: str) -> bool:
     if origin is None:
         return site is not None
     place = _place(origin)
-    return place is not None and place in _our_places(request, public_url)
+    is_ours = place is not None and place in _our_places(request, public_url)
+    if site is not None and not is_ours:
+        # The browser knows that it asked the very server that its page came from: a proxy gave us another name of it.
+        _LOG.warning(
+            "a page of ours at %.200r was refused, for we are asked as %.200r: where a proxy changes the host, set %s",
+            origin,
+            request.headers.get("host", ""),
+            PUBLIC_URL_VARIABLE,
+        )
+    return is_ours
 
 
 def _our_places(request: Request, public_url: str) -> Iterator[tuple[str, str, int] | None]:
