@@ -8,7 +8,7 @@ import pytest
 from starlette.middleware.gzip import GZipMiddleware
 
 from builders import RUN_ID, a_manifest
-from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
+from daybook.contract.errors import Fault, InfrastructureFailed, InvalidSettings, StoreFailed
 from daybook.web.app import create_app
 from daybook.web.bodies import MAX_BODY_BYTES
 from daybook.web.problems import MAX_FAULTS, answer_problem
@@ -128,6 +128,20 @@ async def test_foreseen_failures_are_problems_too(world, error, status):
         answer = await bob.get(f"/api/v1{RUN}")
     assert "/x" not in is_problem(answer, status)["detail"]
     assert ("retry-after" in answer.headers) == (status == 503)
+
+
+async def test_a_run_that_nobody_can_look_for_now_is_no_missing_one(world):
+    def away(*_):
+        raise InfrastructureFailed("Airflow's database does not answer")
+
+    async with program(dataclasses.replace(world, waiting_run=away)) as bob:
+        found = await bob.get(f"/api/v1{RUN}")
+        events = await bob.get(f"/api/v1{RUN}/events")
+        stranger = await bob.get(f"/api/v1/runs/closed/{RUN_ID}")
+    assert is_problem(found, 503)["detail"] == "Airflow's database does not answer"
+    assert found.headers["retry-after"] == "10"
+    is_problem(events, 503)
+    is_problem(stranger, 404)
 
 
 def test_many_faults_are_cut_short():

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as HttpError
 from starlette.requests import Request
 from starlette.routing import Match, Route
 
-from daybook.contract.errors import Fault, Faulty, InvalidRequest, InvalidSettings, NotAllowed, StoreFailed
+from daybook.contract.errors import Fault, Faulty, InfrastructureFailed, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.storage import ObjectMissing
 from daybook.web import headers
 from daybook.web.error_pages import error_page, wants_page
@@ -70,8 +70,8 @@ def handle_errors(app: FastAPI, world: World) -> None:
     async def missing(request: Request, error: ObjectMissing) -> Response:
         return answered(request, 404, error)
 
-    @app.exception_handler(StoreFailed)
-    async def store_failed(request: Request, error: StoreFailed) -> Response:
+    @app.exception_handler(InfrastructureFailed)
+    async def away(request: Request, error: InfrastructureFailed) -> Response:
         return answered(request, 503, error, more={"Retry-After": _RETRY_AFTER_SECONDS} if error.retry_helps else None)
 
     @app.exception_handler(InvalidSettings)
