@@ -117,6 +117,17 @@ async def test_a_key_makes_one_run_of_many_requests(bob, airflow):
     assert other.status_code == 409
 
 
+@pytest.mark.parametrize(("says", "state"), [("failed", "failed"), ("success", "succeeded"), ("running", "queued")])
+async def test_a_run_that_is_over_without_a_record_is_not_said_to_wait(bob, airflow, says, state):
+    """One that is cancelled before it began leaves no record: whoever sends the key again would wait for ever."""
+    key = {"Idempotency-Key": "k-1"}
+    await bob.post(f"{NOTEBOOK}/runs", json=BODY, headers=key)
+    airflow.keys = {each: (order, dataclasses.replace(run, state=says)) for each, (order, run) in airflow.keys.items()}
+    again = await bob.post(f"{NOTEBOOK}/runs", json=BODY, headers=key)
+    assert (again.status_code, again.json()["state"]) == (200, state)
+    assert (again.json()["message"] is None) == (state == "queued")
+
+
 @pytest.mark.parametrize("key", ["", "a b", "x" * 201, "é"])
 async def test_a_key_must_be_short_and_plain(bob, airflow, key):
     answer = await bob.post(f"{NOTEBOOK}/runs", json=BODY, headers=[(b"Idempotency-Key", key.encode())])
