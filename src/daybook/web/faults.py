@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as HttpError
 from starlette.requests import Request
 from starlette.routing import Match, Route
 
-from daybook.contract.errors import Fault, Faulty, InfrastructureFailed, InvalidRequest, InvalidSettings, NotAllowed
+from daybook.contract.errors import Fault, InfrastructureFailed, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.storage import ObjectMissing
 from daybook.web import headers
 from daybook.web.error_pages import error_page, wants_page
@@ -119,8 +119,3 @@ def answered(
 def told(status: int, text: object, more: Mapping[str, str] | None = None) -> Response:
     """One plain line."""
     return PlainTextResponse(f"{text}\n", status, headers={**headers.FILE, **(more or {})})
-
-
-def problem(status: int, error: Faulty) -> Response:
-    """A problem document that names every fault."""
-    return answer_problem(status, error.summary, error.faults)
