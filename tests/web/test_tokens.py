@@ -146,6 +146,12 @@ def by_hand(key, claims, header=None, algorithm=None):
     return jwt.PyJWS().encode(content, jwt.PyJWK(key).key, algorithm or key["alg"], marks)
 
 
+def spelled_otherwise(token):
+    """The same bytes: the last letter's last four bits belong to none of them."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return token[:-1] + letters[letters.index(token[-1]) + 1]
+
+
 def sealed(header, claims, sign):
     parts = [base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=") for each in (header, claims)]
     signature = base64.urlsafe_b64encode(sign(b".".join(parts))).rstrip(b"=")
@@ -218,6 +224,10 @@ def attacks(provider):
         "a name that is empty": (by_hand(rsa, {**good, "sub": ""}), "names no user"),
         "a name of two lines": (by_hand(rsa, {**good, "sub": "alice\nadmin"}), "names no user"),
         "a name that is endless": (by_hand(rsa, {**good, "sub": "a" * 251}), "names no user"),
+        "padded": (by_hand(rsa, good) + "==", "the token is none"),
+        "a blank within": (by_hand(rsa, good)[:-9] + " " + by_hand(rsa, good)[-9:], "no token of the provider"),
+        "the alphabet of files": (by_hand(rsa, {**good, "x": "~~~???"}).replace("_", "/"), "no token of the provider"),
+        "bits behind its end": (spelled_otherwise(by_hand(rsa, good)), "no token of the provider"),
         "no key named": (jwt.encode(good, jwt.PyJWK(rsa).key, "RS256"), "does not name its key"),
         "a key's name that is a path": (by_hand(rsa, good, {"kid": "../../etc/passwd"}), unknown),
         "a key's name that is an address": (by_hand(rsa, good, {"kid": "http://127.0.0.1:1/keys"}), unknown),
