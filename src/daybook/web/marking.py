@@ -23,17 +23,18 @@ class Marking:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on, and its answer back."""
-
         url = URL(scope=scope) if scope["type"] == "http" else URL()
-        here = f"{url.scheme}://{url.netloc}/"
+        here = f"{url.scheme}://{url.netloc}"
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found = MutableHeaders(scope=message)
                 for name, text in headers.FILE.items():
                     found.setdefault(name, text)
-                if found.get("location", "").startswith(here):
-                    found["location"] = found["location"].removeprefix(here.rstrip("/"))
+                place = found.get("location", "").removeprefix(here)
+                # What begins with two slashes would name a host.
+                if place.startswith("/") and not place.startswith("//"):
+                    found["location"] = place
             await send(message)
 
         await self._app(scope, receive, marked)
