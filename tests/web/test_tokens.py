@@ -455,6 +455,7 @@ FOUND, KEYS = f"{ISSUER}/.well-known/openid-configuration", f"{ISSUER}/keys"
         ({FOUND: discovery(jwks_uri="http://127.0.0.1/keys")}, "no https address"),
         ({FOUND: discovery(jwks_uri="file:///etc/passwd")}, "no https address"),
         ({FOUND: discovery(jwks_uri="https://[x")}, "no https address"),
+        ({FOUND: discovery(jwks_uri="https://id.example:99999/keys")}, "no https address"),
         ({FOUND: discovery(jwks_uri=None)}, "no https address"),
         ({FOUND: httpx.Response(200, text="[" * 9000)}, "gives no JSON"),
         ({FOUND: httpx.Response(200, json=[])}, "gives no JSON object"),

@@ -159,6 +159,7 @@ def is_safe(url: str) -> bool:
     """Whether what comes from there cannot be changed on its way: https, or a server on this machine."""
     try:
         parts = urlsplit(url)
+        _ = parts.port  # no number, or none that there is
     except ValueError:
         return False
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)))
