@@ -177,6 +177,24 @@ async def test_a_bearer_token_needs_neither(post):
     assert (answer.status_code, answer.json()) == (200, {"a": ["1"]})
 
 
+ADDED = {"Authorization": "Bearer ada"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("headers", [each for name, each in STRANGE.items() if name != "no origin at all"])
+async def test_a_token_that_a_proxy_adds_to_what_a_browser_sends_vouches_for_no_page(post, token, headers):
+    """As oauth2-proxy does, and Airflow's own middleware where everybody is its admin."""
+    answer = await post({**ADDED, **headers}, token, cookie=None)
+    assert (answer.status_code, "nothing was done" in answer.text) == (403, True)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
+async def test_our_own_pages_can_post_behind_such_a_proxy(post, token, headers):
+    assert (await post({**ADDED, **headers}, token, cookie=None)).status_code == 200
+    assert (await post({**ADDED, **headers}, cookie=None)).status_code == 403
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic ada", "ada"])
 async def test_a_header_that_vouches_for_nobody_leaves_the_cookie_to_be_guarded(post, header):
