@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Using `httpx`"),
 ]
 
+EXPIRED = jwt.encode({"iss": "https://airflow.example", "sub": "ada"}, "k" * 32)
 SETTINGS = OidcSettings("https://id.example", "daybook")
 
 
@@ -47,6 +48,8 @@ def airflow(monkeypatch):
     from daybook.on_airflow.ports import users
 
     async def resolve(token):
+        if token == EXPIRED:
+            raise HTTPException(401, "Token Expired")
         if not token or "." in token:
             raise HTTPException(403, "Invalid JWT token")
         return Keycloaks(token)
@@ -90,6 +93,12 @@ async def test_whoever_sends_another_token_is_told_what_airflow_tells(airflow):
     for request in (asked(bearer=jwt.encode({"sub": "1"}, "k" * 32)), asked(bearer="a.b.c"), asked()):
         with pytest.raises(NotLoggedIn, match=r"^Invalid JWT token$"):
             await users.identity(request)
+
+
+async def test_an_expired_token_of_airflows_own_is_told_as_that_though_it_names_an_issuer(airflow):
+    users = airflow.users.Users(OidcTokens(SETTINGS, ProviderKeys(SETTINGS)))
+    with pytest.raises(NotLoggedIn, match=r"^Token Expired$"):
+        await users.identity(asked(bearer=EXPIRED))
 
 
 @pytest.fixture

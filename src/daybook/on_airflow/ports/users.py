@@ -39,7 +39,9 @@ class Users:
         try:
             user = await airflow_user(request)
         except HTTPException as error:
-            raise NotLoggedIn(f"{error.detail}{self._hint(request)}") from error
+            # An expired one (401) was Airflow's own, which may name an issuer, too.
+            hint = self._hint(request) if error.status_code == 403 else ""
+            raise NotLoggedIn(f"{error.detail}{hint}") from error
         except RecursionError as error:  # a token that is nothing but brackets
             raise NotLoggedIn("the token is none") from error
         return identity_of(user)
