@@ -39,6 +39,12 @@ from oidc_provider.really_started import AUDIENCE, OidcProvider, an_ec_key, an_r
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A provider is quick here, however busy the machine is."""
+    monkeypatch.setattr(provider_keys, "PATIENCE_SECONDS", 60.0)
+
+
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory):
     provider = OidcProvider(tmp_path_factory.mktemp("provider"))
@@ -389,6 +395,39 @@ async def test_a_new_key_of_a_provider_that_is_down_is_told_as_that_and_not_as_a
     turning.start(key)
     clock.now += provider_keys.PAUSE_SECONDS
     assert (await tokens.identity(new)).user == "ada"
+
+
+class Gated(httpx.AsyncBaseTransport):
+    """A provider that answers when its test says so."""
+
+    def __init__(self):
+        self.open, self.asked = asyncio.Event(), 0
+        self.open.set()
+
+    async def handle_async_request(self, request):
+        self.asked += 1
+        await self.open.wait()
+        made = {FOUND: discovery(), KEYS: key_set(public(RSA))}[str(request.url)]
+        return httpx.Response(200, stream=httpx.ByteStream(made.content))
+
+
+async def test_a_provider_that_is_slow_holds_nobody_up_whose_key_is_at_hand(monkeypatch):
+    monkeypatch.setattr(provider_keys, "PATIENCE_SECONDS", 0.01)
+    provider, clock = Gated(), Clock()
+    keys = ProviderKeys(OidcSettings(ISSUER, AUDIENCE), clock, provider)
+    await keys.get("k", "RS256")
+    clock.now += provider_keys.FRESH_SECONDS + 1
+    provider.open.clear()
+    for _ in range(5):
+        assert (await keys.get("k", "RS256")).key_id == "k"
+    unknown = [asyncio.create_task(keys.get(name, "RS256")) for name in ("one", "two")]
+    await asyncio.sleep(0)
+    assert provider.asked == 3  # one fetch goes on, for all of them
+    provider.open.set()
+    for each in unknown:
+        with pytest.raises(provider_keys.UnknownKey):
+            await each
+    assert provider.asked == 6  # and one more for the names that it had not begun for
 
 
 async def test_keys_at_hand_count_for_a_day_while_the_provider_is_down(turning):

@@ -19,12 +19,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from daybook.web.settings import OidcSettings
 
 FRESH_SECONDS = 600.0
-"""Keys are fetched anew after this time: so long, at most, counts a key that the provider has withdrawn."""
+"""Keys are fetched anew after this time: so long, and while the provider takes its time to answer, counts a key that it
+has withdrawn."""
 USABLE_SECONDS = 24 * 3600.0
 """While the provider does not answer, the last keys go on to count for so long."""
 PAUSE_SECONDS = 30.0
 """Between two fetches for unknown keys: a flood of tokens that name such makes no flood of fetches. The same between
 two tries for keys that are old."""
+PATIENCE_SECONDS = 1.0
+"""For so long whose key is at hand, but old, waits for the newer ones."""
 RETRY_SECONDS = 5.0
 """The same while there are no keys at all."""
 MAX_BYTES = 256 * 1024
@@ -87,7 +90,7 @@ class ProviderKeys:
         self._clock = clock
         self._transport = transport
         self._held = _Held()
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def get(self, name: str, algorithm: str) -> jwt.PyJWK:
         """The key that signatures of a kind are checked with.
@@ -97,11 +100,7 @@ class ProviderKeys:
             NoKeys: nobody can tell now.
         """
         wanted = (name, algorithm)
-        # What others fetch already nobody has to wait for whose key is at hand.
-        if self._is_due(wanted) and not (self._has(wanted) and self._fetching.locked()):
-            async with self._fetching:
-                if self._is_due(wanted):  # still, after others may have fetched meanwhile
-                    await self._refresh(is_for_unknown=bool(self._held.keys) and wanted not in self._held.keys)
+        await self._look(wanted)
         silent = f"the provider {self._settings.issuer} does not tell its keys now"
         if self._held.age(self._clock()) > USABLE_SECONDS:
             raise NoKeys(silent)
@@ -109,6 +108,24 @@ class ProviderKeys:
         if found is None:
             raise NoKeys(silent) if self._held.has_failed else UnknownKey
         return found
+
+    async def _look(self, wanted: tuple[str, str]) -> None:
+        """Has the keys fetched where that is due, once for all who ask meanwhile.
+
+        Whose key is at hand waits for a moment, in which a provider says that it has withdrawn it, and for nothing that
+        others have begun: a provider that is slow holds nobody up whom it has nothing new to say of.
+        """
+        began = None
+        while began is None and self._is_due(wanted):
+            fetching, is_at_hand = self._fetching, self._has(wanted)
+            if fetching is None or fetching.done():
+                is_for_unknown = bool(self._held.keys) and wanted not in self._held.keys
+                fetching = began = self._fetching = asyncio.create_task(self._refresh(is_for_unknown=is_for_unknown))
+            elif is_at_hand:
+                return
+            await asyncio.wait({fetching}, timeout=PATIENCE_SECONDS if is_at_hand else None)
+        if began is not None and began.done():
+            began.result()
 
     def _is_due(self, wanted: tuple[str, str]) -> bool:
         now, held = self._clock(), self._held
