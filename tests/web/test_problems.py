@@ -1,6 +1,7 @@
 """Problem documents for programs, plain words for people; neither holds what was sent, or our insides."""
 
 import dataclasses
+import json
 import logging
 
 import httpx
@@ -142,6 +143,14 @@ async def test_a_run_that_nobody_can_look_for_now_is_no_missing_one(world):
     assert found.headers["retry-after"] == "10"
     is_problem(events, 503)
     is_problem(stranger, 404)
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [(413, "Content Too Large"), (422, "Unprocessable Content"), (404, "Not Found"), (599, "Error")],
+)
+def test_a_title_is_the_status_in_the_words_of_http(status, title):
+    assert json.loads(answer_problem(status, "").body)["title"] == title
 
 
 def test_many_faults_are_cut_short():
