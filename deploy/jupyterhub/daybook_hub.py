@@ -27,6 +27,8 @@ KEEP_SECONDS = 5.0
 TIMEOUT_SECONDS = 2.0
 """The home page waits no longer for Daybook: people come there to start a server."""
 MAX_BYTES = 4 * 1024 * 1024
+TOLD_BYTES = 1000
+"""As much of an answer that is no list as the log repeats."""
 
 TELL_LOG_IN = (
     "The Hub keeps no token of yours that it could ask Daybook with. Log out and in again; if this stays, the Hub's "
@@ -96,7 +98,6 @@ class Notebooks:
         if answer.code == 401:
             return self._trouble(TELL_LOG_IN_AGAIN)
         if answer.code != 200:
-            _LOG.warning("Daybook answers %s: %s", answer.code, answer.error or answer.reason)
             return self._trouble(TELL_SILENT)
         try:
             found = json.loads(answer.body)
@@ -136,12 +137,17 @@ async def fetch(url: str, token: str) -> HTTPResponse | None:
     )
     client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_BYTES)
     try:
-        return await client.fetch(request, raise_error=False)
+        answer = await client.fetch(request, raise_error=False)
     except (HTTPClientError, OSError) as error:
         _LOG.warning("Daybook does not answer: %s", error)
         return None
     finally:
         client.close()
+    if answer.code != 200:
+        # Daybook says what is wrong with a token, such as whom it should be meant for: that is for the Hub's operator.
+        told = (answer.body or b"")[:TOLD_BYTES].decode(errors="replace")
+        _LOG.warning("Daybook answers %s: %s", answer.code, told or answer.error or answer.reason)
+    return answer
 
 
 def configure(c: Any, url: str, public_url: str | None = None) -> None:

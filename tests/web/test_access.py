@@ -55,7 +55,7 @@ async def test_a_browser_that_is_not_logged_in_is_sent_to_the_login_and_back(cli
     page = save(a_manifest()) + path
     answer = await client.get(page, headers={**NOBODY, "Accept": "text/html,*/*;q=0.8"})
     assert answer.status_code == 302
-    assert answer.headers["location"] == f"/login?next=http://daybook.test{page}"
+    assert answer.headers["location"] == f"/login?next={page}"  # a proxy's own name of us leads no browser back
     assert answer.headers["cache-control"] == headers.FILE["Cache-Control"]
 
 
@@ -67,6 +67,11 @@ async def test_a_program_that_is_not_logged_in_is_told_so(client, save, path, ac
     assert (answer.status_code, text) == (401, "not logged in: no token")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert_marked(answer, headers.FILE)
+
+
+async def test_what_a_link_gives_is_there_again_after_the_login(client):
+    answer = await client.get("/run/nb?a=1&b=%C3%A9", headers={**NOBODY, "Accept": "text/html"})
+    assert answer.headers["location"] == "/login?next=/run/nb?a=1&b=%C3%A9"
 
 
 @pytest.mark.parametrize(
@@ -101,17 +106,30 @@ async def test_a_manifest_that_names_another_run_is_not_shown(client, bucket):
     assert (await client.get(f"/runs/open/{RUN_ID}")).status_code == 404
 
 
-@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_runs_can_only_be_read(client, save, method):
     answer = await client.request(method, save(a_manifest()))
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert_marked(answer, headers.FILE)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/run/nb", "GET, HEAD, POST"),
+        (f"/runs/open/{RUN_ID}/cancel", "POST"),
+        (f"/api/v1/runs/open/{RUN_ID}/pin", "DELETE, PUT"),
+    ],
+)
+async def test_a_method_that_does_not_fit_is_told_all_that_do(client, path, methods):
+    answer = await client.request("PATCH", path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 
 
 async def test_a_slash_too_much_leads_to_the_page(client, save):
     page = save(a_manifest())
     answer = await client.get(page + "/")
-    assert (answer.status_code, answer.headers["location"]) == (307, f"http://daybook.test{page}")
+    assert (answer.status_code, answer.headers["location"]) == (307, page)
 
 
 def failing(error):

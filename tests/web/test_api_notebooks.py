@@ -6,6 +6,7 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
+from builders import RUN_ID
 from daybook.contract.request import MAX_REQUEST_BYTES
 from daybook.web.rates import RunRates, TooManyRuns
 from daybook.web.settings import WebSettings
@@ -117,6 +118,17 @@ async def test_a_key_makes_one_run_of_many_requests(bob, airflow):
     assert other.status_code == 409
 
 
+@pytest.mark.parametrize(("says", "state"), [("failed", "failed"), ("success", "succeeded"), ("running", "queued")])
+async def test_a_run_that_is_over_without_a_record_is_not_said_to_wait(bob, airflow, says, state):
+    """One that is cancelled before it began leaves no record: whoever sends the key again would wait for ever."""
+    key = {"Idempotency-Key": "k-1"}
+    await bob.post(f"{NOTEBOOK}/runs", json=BODY, headers=key)
+    airflow.keys = {each: (order, dataclasses.replace(run, state=says)) for each, (order, run) in airflow.keys.items()}
+    again = await bob.post(f"{NOTEBOOK}/runs", json=BODY, headers=key)
+    assert (again.status_code, again.json()["state"]) == (200, state)
+    assert (again.json()["message"] is None) == (state == "queued")
+
+
 @pytest.mark.parametrize("key", ["", "a b", "x" * 201, "é"])
 async def test_a_key_must_be_short_and_plain(bob, airflow, key):
     answer = await bob.post(f"{NOTEBOOK}/runs", json=BODY, headers=[(b"Idempotency-Key", key.encode())])
@@ -164,6 +176,26 @@ async def test_with_a_cookie_only_our_own_pages_start_runs(world, airflow, heade
         answer = await bob.post(f"{NOTEBOOK}/runs", content=b'{"parameters": {}}', headers=marks)
     assert answer.status_code == status
     assert len(airflow.orders) == (status == 202)
+
+
+CROSS = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"}
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", f"{NOTEBOOK}/validate", JSON, 200),
+        ("POST", f"{NOTEBOOK}/validate", JSON | CROSS, 200),  # a browser has asked Airflow first
+        ("POST", f"{NOTEBOOK}/validate", CROSS, 403),
+        ("POST", f"{NOTEBOOK}/validate", CROSS | {"Content-Type": "text/plain"}, 403),
+        ("POST", f"{NOTEBOOK}/validate", {"Origin": "null"}, 403),
+        ("DELETE", f"/api/v1/runs/open/{RUN_ID}/pin", CROSS, 404),  # so there, too: it is looked for
+    ],
+)
+async def test_a_token_that_a_proxy_may_have_added_starts_nothing_for_another_site(bob, method, path, headers, status):
+    answer = await bob.request(method, path, content=b'{"parameters": {}, "workspace": "open"}', headers=headers)
+    assert answer.status_code == status
 
 
 async def test_whoever_asks_for_too_many_runs_is_told_when_to_come_again(world, airflow):

@@ -153,6 +153,17 @@ async def test_other_pages_cannot_also_with_a_token(post, token, headers):
 
 
 @pytest.mark.anyio
+async def test_an_operator_whose_proxy_changes_the_host_finds_in_the_log_what_to_set(post, token, caplog):
+    await post({"Origin": "https://evil.test", "Sec-Fetch-Site": "cross-site"}, token)
+    await post({"Origin": "https://evil.test"}, token)
+    assert not caplog.text
+    answer = await post({"Origin": "https://airflow.example", "Sec-Fetch-Site": "same-origin"}, token)
+    assert answer.status_code == 403
+    assert "'https://airflow.example' was refused, for we are asked as 'daybook.test'" in caplog.text
+    assert "DAYBOOK_PUBLIC_URL" in caplog.text
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("field", [{}, {"csrf": ""}, {"csrf": "x"}, {"csrf": Csrf(KEY).token(BOB)}])
 async def test_our_origin_without_the_users_token_is_not_enough(post, field):
     answer = await post(OURS, field)
@@ -164,6 +175,24 @@ async def test_our_origin_without_the_users_token_is_not_enough(post, field):
 async def test_a_bearer_token_needs_neither(post):
     answer = await post({"Authorization": "Bearer ada"}, cookie=None)
     assert (answer.status_code, answer.json()) == (200, {"a": ["1"]})
+
+
+ADDED = {"Authorization": "Bearer ada"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("headers", [each for name, each in STRANGE.items() if name != "no origin at all"])
+async def test_a_token_that_a_proxy_adds_to_what_a_browser_sends_vouches_for_no_page(post, token, headers):
+    """As oauth2-proxy does, and Airflow's own middleware where everybody is its admin."""
+    answer = await post({**ADDED, **headers}, token, cookie=None)
+    assert (answer.status_code, "nothing was done" in answer.text) == (403, True)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
+async def test_our_own_pages_can_post_behind_such_a_proxy(post, token, headers):
+    assert (await post({**ADDED, **headers}, token, cookie=None)).status_code == 200
+    assert (await post({**ADDED, **headers}, cookie=None)).status_code == 403
 
 
 @pytest.mark.anyio

@@ -52,8 +52,19 @@ async def test_each_change_of_the_record_is_told_until_the_seal_and_then_the_end
         save(a_manifest())
         last = await stream.state()
         assert (last["state"], last["sealed"], last["results"]) == ("succeeded", True, {"mean_delay": 12.3})
-        assert await stream.message() == {"event": "end", "data": "{}"}
+        assert await stream.message() == {"id": "end", "event": "end", "data": "{}"}
         assert await stream.message() is None
+
+
+async def test_whoever_has_heard_the_end_and_comes_again_by_itself_is_told_to_stay_away(client, save):
+    """An EventSource that does not know of `end` would come three times a second, for ever."""
+    save(a_manifest())
+    told = [await client.get(PATH, headers={"Last-Event-ID": text}) for text in ("end", "7", "")]
+    assert [each.status_code for each in told] == [204, 200, 200]
+    assert told[0].content == b""
+    assert all(each.text.endswith("id: end\nevent: end\ndata: {}\n\n") for each in told[1:])
+    stranger = await client.get(PATH.replace("open", "closed"), headers={"Last-Event-ID": "end"})
+    assert stranger.status_code == 404
 
 
 async def test_messages_have_numbers_and_say_how_soon_to_come_again(world, save):

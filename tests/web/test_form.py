@@ -394,6 +394,7 @@ async def test_a_program_is_told_everything_that_is_wrong_with_a_link(ask):
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert {each["where"] for each in answer.json()["faults"]} == {"number", "nubmer"}
+    assert answer.json()["instance"] == "/run/nb"
 
 
 @pytest.mark.parametrize(

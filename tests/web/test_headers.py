@@ -31,3 +31,16 @@ async def test_every_answer_says_what_a_browser_may_do_with_it(world, save, meth
     assert answer.headers["referrer-policy"] in ("same-origin", "no-referrer")
     kept = set(answer.headers["cache-control"].split(", "))
     assert kept & {"no-store", "no-cache"} or (path == "/static/{name}" and "immutable" in kept)
+
+
+@pytest.mark.parametrize(("path", "place"), [("/runs/", "/runs"), ("/runs/?state=failed", "/runs?state=failed")])
+async def test_the_frameworks_own_redirects_lead_to_no_name_that_a_proxy_asks_us_by(client, path, place):
+    answer = await client.get(path, headers={"Host": "airflow-api-server.airflow.svc:8080"})
+    assert (answer.status_code, answer.headers["location"]) == (307, place)
+
+
+async def test_none_of_them_leads_to_another_host(client):
+    answer = await client.get("//evil.example/run/")
+    assert not answer.headers.get("location", "/").startswith("//")
+    again = await client.get("//runs/")
+    assert not again.headers.get("location", "/").startswith("//")

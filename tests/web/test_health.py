@@ -4,6 +4,7 @@ import dataclasses
 import threading
 
 import pytest
+from fastapi import HTTPException
 
 from builders import a_workspace
 from daybook.contract.errors import InvalidSettings, StoreFailed
@@ -53,6 +54,15 @@ async def test_one_bucket_that_does_not_answer_sends_nobody_away(world, user, na
     assert answer.status_code == 200
     assert (answer.json()["buckets"]["reachable"], answer.json()["buckets"]["unreachable"]) == (1, named)
     assert named or "closed" not in answer.text
+
+
+async def test_a_provider_of_tokens_that_does_not_answer_sends_nobody_away_either(world):
+    async def away(_):
+        raise HTTPException(503, "the provider does not tell its keys now")
+
+    async with program(dataclasses.replace(world, bucket=bucket("closed"), user=away)) as client:
+        answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["buckets"]["unreachable"]) == (200, [])
 
 
 def _broken():

@@ -1,6 +1,7 @@
 """Problem documents for programs, plain words for people; neither holds what was sent, or our insides."""
 
 import dataclasses
+import json
 import logging
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from starlette.middleware.gzip import GZipMiddleware
 
 from builders import RUN_ID, a_manifest
-from daybook.contract.errors import Fault, InvalidSettings, StoreFailed
+from daybook.contract.errors import Fault, InfrastructureFailed, InvalidSettings, StoreFailed
 from daybook.web.app import create_app
 from daybook.web.bodies import MAX_BODY_BYTES
 from daybook.web.problems import MAX_FAULTS, answer_problem
@@ -130,6 +131,28 @@ async def test_foreseen_failures_are_problems_too(world, error, status):
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
+async def test_a_run_that_nobody_can_look_for_now_is_no_missing_one(world):
+    def away(*_):
+        raise InfrastructureFailed("Airflow's database does not answer")
+
+    async with program(dataclasses.replace(world, waiting_run=away)) as bob:
+        found = await bob.get(f"/api/v1{RUN}")
+        events = await bob.get(f"/api/v1{RUN}/events")
+        stranger = await bob.get(f"/api/v1/runs/closed/{RUN_ID}")
+    assert is_problem(found, 503)["detail"] == "Airflow's database does not answer"
+    assert found.headers["retry-after"] == "10"
+    is_problem(events, 503)
+    is_problem(stranger, 404)
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [(413, "Content Too Large"), (422, "Unprocessable Content"), (404, "Not Found"), (599, "Error")],
+)
+def test_a_title_is_the_status_in_the_words_of_http(status, title):
+    assert json.loads(answer_problem(status, "").body)["title"] == title
+
+
 def test_many_faults_are_cut_short():
     answer = answer_problem(422, "d" * 10_000, [Fault("w" * 1_000, "m" * 1_000)] * 1_000)
     assert len(answer.body) < MAX_FAULTS * 1_100 + 3_000
@@ -138,7 +161,8 @@ def test_many_faults_are_cut_short():
 
 COMPRESSED = [
     ({"Authorization": "Bearer bob"}, True),
-    ({"Authorization": "Bearer bob", "Sec-Fetch-Site": "cross-site"}, True),
+    ({"Authorization": "Bearer bob", "Sec-Fetch-Site": "cross-site"}, False),  # a proxy may have added the token
+    ({"Authorization": "Bearer bob", "Sec-Fetch-Site": "same-origin"}, True),
     ({"Cookie": "a=b", "Sec-Fetch-Site": "same-origin"}, True),
     ({"Cookie": "a=b", "Sec-Fetch-Site": "none"}, True),
     ({"Cookie": "a=b", "Sec-Fetch-Site": "cross-site"}, False),

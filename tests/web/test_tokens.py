@@ -6,12 +6,21 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import ssl
+import threading
 import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 
 import httpx
 import jwt
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import NameOID
 from fastapi import HTTPException
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +37,12 @@ from daybook.workspaces import Members, Workspaces
 from oidc_provider.really_started import AUDIENCE, OidcProvider, an_ec_key, an_rsa_key
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A provider is quick here, however busy the machine is."""
+    monkeypatch.setattr(provider_keys, "PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +152,12 @@ def by_hand(key, claims, header=None, algorithm=None):
     return jwt.PyJWS().encode(content, jwt.PyJWK(key).key, algorithm or key["alg"], marks)
 
 
+def spelled_otherwise(token):
+    """The same bytes: the last letter's last four bits belong to none of them."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return token[:-1] + letters[letters.index(token[-1]) + 1]
+
+
 def sealed(header, claims, sign):
     parts = [base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=") for each in (header, claims)]
     signature = base64.urlsafe_b64encode(sign(b".".join(parts))).rstrip(b"=")
@@ -186,18 +207,33 @@ def attacks(provider):
             ),
             genuine,
         ),
-        "another audience": (provider.token("urn:other", sub="alice"), "meant for somebody else"),
+        "another audience": (provider.token("urn:other", sub="alice"), f"'aud' does not hold {AUDIENCE!r}"),
         "an audience that begins as ours": (by_hand(rsa, {**good, "aud": AUDIENCE + "2"}), "meant for somebody else"),
-        "no audience": (by_hand(rsa, without("aud")), "lacks a claim"),
+        "no audience": (by_hand(rsa, without("aud")), "lacks the claim 'aud'"),
+        "no audience, as some providers' access tokens": (
+            by_hand(rsa, {**without("aud"), "azp": AUDIENCE, "client_id": AUDIENCE}),
+            "lacks the claim 'aud'",
+        ),
+        "an audience of no names": (by_hand(rsa, {**good, "aud": []}), "lacks the claim 'aud'"),
         "expired": (by_hand(rsa, {**good, "exp": now - 31}), "has expired"),
-        "without end": (by_hand(rsa, without("exp")), "lacks a claim"),
+        "without end": (by_hand(rsa, without("exp")), "lacks the claim 'exp'"),
         "an end that is no number": (by_hand(rsa, {**good, "exp": "never"}), genuine),
         "not yet": (by_hand(rsa, {**good, "nbf": now + 60}), "does not count yet"),
         "issued later": (by_hand(rsa, {**good, "iat": now + 60}), "does not count yet"),
-        "nobody": (by_hand(rsa, without("sub")), "lacks a claim"),
+        "an end that is none": (by_hand(rsa, {**good, "exp": None}), "lacks the claim 'exp'"),
+        "an end in a list": (by_hand(rsa, {**good, "exp": [now + 60]}), genuine),
+        "an end that never comes": (by_hand(rsa, {**good, "exp": float("inf")}), genuine),
+        "an end that is no number at all": (by_hand(rsa, {**good, "exp": float("nan")}), genuine),
+        "a beginning in an object": (by_hand(rsa, {**good, "nbf": {}}), genuine),
+        "nobody": (by_hand(rsa, without("sub")), "lacks the claim 'sub'"),
+        "somebody who is a number": (by_hand(rsa, {**good, "sub": 7}), genuine),
         "a name that is empty": (by_hand(rsa, {**good, "sub": ""}), "names no user"),
         "a name of two lines": (by_hand(rsa, {**good, "sub": "alice\nadmin"}), "names no user"),
         "a name that is endless": (by_hand(rsa, {**good, "sub": "a" * 251}), "names no user"),
+        "padded": (by_hand(rsa, good) + "==", "the token is none"),
+        "a blank within": (by_hand(rsa, good)[:-9] + " " + by_hand(rsa, good)[-9:], "no token of the provider"),
+        "the alphabet of files": (by_hand(rsa, {**good, "x": "~~~???"}).replace("_", "/"), "no token of the provider"),
+        "bits behind its end": (spelled_otherwise(by_hand(rsa, good)), "no token of the provider"),
         "no key named": (jwt.encode(good, jwt.PyJWK(rsa).key, "RS256"), "does not name its key"),
         "a key's name that is a path": (by_hand(rsa, good, {"kid": "../../etc/passwd"}), unknown),
         "a key's name that is an address": (by_hand(rsa, good, {"kid": "http://127.0.0.1:1/keys"}), unknown),
@@ -299,11 +335,18 @@ async def test_a_new_key_is_fetched_when_a_token_names_it_and_a_flood_of_names_f
     new = turning.token(sub="ada")
     assert len(network.asked) == 2
 
-    with pytest.raises(NotLoggedIn, match="does not have"):  # so soon after the last time nobody looks again
-        await tokens.identity(new)
-    clock.now += provider_keys.PAUSE_SECONDS
-    assert (await tokens.identity(new)).user == "ada"
+    assert (await tokens.identity(new)).user == "ada"  # however short after the last look
     assert len(network.asked) == 4
+    turning.start(an_rsa_key("newer"))
+    newer = turning.token(sub="ada")
+    with pytest.raises(NotLoggedIn, match="does not have"):  # so soon after the last unknown name nobody looks again
+        await tokens.identity(newer)
+    clock.now += provider_keys.PAUSE_SECONDS - 1
+    with pytest.raises(NotLoggedIn, match="does not have"):
+        await tokens.identity(newer)
+    clock.now += 1
+    assert (await tokens.identity(newer)).user == "ada"
+    assert len(network.asked) == 6
     with pytest.raises(NotLoggedIn, match="does not have"):
         await tokens.identity(old)
 
@@ -312,7 +355,7 @@ async def test_a_new_key_is_fetched_when_a_token_names_it_and_a_flood_of_names_f
         for number in range(50):
             with pytest.raises(NotLoggedIn):
                 await tokens.identity(by_hand({**turning.keys[0], "kid": f"{round_}-{number}"}, {}))
-        assert len(network.asked) == 4 + 2 * round_
+        assert len(network.asked) == 6 + 2 * round_
 
 
 async def test_a_provider_that_is_down_is_told_as_that_until_it_is_back(world, save, turning):
@@ -330,6 +373,61 @@ async def test_a_provider_that_is_down_is_told_as_that_until_it_is_back(world, s
         turning.start(key)
         clock.now += provider_keys.RETRY_SECONDS
         assert (await ask(client, token)).status_code == 200
+
+
+async def test_a_new_key_of_a_provider_that_is_down_is_told_as_that_and_not_as_a_bad_token(turning):
+    """Whoever is told that their token is bad throws it away, and logs in anew, for nothing."""
+    turning.start(an_rsa_key("old"))
+    clock = Clock()
+    tokens = tokens_of(turning, Counting(), clock)
+    old = turning.token(sub="ada")
+    await tokens.identity(old)
+    turning.start(an_rsa_key("new"))
+    new = turning.token(sub="ada")
+    key = turning.keys[0]
+    turning.stop()
+    clock.now += 1
+    for _ in range(2):
+        with pytest.raises(HTTPException) as caught:
+            await tokens.identity(new)
+        assert caught.value.status_code == 503
+        assert (await tokens.identity(old)).user == "ada"
+    turning.start(key)
+    clock.now += provider_keys.PAUSE_SECONDS
+    assert (await tokens.identity(new)).user == "ada"
+
+
+class Gated(httpx.AsyncBaseTransport):
+    """A provider that answers when its test says so."""
+
+    def __init__(self):
+        self.open, self.asked = asyncio.Event(), 0
+        self.open.set()
+
+    async def handle_async_request(self, request):
+        self.asked += 1
+        await self.open.wait()
+        made = {FOUND: discovery(), KEYS: key_set(public(RSA))}[str(request.url)]
+        return httpx.Response(200, stream=httpx.ByteStream(made.content))
+
+
+async def test_a_provider_that_is_slow_holds_nobody_up_whose_key_is_at_hand(monkeypatch):
+    monkeypatch.setattr(provider_keys, "PATIENCE_SECONDS", 0.01)
+    provider, clock = Gated(), Clock()
+    keys = ProviderKeys(OidcSettings(ISSUER, AUDIENCE), clock, provider)
+    await keys.get("k", "RS256")
+    clock.now += provider_keys.FRESH_SECONDS + 1
+    provider.open.clear()
+    for _ in range(5):
+        assert (await keys.get("k", "RS256")).key_id == "k"
+    unknown = [asyncio.create_task(keys.get(name, "RS256")) for name in ("one", "two")]
+    await asyncio.sleep(0)
+    assert provider.asked == 3  # one fetch goes on, for all of them
+    provider.open.set()
+    for each in unknown:
+        with pytest.raises(provider_keys.UnknownKey):
+            await each
+    assert provider.asked == 6  # and one more for the names that it had not begun for
 
 
 async def test_keys_at_hand_count_for_a_day_while_the_provider_is_down(turning):
@@ -396,6 +494,7 @@ FOUND, KEYS = f"{ISSUER}/.well-known/openid-configuration", f"{ISSUER}/keys"
         ({FOUND: discovery(jwks_uri="http://127.0.0.1/keys")}, "no https address"),
         ({FOUND: discovery(jwks_uri="file:///etc/passwd")}, "no https address"),
         ({FOUND: discovery(jwks_uri="https://[x")}, "no https address"),
+        ({FOUND: discovery(jwks_uri="https://id.example:99999/keys")}, "no https address"),
         ({FOUND: discovery(jwks_uri=None)}, "no https address"),
         ({FOUND: httpx.Response(200, text="[" * 9000)}, "gives no JSON"),
         ({FOUND: httpx.Response(200, json=[])}, "gives no JSON object"),
@@ -418,8 +517,111 @@ async def test_no_keys_are_taken_from_a_provider_that_is_not_as_it_must_be(docum
     assert reason in caplog.text
 
 
+BROKEN = [
+    public(RSA, kid="e", use="enc"),
+    {"kty": "?"},
+    public(RSA, kid="list", key_ops=5),
+    public(RSA, kid="number", n=5),
+    public(RSA, kid="text", n="é"),
+    public(RSA, kid="even", e="Ag"),
+    {"kty": "EC", "crv": "P-256", "kid": "off", "x": "A" * 43, "y": "A" * 43},
+    {"kty": "EC", "crv": "P-256", "kid": "none", "x": None, "y": 7},
+]
+
+
 async def test_keys_that_are_not_for_us_do_no_harm_to_those_that_are():
-    keys = answering({FOUND: discovery(), KEYS: key_set(public(RSA, kid="e", use="enc"), {"kty": "?"}, public(RSA))})
+    keys = answering({FOUND: discovery(), KEYS: key_set(*BROKEN, public(RSA))})
     assert (await keys.get("k", "RS256")).key_id == "k"
     with pytest.raises(provider_keys.UnknownKey):
         await keys.get("k", "ES256")
+
+
+@pytest.fixture
+def over_tls(tmp_path):
+    """A provider on this machine by https, with a certificate that it made itself; and the file that says so."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "the provider")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    chain, authority = tmp_path / "chain.pem", tmp_path / "authority.pem"
+    authority.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    chain.write_bytes(authority.read_bytes() + private)
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            keys = {"keys": [public(RSA)]}
+            found = {"issuer": issuer, "jwks_uri": f"{issuer}/keys"}
+            body = json.dumps(keys if self.path == "/keys" else found).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        issuer = f"https://127.0.0.1:{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever).start()
+        yield issuer, authority
+        server.shutdown()
+
+
+async def test_whom_to_trust_is_told_by_the_environment_for_this_machine_too(over_tls, monkeypatch, caplog):
+    issuer, authority = over_tls
+    settings = OidcSettings(issuer, AUDIENCE)
+    with pytest.raises(provider_keys.NoKeys):
+        await ProviderKeys(settings).get("k", "RS256")
+    assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # leads nowhere, and not to this machine
+    assert (await ProviderKeys(settings).get("k", "RS256")).key_id == "k"
+
+
+async def test_a_list_of_whom_to_trust_that_is_not_there_is_told_in_the_log(monkeypatch, caplog):
+    monkeypatch.setenv("SSL_CERT_FILE", "/none/such.pem")
+    with pytest.raises(provider_keys.NoKeys):
+        await answering({}).get("k", "RS256")
+    assert "No such file" in caplog.text
+
+
+async def test_a_member_that_is_null_says_nothing():
+    given = public(RSA, use=None, alg=None, key_ops=None, crv=None, d=None)
+    assert (await answering({FOUND: discovery(), KEYS: key_set(given)}).get("k", "RS256")).key_id == "k"
+
+
+async def test_a_token_of_an_issuer_that_is_spelled_otherwise_is_known_as_such(provider):
+    tokens = tokens_of(provider)
+    rsa = provider.keys[0]
+    told = {
+        text: tokens.are_of_another(text)
+        for text in (
+            provider.token(sub="ada"),
+            by_hand(rsa, {"iss": provider.issuer + "/"}),
+            by_hand(rsa, {"sub": "of Airflow"}),
+            "abc",
+        )
+    }
+    assert list(told.values()) == [False, True, False, False]
+
+
+async def test_who_is_told_that_a_token_is_bad_is_told_by_the_header_too(world, save, provider):
+    save(a_manifest())
+    async with app_for(world, tokens_of(provider)) as client:
+        answer = await ask(client, provider.token("urn:other", sub="alice"))
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+async def test_groups_that_a_token_leaves_out_for_their_number_are_told_to_the_operator_once(provider, caplog):
+    tokens = tokens_of(provider)
+    await tokens.identity(provider.token(sub="ada", groups=["geo"]))
+    assert not caplog.text
+    left_out = {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example"}}}
+    for _ in range(3):
+        assert not (await tokens.identity(provider.token(sub="ada", **left_out))).groups
+    assert caplog.text.count("leaves out its claim 'groups'") == 1

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from airflow.api_fastapi.app import API_ROOT_PATH, get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
-from airflow.api_fastapi.core_api.security import resolve_user_from_token
 from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from daybook.catalogue import RUN_SETTINGS, WORKSPACE, Catalogue
 from daybook.contract.errors import Fault, InvalidRequest, InvalidSettings, NotAllowed
@@ -23,17 +25,20 @@ from daybook.on_airflow.plugin import URL_PREFIX
 from daybook.on_airflow.ports.key import page_key
 from daybook.on_airflow.ports.links import airflow_url
 from daybook.on_airflow.ports.places import Places
-from daybook.on_airflow.ports.runs import Runs
-from daybook.on_airflow.ports.users import Users, token_of
+from daybook.on_airflow.ports.runs import AWAY, Runs, busy
+from daybook.on_airflow.ports.users import Users, airflow_user
 from daybook.on_airflow.ports.waiting import Waiting
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.spark_members import decide_on_spark, passed
 from daybook.on_airflow.web_settings import web_settings
 from daybook.web.app import create_app
+from daybook.web.faults import answered
 from daybook.web.tokens.oidc import OidcTokens
 from daybook.web.tokens.provider_keys import ProviderKeys
 from daybook.web.world import World
 from daybook.workspaces import Identity, require_access, require_within
+
+_LOG = logging.getLogger(__name__)
 
 
 def create_pages(environment: Mapping[str, str]) -> FastAPI:
@@ -55,7 +60,7 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         user=users.identity,
         workspaces=settings.load_workspaces,
         bucket=settings.open_bucket,
-        login_url=lambda url: get_auth_manager().get_url_login(next_url=url),
+        login_url=_login_url,
         airflow_url=lambda manifest: airflow_url(settings.public_url, manifest),
         catalogue=settings.read_catalogue,
         trigger=runs.trigger,
@@ -69,7 +74,23 @@ def create_pages(environment: Mapping[str, str]) -> FastAPI:
         key=page_key(settings.voucher_key()),
         state=settings.state / "web" if settings.state else None,
     )
-    return create_app(world)
+    app = create_app(world)
+    for each in AWAY:
+        app.add_exception_handler(each, _busy)
+    return app
+
+
+def _login_url(place: str) -> str:
+    """Airflow's own way to the login: it hands on where to come back to whatever auth manager is set.
+
+    Not all of them do so themselves (FAB's `get_url_login` takes `next_url`, and leaves it out).
+    """
+    return f"{API_ROOT_PATH.rstrip('/')}/api/v2/auth/login?{urlencode({'next': place})}"
+
+
+async def _busy(request: Request, error: Exception) -> Response:
+    _LOG.warning("Airflow's database does not answer: %s", error)
+    return answered(request, 503, busy().detail, more=busy().headers)
 
 
 async def decide_on_trigger(
@@ -131,7 +152,7 @@ def _request(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 async def _authorised(request: Request, dag_id: str) -> Identity | None:
     """A user who may trigger the DAG; anybody else gets core's own answer, and learns nothing of ours."""
     try:
-        user = await resolve_user_from_token(token_of(request))
+        user = await airflow_user(request)
     except HTTPException:
         return None
     allowed = get_auth_manager().is_authorized_dag(

@@ -12,6 +12,7 @@ from daybook.web.bodies import BodyLimit
 from daybook.web.compressing import Compressing
 from daybook.web.counting import RunCounts
 from daybook.web.faults import handle_errors
+from daybook.web.heads import Heads
 from daybook.web.history import History
 from daybook.web.live.watching import Watchers
 from daybook.web.marking import Marking
@@ -56,6 +57,7 @@ def create_app(world: World) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Marking)
     app.add_middleware(Compressing)
+    app.add_middleware(Heads)
     app.add_middleware(Measuring, metrics=site.requests)
     app.router.routes.extend(_routes())
     return app

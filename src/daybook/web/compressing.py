@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from daybook.web.tokens.bearer import has_bearer
+from daybook.web.tokens.bearer import is_of_program
 
 MINIMUM_BYTES = 1_000
 """What is smaller fits into one packet anyhow."""
@@ -52,4 +52,4 @@ async def _send_as_it_is(send: Send, message: Message) -> None:
 
 
 def _is_safe(headers: Headers) -> bool:
-    return has_bearer(headers) or headers.get("sec-fetch-site") in ("same-origin", "none")
+    return is_of_program(headers) or headers.get("sec-fetch-site") in ("same-origin", "none")

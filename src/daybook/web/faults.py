@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException as HttpError
 from starlette.requests import Request
+from starlette.routing import Match, Route
 
-from daybook.contract.errors import Fault, Faulty, InvalidRequest, InvalidSettings, NotAllowed, StoreFailed
+from daybook.contract.errors import Fault, InfrastructureFailed, InvalidRequest, InvalidSettings, NotAllowed
 from daybook.storage import ObjectMissing
 from daybook.web import headers
 from daybook.web.error_pages import error_page, wants_page
 from daybook.web.problems import answer_problem, faults_of_body, wants_problem
 from daybook.web.rates import TooManyRuns
+from daybook.web.tokens.bearer import is_bearer
 from daybook.web.world import Conflict, NotLoggedIn, World
 
 _RETRY_AFTER_SECONDS = "10"
@@ -31,13 +34,16 @@ def handle_errors(app: FastAPI, world: World) -> None:
     @app.exception_handler(NotLoggedIn)
     async def log_in(request: Request, error: NotLoggedIn) -> Response:
         if wants_page(request) and not wants_problem(request):
-            return RedirectResponse(world.login_url(str(request.url)), status_code=302, headers=headers.FILE)
-        return answered(request, 401, f"not logged in: {error}", more={"WWW-Authenticate": "Bearer"})
+            return RedirectResponse(world.login_url(_place(request)), status_code=302, headers=headers.FILE)
+        # RFC 6750, 3.1: whoever sent no token is told of no error.
+        challenge = 'Bearer error="invalid_token"' if is_bearer(request) else "Bearer"
+        return answered(request, 401, f"not logged in: {error}", more={"WWW-Authenticate": challenge})
 
     # Starlette's own class: an unknown path or method is answered like everything else.
     @app.exception_handler(HttpError)
     async def refused(request: Request, error: HttpError) -> Response:
-        return answered(request, error.status_code, error.detail, more=error.headers)
+        more = {"Allow": _allowed(app, request)} if error.status_code == 405 else error.headers
+        return answered(request, error.status_code, error.detail, more=more)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
@@ -64,8 +70,8 @@ def handle_errors(app: FastAPI, world: World) -> None:
     async def missing(request: Request, error: ObjectMissing) -> Response:
         return answered(request, 404, error)
 
-    @app.exception_handler(StoreFailed)
-    async def store_failed(request: Request, error: StoreFailed) -> Response:
+    @app.exception_handler(InfrastructureFailed)
+    async def away(request: Request, error: InfrastructureFailed) -> Response:
         return answered(request, 503, error, more={"Retry-After": _RETRY_AFTER_SECONDS} if error.retry_helps else None)
 
     @app.exception_handler(InvalidSettings)
@@ -85,6 +91,19 @@ def handle_errors(app: FastAPI, world: World) -> None:
         return answered(request, 500, text)
 
 
+def _place(request: Request) -> str:
+    """What was asked for, without the host: a proxy may have asked for it by a name that no browser knows."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return quote(request.scope["path"]) + query
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """The methods of all routes of a path; the router itself names those of one."""
+    fitting = [each for each in app.router.routes if each.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for each in fitting if isinstance(each, Route) for method in each.methods or ()}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+
 def answered(
     request: Request, status: int, text: object, faults: Sequence[Fault] = (), more: Mapping[str, str] | None = None
 ) -> Response:
@@ -100,8 +119,3 @@ def answered(
 def told(status: int, text: object, more: Mapping[str, str] | None = None) -> Response:
     """One plain line."""
     return PlainTextResponse(f"{text}\n", status, headers={**headers.FILE, **(more or {})})
-
-
-def problem(status: int, error: Faulty) -> Response:
-    """A problem document that names every fault."""
-    return answer_problem(status, error.summary, error.faults)

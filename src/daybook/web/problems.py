@@ -20,6 +20,9 @@ MAX_FAULTS = 100
 MAX_CHARACTERS = 500
 """Of a fault's place and of its message: what was sent is not sent back."""
 
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""As RFC 9110 has them, and RFC 9457 (4.2.1) wants them told; Python before 3.13 has older ones."""
+
 _FOR_PROGRAMS = ("/api/", "/health/", "/openapi.json", "/metrics")
 
 
@@ -113,6 +116,8 @@ def _place(where: Sequence[object]) -> str:
 
 
 def _title(status: int) -> str:
+    if status in _PHRASES:
+        return _PHRASES[status]
     try:
         return HTTPStatus(status).phrase
     except ValueError:

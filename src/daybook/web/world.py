@@ -158,7 +158,8 @@ class World:
         spark: has a workspace's Spark server started or stopped; raises as `trigger` does.
         waiting: the runs of a workspace that Airflow has taken and not ended, whether they have a record or not; the
             newest, where there are very many.
-        waiting_run: one of them, by its id, also where there are more than `waiting` gives; None for no such one.
+        waiting_run: one of them, by its id, also where there are more than `waiting` gives; None for no such one;
+            raises `InfrastructureFailed` where nobody can tell.
         next_runs: when each scheduled notebook runs next.
         runs_at: the runs that a place in Airflow stands for.
         settings: what an operator may choose.

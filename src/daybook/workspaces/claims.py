@@ -7,17 +7,20 @@ from typing import Any
 
 
 def flat_claims(content: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Every claim with its values; what is nested by its dotted path."""
-    return dict(_flat(content, ""))
+    """Every claim with its values; what is nested, in objects of a list too, by its dotted path."""
+    found: dict[str, frozenset[str]] = {}
+    for path, values in _flat(content, ""):
+        found[path] = found.get(path, frozenset()) | values
+    return found
 
 
 def _flat(content: Mapping[str, Any], above: str) -> Iterator[tuple[str, frozenset[str]]]:
     for name, value in content.items():
-        path = f"{above}{name}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{path}.")
-        else:
-            values = value if isinstance(value, list) else [value]
+        path, values = f"{above}{name}", value if isinstance(value, list) else [value]
+        for each in values:
+            if isinstance(each, Mapping):
+                yield from _flat(each, f"{path}.")
+        if not isinstance(value, Mapping):
             yield path, frozenset(_text(each) for each in values if isinstance(each, str | int | float))
 
 

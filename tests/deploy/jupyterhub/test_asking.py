@@ -125,9 +125,16 @@ async def test_whatever_is_no_list_is_told_in_a_sentence(daybook_hub, daybook, a
     assert (found.notebooks, found.trouble) == ((), daybook_hub.TELL_SILENT)
 
 
-async def test_a_refused_token_says_to_log_in_again(daybook_hub, daybook):
-    daybook.answer = lambda: JSONResponse({}, 401)
-    assert (await daybook_hub.Notebooks(daybook.url, PUBLIC).of(User())).trouble == daybook_hub.TELL_LOG_IN_AGAIN
+async def test_a_refused_token_says_to_log_in_again_and_the_operator_finds_why_in_the_hubs_log(
+    daybook_hub, daybook, caplog
+):
+    daybook.answer = lambda: JSONResponse({"detail": "its claim 'aud' does not hold 'daybook'"}, 401)
+    assert (
+        await daybook_hub.Notebooks(daybook.url, PUBLIC).of(User("secret"))
+    ).trouble == daybook_hub.TELL_LOG_IN_AGAIN
+    assert "Daybook answers 401" in caplog.text
+    assert "its claim 'aud' does not hold 'daybook'" in caplog.text
+    assert "secret" not in caplog.text
 
 
 async def test_a_token_follows_no_redirect(daybook_hub, daybook):

@@ -58,19 +58,20 @@ def test_many_who_ask_at_once_make_one_reading(database):
 def test_whoever_asks_a_slow_database_gets_what_was_known_before(database, moment, caplog):
     lately = Lately(database, 1.0, 0, patience=0.01, clock=lambda: moment[0])
     database.open.clear()
-    assert lately.get() == 0
+    assert (lately.get(), lately.is_behind) == (0, True)
     assert "is slow" in caplog.text
 
 
 def test_a_database_that_is_away_is_asked_again_in_a_moment_and_harms_nobody(database, moment, caplog):
     lately = Lately(database, 1.0, 0, clock=lambda: moment[0])
-    assert lately.get() == 1
+    assert (lately.get(), lately.is_behind) == (1, False)
     database.away, moment[0] = True, 1.0
     assert [lately.get(), lately.get()] == [1, 1]
+    assert lately.is_behind
     assert database.read == 2
     assert "does not answer" in caplog.text
     database.away, moment[0] = False, 2.0
-    assert lately.get() == 3
+    assert (lately.get(), lately.is_behind) == (3, False)
 
 
 def test_the_pages_key_is_of_the_installation_and_tells_nothing_of_what_it_is_made_from():

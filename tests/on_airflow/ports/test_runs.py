@@ -97,7 +97,7 @@ with TestClient(app) as client:
     for step in given:
         if "of" in step:
             step["json"] = {**told[step["of"]]["body"], **step["json"]}
-        headers = {}
+        headers = {"Accept": step.get("accept", "*/*")}
         if "name" in step:
             headers["Authorization"] = "Bearer " + token(step["name"], step["role"])
         elif "token" in step:
@@ -106,8 +106,11 @@ with TestClient(app) as client:
             headers["Cookie"] = "_token=" + token(**step["cookie_of"])
         if "cookie" in step:
             headers["Cookie"] = "_token=" + step["cookie"]
-        answer = client.request(step["method"], step["path"], json=step.get("json"), headers=headers)
-        found = {"status": answer.status_code, "text": answer.text}
+        follow = not step.get("stays")
+        answer = client.request(
+            step["method"], step["path"], json=step.get("json"), headers=headers, follow_redirects=follow
+        )
+        found = {"status": answer.status_code, "text": answer.text, "location": answer.headers.get("location")}
         if "json" in answer.headers.get("content-type", ""):
             found["body"] = answer.json()
         if answer.status_code == 200 and isinstance(found.get("body"), dict) and "dag_run_id" in found["body"]:
@@ -139,6 +142,7 @@ print(json.dumps({"told": told, "states": states, "log": log, "watched": watched
 """
 KEY = "k" * 64
 RESEARCH = {"workspace": "research"}
+TO_LOGIN = "/api/v2/auth/login?next=%2Fnotebooks%2Frun%2Fnb%3Fa%3D1"
 ADAS = keys.ordered_dag_run_id("ada", "nb", "one")
 
 
@@ -203,6 +207,8 @@ def steps(provider):
         ("ada looks from its task", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}?task_id=run", **ada}),
         ("ada looks from none", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}?task_id=other", **ada}),
         ("eve looks from it", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", **eve}),
+        ("a browser", {"method": "GET", "path": "/notebooks/run/nb?a=1", "accept": "text/html", "stays": True}),
+        ("a browser at Airflow's login", {"method": "GET", "path": TO_LOGIN, "stays": True}),
     ]
     place = {name: number for number, (name, _) in enumerate(asked)}
     asked += [
@@ -406,3 +412,9 @@ def test_a_dag_run_and_its_task_lead_to_the_page_of_the_run_that_waits_and_stran
     for name in ("ada looks from none", "eve looks from it"):
         assert told[name]["status"] == 404
         assert run_id not in told[name]["text"]
+
+
+def test_a_browser_that_is_not_logged_in_comes_back_from_the_login_to_what_it_asked_for(told):
+    assert (told["a browser"]["status"], told["a browser"]["location"]) == (302, TO_LOGIN)
+    there = told["a browser at Airflow's login"]
+    assert (there["status"], there["location"]) == (307, "/auth/login?next=%2Fnotebooks%2Frun%2Fnb%3Fa%3D1")

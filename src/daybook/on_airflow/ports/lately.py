@@ -43,9 +43,15 @@ class Lately(Generic[T]):
         self._patience = patience
         self._clock = clock
         self._until = float("-inf")
+        self._is_behind = False
         self._reading: Future[None] | None = None
         self._lock = Lock()
         self._reader = ThreadPoolExecutor(1, "daybook-lately")
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether what was given last is only what was known before: the database did not answer, or not in time."""
+        return self._is_behind
 
     def get(self) -> T:
         """The reading; the last one where the database does not answer in time, or not at all."""
@@ -58,12 +64,15 @@ class Lately(Generic[T]):
         try:
             reading.result(self._patience)
         except TimeoutError:
+            self._is_behind = True
             _LOG.warning("Airflow's database is slow; what was known before is shown")
         return self._known
 
     def _refresh(self) -> None:
         try:
             self._known = self._read()
+            self._is_behind = False
         except SQLAlchemyError as error:
+            self._is_behind = True
             _LOG.warning("Airflow's database does not answer; what was known before is shown: %s", error)
         self._until = self._clock() + self._seconds

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from daybook.contract.errors import InvalidRequest, NotAllowed
 from daybook.on_airflow.plugin import AIRFLOW
 from daybook.on_airflow.ports.dag_runs import DagRunRow
-from daybook.on_airflow.ports.users import token_of
+from daybook.on_airflow.ports.users import token_for_airflow
 from daybook.web.world import NotLoggedIn, Order
 
 RETRY_AFTER = {"Retry-After": "10"}
@@ -66,7 +66,7 @@ async def _call(request: Request, method: str, path: str, body: Mapping[str, Any
     """
     app: ASGIApp = request.scope[AIRFLOW]
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=_client(request))
-    headers = {"Authorization": f"Bearer {token_of(request)}"}
+    headers = {"Authorization": f"Bearer {token_for_airflow(request)}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=headers) as airflow:
         answer = await airflow.request(method, path, json=body)
     if answer.is_error:

@@ -30,7 +30,7 @@ WATCHED_SECONDS = 10.0
 """How long a cancelled run may wait for a triggerer to see it; at work one looks each second."""
 _LOOK_SECONDS = 0.25
 
-_AWAY = (OperationalError, NoConnection)
+AWAY = (OperationalError, NoConnection)
 """Airflow's database is locked, lost or has no connection left: another try may do."""
 
 
@@ -67,8 +67,8 @@ class Runs:
             row, is_new = await self._made(request, identity, order, dag_run_id), True
         except over_api.AlreadyThere as error:
             row, is_new = await run_in_threadpool(_same, order, identity, dag_run_id, error), False
-        except _AWAY as error:
-            raise _busy() from error
+        except AWAY as error:
+            raise busy() from error
         return await run_in_threadpool(self._asked, row, is_new=is_new)
 
     async def cancel(self, request: Request, identity: Identity, asked: Asked) -> None:
@@ -88,8 +88,8 @@ class Runs:
             else:
                 where = (asked.dag_id, asked.dag_run_id)
                 await run_in_threadpool(in_process.cancel, _dags(request), *_who(provider, identity), *where)
-        except _AWAY as error:
-            raise _busy() from error
+        except AWAY as error:
+            raise busy() from error
 
     async def spark(self, request: Request, identity: Identity, deed: SparkDeed) -> None:
         """Has a workspace's Spark server started or stopped.
@@ -103,8 +103,8 @@ class Runs:
         try:
             await run_in_threadpool(require_startable, keys.SPARK_DAG)
             await self._made(request, identity, order, None)
-        except _AWAY as error:
-            raise _busy() from error
+        except AWAY as error:
+            raise busy() from error
 
     async def _made(self, request: Request, identity: Identity, order: Order, dag_run_id: str | None) -> DagRunRow:
         provider = self.users.provider_of(request)
@@ -151,13 +151,14 @@ def _same(order: Order, identity: Identity, dag_run_id: str | None, error: Excep
     """
     row = None if dag_run_id is None else find(order.notebook, dag_run_id)
     if row is None:
-        raise _busy() from error
+        raise busy() from error
     if row.user != identity.user or row.conf != order.conf:
         raise Conflict("the idempotency key was used for another request before")
     return row
 
 
-def _busy() -> HTTPException:
+def busy() -> HTTPException:
+    """What is told while Airflow's database is away."""
     return HTTPException(503, "Airflow's database is busy; try again soon", over_api.RETRY_AFTER)
 
 

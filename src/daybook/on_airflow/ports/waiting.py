@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, select
 
 from daybook.catalogue import Catalogue
 from daybook.contract import keys
+from daybook.contract.errors import InfrastructureFailed
 from daybook.on_airflow.ports.dag_runs import NAMING_COLUMNS, DagRunRow, asked_of
 from daybook.on_airflow.ports.lately import Lately
 from daybook.web.world import Asked
@@ -54,10 +55,19 @@ class Waiting:
         return [each for each in self._listed.get().runs if each.workspace == workspace.name]
 
     def waiting_run(self, workspace: Workspace, run_id: str) -> Asked | None:
-        """One of them, also where more wait than are listed; None where it does not wait."""
+        """One of them, also where more wait than are listed; None where it does not wait.
+
+        Raises:
+            InfrastructureFailed: nobody can tell now. A run that was taken a moment ago is not to be called none.
+        """
         listed = self._listed.get()
         runs = listed.runs if listed.is_all else [*listed.runs, *self._read_second(run_id)]
-        return next((each for each in runs if (each.workspace, each.run_id) == (workspace.name, run_id)), None)
+        found = next((each for each in runs if (each.workspace, each.run_id) == (workspace.name, run_id)), None)
+        if found is None and self._listed.is_behind:
+            raise InfrastructureFailed(
+                "Airflow's database does not answer, so nobody can tell whether such a run waits"
+            )
+        return found
 
     def next_runs(self) -> Mapping[str, datetime]:
         """When each scheduled notebook runs next, by its id."""

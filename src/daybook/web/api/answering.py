@@ -15,7 +15,7 @@ from daybook.web import headers, problems
 from daybook.web.api.models import NotebookLinks, RunLinks
 from daybook.web.asking import NOTEBOOKS_PATH
 from daybook.web.site import Here, Site, User
-from daybook.web.tokens.bearer import is_bearer
+from daybook.web.tokens.bearer import is_bearer, is_of_program
 from daybook.web.tokens.csrf import is_from_here
 
 RUNS_PATH = "/api/v1/runs"
@@ -78,9 +78,13 @@ async def require_deliberate(request: Request, site: Here, _: User) -> None:
     Raises:
         HTTPException: 403 for such a request, 415 for a body that is no JSON.
     """
-    if not is_bearer(request) and not is_from_here(request, site.world.settings.public_url):
-        raise HTTPException(403, "this came from another site, so nothing was done; send a token of your own")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # Of another site's page a browser asks first (CORS) where it sends JSON or no POST: with a token, that is Airflow's
+    # setting to allow.
+    is_allowed = is_bearer(request) and (kind == "application/json" or request.method != "POST")
+    is_safe = is_of_program(request.headers) or is_from_here(request, site.world.settings.public_url)
+    if not is_allowed and not is_safe:
+        raise HTTPException(403, "this came from another site, so nothing was done; send a token of your own")
     if kind not in ("", "application/json"):
         raise HTTPException(415, "the body must be application/json")
 

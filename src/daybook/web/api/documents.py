@@ -13,6 +13,10 @@ from daybook.web.words import moment_told
 from daybook.web.world import Asked
 from daybook.workspaces import Workspace
 
+_OVER = {"failed": State.FAILED, "success": State.SUCCEEDED}
+"""Airflow's words for a DAG run that is over."""
+_ENDED = "it is over, and has no record: it was cancelled before it began, or its record was removed; Airflow says more"
+
 
 def summary_of_row(site: Site, row: RunRow) -> RunSummary:
     """What a list tells of a run with a record."""
@@ -44,8 +48,9 @@ def of_seen(site: Site, run: Run | Waiting) -> RunDocument:
 
 
 def of_asked(site: Site, asked: Asked) -> RunDocument:
-    """A run that Airflow has taken: it waits, whatever Airflow calls that, until it has a record."""
-    return RunDocument(**_waiting(site, asked))
+    """A run that Airflow has taken: it waits, whatever Airflow calls that, until it has a record or Airflow ends it."""
+    ended = {"state": _OVER[asked.state], "message": _ENDED} if asked.state in _OVER else {}
+    return RunDocument(**{**_waiting(site, asked), **ended})
 
 
 def of_manifest(site: Site, workspace: Workspace, manifest: Manifest) -> RunDocument:

@@ -7,10 +7,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
-from typing import cast
+from typing import Annotated, cast
 
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Header, HTTPException
+from fastapi.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from daybook.contract.manifest import State
@@ -31,6 +31,8 @@ STREAM_SECONDS = (45.0, 75.0)
 """How long one answer lasts, by chance. Whoever follows comes again at once, and is asked again who they are: an access
 that was lost ends here. It is also the longest that a server which is being stopped waits for its viewers."""
 COME_AGAIN_MILLISECONDS = 300
+END = "end"
+"""The id of the last event: whoever comes again with it, as an `EventSource` does by itself, has heard all."""
 
 
 _EVENT = {
@@ -65,15 +67,23 @@ class EventStream(StreamingResponse):
     response_class=EventStream,
     responses={
         200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": _EVENT}}},
+        204: {"description": "You have heard all; an `EventSource` does not come again."},
         **declared(404, 503),
     },
 )
-async def events(site: Here, user: User, run: SeenRun) -> EventStream:
+async def events(
+    site: Here,
+    user: User,
+    run: SeenRun,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="Of the event before.")] = None,
+) -> Response:
     """The run's progress, whole each time that something is new, until the run is over.
 
     Events are named `state` (a `Progress`) and, last, `end`. An answer that ends without one is to be asked for again,
-    as an `EventSource` does by itself.
+    as an `EventSource` does by itself. Each tells all: what was missed in between is missed no more.
     """
+    if last_event_id == END:
+        return Response(None, 204, headers.EVENTS)
     try:
         site.live.require_room(run.workspace.name, run.run_id, user.user)
     except TooMany as error:
@@ -99,7 +109,7 @@ async def _events(site: Site, user: Identity, workspace: Workspace, run_id: str)
                 number = told.number
                 yield b"id: %d\nevent: state\ndata: %s\n\n" % (number, told.data)
                 if told.is_last:
-                    yield b"event: end\ndata: {}\n\n"
+                    yield b"id: %s\nevent: end\ndata: {}\n\n" % END.encode()
                     return
     except TooMany:
         return  # others were faster; who comes again is told so

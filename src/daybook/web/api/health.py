@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -62,10 +62,10 @@ def _part(is_ready: bool, detail: str) -> Part:
 
 
 async def _mine(request: Request, site: Site) -> frozenset[str]:
-    """The workspaces of whoever asks; none for whoever is not logged in."""
+    """The workspaces of whoever asks; none for whoever is not logged in, or of whom nobody can tell that now."""
     try:
         user = await user_of(request)
-    except NotLoggedIn:
+    except (NotLoggedIn, HTTPException):
         return frozenset()
     found = await run_in_threadpool(site.workspaces_of, user)
     return frozenset(each.name for each in found)

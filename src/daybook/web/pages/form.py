@@ -14,7 +14,7 @@ from daybook.catalogue import Notebook
 from daybook.contract.errors import Fault, InvalidRequest, NotAllowed
 from daybook.web import headers
 from daybook.web.asking import order, request_of, visible_notebook, wants_request
-from daybook.web.faults import problem
+from daybook.web.faults import answered
 from daybook.web.forms.checking import check_given, faults_of_link
 from daybook.web.forms.given import Given, from_form, from_link
 from daybook.web.forms.view import view_of
@@ -37,7 +37,7 @@ def form(site: Here, user: User, request: Request, notebook_id: str) -> Response
     except ValueError as error:
         raise HTTPException(400, "the link cannot be read, or has too many values") from error
     if wants_request(request):
-        return _described(site, user, notebook, given)
+        return _described(site, user, request, notebook, given)
     return _page(site, user, request, notebook, given, faults_of_link(site, user, notebook, given))
 
 
@@ -70,11 +70,11 @@ def _notebook(site: Site, user: Identity, notebook_id: str) -> Notebook:
         raise HTTPException(404, str(error)) from error
 
 
-def _described(site: Site, user: Identity, notebook: Notebook, given: Given) -> Response:
+def _described(site: Site, user: Identity, request: Request, notebook: Notebook, given: Given) -> Response:
     try:
         checked = check_given(site, user, notebook, given)
     except InvalidRequest as error:
-        return problem(422, error)
+        return answered(request, 422, error.summary, error.faults)
     return JSONResponse(request_of(checked, site), headers=headers.FILE)
 
 

@@ -7,13 +7,17 @@ from starlette.requests import Request
 
 
 def is_bearer(request: Request) -> bool:
-    """Whether a token in a header vouches for whoever asks; no page of somebody else's can make a browser send one."""
-    return has_bearer(request.headers)
+    """Whether a token in a header vouches for whoever asks."""
+    return bearer_of(request.headers) is not None
 
 
-def has_bearer(headers: Headers) -> bool:
-    """The same, of a request's headers."""
-    return bearer_of(headers) is not None
+def is_of_program(headers: Headers) -> bool:
+    """Whether a program asks, with a token of its own; no page of somebody else's can make a browser ask so.
+
+    The token alone does not say that: proxies (oauth2-proxy, service meshes), and Airflow where everybody is its admin,
+    add one to whatever a browser sends. Browsers tell where a request comes from, programs do not.
+    """
+    return bearer_of(headers) is not None and not {"origin", "sec-fetch-site"} & set(headers.keys())
 
 
 def bearer_of(headers: Headers) -> str | None:

@@ -1,8 +1,7 @@
 """Forms that only our own pages can send: a token in each, and a look at where the browser says it comes from.
 
-A browser sends its cookie with whatever page makes it post. So a post that is vouched for by a cookie must carry the
-token that a page of ours held, and come from our own origin. A post with a bearer token needs neither: no page of
-somebody else's can make a browser send one.
+A browser sends its cookie with whatever page makes it post. So what a browser posts must carry the token that a page of
+ours held, and come from our own origin. A program with a bearer token needs neither.
 """
 
 from __future__ import annotations
@@ -19,9 +18,10 @@ from urllib.parse import urlsplit
 from fastapi import Depends, HTTPException
 from starlette.requests import Request
 
+from daybook.contract.variables import PUBLIC_URL_VARIABLE
 from daybook.web.posted import Posted, read_posted
 from daybook.web.site import Here, User
-from daybook.web.tokens.bearer import is_bearer
+from daybook.web.tokens.bearer import is_of_program
 from daybook.workspaces import Identity
 
 FIELD = "csrf"
@@ -82,7 +82,7 @@ async def safe_post(request: Request, site: Here, user: User) -> Posted:
         HTTPException: 403 where nobody can tell that they did; what was sent is kept nowhere. 413, 415, 400 as
             `read_posted` does.
     """
-    if is_bearer(request):
+    if is_of_program(request.headers):
         return (await read_posted(request)).without(FIELD)
     if not is_from_here(request, site.world.settings.public_url):
         raise HTTPException(403, "this came from another site, so nothing was done; use Daybook's own page")
@@ -109,7 +109,16 @@ def is_from_here(request: Request, public_url: str) -> bool:
     if origin is None:
         return site is not None
     place = _place(origin)
-    return place is not None and place in _our_places(request, public_url)
+    is_ours = place is not None and place in _our_places(request, public_url)
+    if site is not None and not is_ours:
+        # The browser knows that it asked the very server that its page came from: a proxy gave us another name of it.
+        _LOG.warning(
+            "a page of ours at %.200r was refused, for we are asked as %.200r: where a proxy changes the host, set %s",
+            origin,
+            request.headers.get("host", ""),
+            PUBLIC_URL_VARIABLE,
+        )
+    return is_ours
 
 
 def _our_places(request: Request, public_url: str) -> Iterator[tuple[str, str, int] | None]:

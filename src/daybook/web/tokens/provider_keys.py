@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,11 +19,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from daybook.web.settings import OidcSettings
 
 FRESH_SECONDS = 600.0
-"""Keys are fetched anew after this time: so long, at most, counts a key that the provider has withdrawn."""
+"""Keys are fetched anew after this time: so long, and while the provider takes its time to answer, counts a key that it
+has withdrawn."""
 USABLE_SECONDS = 24 * 3600.0
 """While the provider does not answer, the last keys go on to count for so long."""
 PAUSE_SECONDS = 30.0
-"""Between two fetches for unknown keys: a flood of tokens that name such makes no flood of fetches."""
+"""Between two fetches for unknown keys: a flood of tokens that name such makes no flood of fetches. The same between
+two tries for keys that are old."""
+PATIENCE_SECONDS = 1.0
+"""For so long whose key is at hand, but old, waits for the newer ones."""
 RETRY_SECONDS = 5.0
 """The same while there are no keys at all."""
 MAX_BYTES = 256 * 1024
@@ -48,19 +52,23 @@ class _Unusable(Exception):
     """What the provider answers; the text is for the operator."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Held:
-    """The keys by name and kind of signature, and when they were fetched (monotonic seconds)."""
+    """The keys by name and kind of signature; and when (monotonic seconds) they were fetched last, when that was tried
+    last, and when for a name that was not among them."""
 
     keys: Mapping[tuple[str, str], jwt.PyJWK] = field(default_factory=dict)
     fetched: float | None = None
     tried: float | None = None
+    sought: float | None = None
 
     def age(self, now: float) -> float:
         return float("inf") if self.fetched is None else now - self.fetched
 
-    def rested(self, now: float, pause: float) -> bool:
-        return self.tried is None or now - self.tried >= pause
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last try brought none."""
+        return self.tried is not None and (self.fetched is None or self.tried > self.fetched)
 
 
 class ProviderKeys:
@@ -82,7 +90,7 @@ class ProviderKeys:
         self._clock = clock
         self._transport = transport
         self._held = _Held()
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def get(self, name: str, algorithm: str) -> jwt.PyJWK:
         """The key that signatures of a kind are checked with.
@@ -92,42 +100,64 @@ class ProviderKeys:
             NoKeys: nobody can tell now.
         """
         wanted = (name, algorithm)
-        # What others fetch already nobody has to wait for whose key is at hand.
-        if self._is_due(wanted) and not (self._has(wanted) and self._fetching.locked()):
-            async with self._fetching:
-                if self._is_due(wanted):  # still, after others may have fetched meanwhile
-                    await self._refresh()
+        await self._look(wanted)
+        silent = f"the provider {self._settings.issuer} does not tell its keys now"
         if self._held.age(self._clock()) > USABLE_SECONDS:
-            raise NoKeys(f"the provider {self._settings.issuer} does not tell its keys now")
+            raise NoKeys(silent)
         found = self._held.keys.get(wanted)
         if found is None:
-            raise UnknownKey
+            raise NoKeys(silent) if self._held.has_failed else UnknownKey
         return found
+
+    async def _look(self, wanted: tuple[str, str]) -> None:
+        """Has the keys fetched where that is due, once for all who ask meanwhile.
+
+        Whose key is at hand waits for a moment, in which a provider says that it has withdrawn it, and for nothing that
+        others have begun: a provider that is slow holds nobody up whom it has nothing new to say of.
+        """
+        began = None
+        while began is None and self._is_due(wanted):
+            fetching, is_at_hand = self._fetching, self._has(wanted)
+            if fetching is None or fetching.done():
+                is_for_unknown = bool(self._held.keys) and wanted not in self._held.keys
+                fetching = began = self._fetching = asyncio.create_task(self._refresh(is_for_unknown=is_for_unknown))
+            elif is_at_hand:
+                return
+            await asyncio.wait({fetching}, timeout=PATIENCE_SECONDS if is_at_hand else None)
+        if began is not None and began.done():
+            began.result()
 
     def _is_due(self, wanted: tuple[str, str]) -> bool:
         now, held = self._clock(), self._held
         if held.age(now) > USABLE_SECONDS:
-            return held.rested(now, RETRY_SECONDS)
-        return held.rested(now, PAUSE_SECONDS) and (not self._has(wanted) or held.age(now) > FRESH_SECONDS)
+            return _is_over(held.tried, now, RETRY_SECONDS)
+        if self._has(wanted):
+            return held.age(now) > FRESH_SECONDS and _is_over(held.tried, now, PAUSE_SECONDS)
+        # A provider may have turned its keys right after the last look: the first unknown name is looked up at once.
+        return _is_over(held.sought, now, PAUSE_SECONDS)
 
     def _has(self, wanted: tuple[str, str]) -> bool:
         return wanted in self._held.keys and self._held.age(self._clock()) <= USABLE_SECONDS
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, *, is_for_unknown: bool) -> None:
+        keys: Mapping[tuple[str, str], jwt.PyJWK] = {}
         try:
             keys = await self._fetch()
-        except (_Unusable, httpx.HTTPError, httpx.InvalidURL) as error:
+        except (_Unusable, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             _LOG.warning("no keys from %s: %s", self._settings.issuer, str(error) or type(error).__name__)
-            self._held.tried = self._clock()
-            return
         now = self._clock()
-        self._held = _Held(keys, now, now)
+        held = replace(self._held, keys=keys, fetched=now) if keys else self._held
+        self._held = replace(held, tried=now, sought=now if is_for_unknown else held.sought)
 
     async def _fetch(self) -> dict[tuple[str, str], jwt.PyJWK]:
         issuer, limit = self._settings.issuer, self._settings.timeout_seconds
         local = is_loopback(issuer)
         async with httpx.AsyncClient(
-            timeout=limit, follow_redirects=False, transport=self._transport, trust_env=not local
+            timeout=limit,
+            follow_redirects=False,
+            transport=self._transport,
+            trust_env=not local,  # no proxy leads to this machine; whom to trust (SSL_CERT_FILE) is asked everywhere
+            verify=httpx.create_ssl_context(),
         ) as client:
             try:
                 # httpx's own limit is for each step; this one for all, against a server that drips.
@@ -138,10 +168,15 @@ class ProviderKeys:
                 raise _Unusable("it takes too long to answer") from error
 
 
+def _is_over(last: float | None, now: float, pause: float) -> bool:
+    return last is None or now - last >= pause
+
+
 def is_safe(url: str) -> bool:
     """Whether what comes from there cannot be changed on its way: https, or a server on this machine."""
     try:
         parts = urlsplit(url)
+        _ = parts.port  # no number, or none that there is
     except ValueError:
         return False
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)))
@@ -202,19 +237,22 @@ def _usable(document: Mapping[str, Any], algorithms: tuple[str, ...]) -> dict[tu
 def _key(given: Mapping[str, Any], algorithm: str) -> jwt.PyJWK | None:
     """A key of a provider's set, where it is meant for such signatures."""
     kind, curve = _KINDS[algorithm]
+    given = {name: value for name, value in given.items() if value is not None}
+    uses = given.get("key_ops", ["verify"])
     meant = (
         isinstance(given.get("kid"), str)
         and (given.get("kty"), given.get("crv")) == (kind, curve)
         and given.get("use", "sig") == "sig"
         and given.get("alg", algorithm) == algorithm
-        and "verify" in given.get("key_ops", ["verify"])
+        and isinstance(uses, list)
+        and "verify" in uses
         and "d" not in given
     )
     if not meant:
         return None
     try:
-        key = jwt.PyJWK(dict(given), algorithm)
-    except jwt.PyJWTError:
+        key = jwt.PyJWK(given, algorithm)
+    except (jwt.PyJWTError, TypeError, ValueError):  # the last two of versions that let cryptography's own through
         return None
     is_short = isinstance(key.key, RSAPublicKey) and key.key.key_size < MIN_RSA_BITS
     return None if is_short else key
