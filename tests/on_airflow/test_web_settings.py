@@ -69,9 +69,18 @@ def test_a_provider_is_reached_so_that_nobody_can_change_its_keys_on_their_way(i
     assert web_settings({**OIDC, "DAYBOOK_OIDC_ISSUER": issuer}, "").oidc.issuer == issuer
 
 
+def test_a_provider_of_plain_http_elsewhere_is_taken_only_where_the_operator_says_so():
+    found = web_settings(
+        {**OIDC, "DAYBOOK_OIDC_ISSUER": "http://keycloak:8080/realms/x", "DAYBOOK_OIDC_PLAIN_HTTP": "allowed"}, ""
+    )
+    assert found.oidc.plain_http
+    assert not web_settings({**OIDC, "DAYBOOK_OIDC_PLAIN_HTTP": "refused"}, "").oidc.plain_http
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
+        ({"DAYBOOK_OIDC_PLAIN_HTTP": "yes"}, "DAYBOOK_OIDC_PLAIN_HTTP: must be refused or allowed"),
         ({"DAYBOOK_OIDC_ISSUER": "http://id.example"}, "DAYBOOK_OIDC_ISSUER: must be an https address"),
         ({"DAYBOOK_OIDC_ISSUER": "http://127.0.0.1.evil.example"}, "DAYBOOK_OIDC_ISSUER: must be an https address"),
         ({"DAYBOOK_OIDC_ISSUER": "https://u:p@id.example"}, "DAYBOOK_OIDC_ISSUER: must be an https address"),

@@ -468,6 +468,26 @@ def answering(documents):
     return ProviderKeys(settings, transport=httpx.MockTransport(answer))
 
 
+@pytest.mark.parametrize(
+    ("issuer", "plain_http", "address", "fits"),
+    [
+        ("http://id.example", True, "http://id.example/keys", True),
+        ("http://id.example", True, "https://id.example/keys", True),
+        ("http://id.example", True, "http://127.0.0.1/keys", False),
+        ("http://id.example", False, "http://id.example/keys", False),
+        ("https://id.example", True, "http://id.example/keys", False),
+    ],
+)
+def test_keys_come_over_plain_http_only_from_an_issuer_that_the_operator_takes_so(issuer, plain_http, address, fits):
+    settings = OidcSettings(issuer, "daybook", plain_http=plain_http)
+    found = {"issuer": issuer, "jwks_uri": address}
+    if fits:
+        assert provider_keys._keys_address(found, settings) == address
+    else:
+        with pytest.raises(provider_keys._Unusable, match="no https address"):
+            provider_keys._keys_address(found, settings)
+
+
 def discovery(**changes):
     return httpx.Response(200, json={"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys", **changes})
 

@@ -22,6 +22,8 @@ from daybook.web.tokens.scraper import read_token
 ISSUER = f"{OIDC_VARIABLES}ISSUER"
 AUDIENCE = f"{OIDC_VARIABLES}AUDIENCE"
 CHOSEN_ALGORITHMS = f"{OIDC_VARIABLES}ALGORITHMS"
+PLAIN_HTTP = f"{OIDC_VARIABLES}PLAIN_HTTP"
+_PLAIN_HTTP = ("refused", "allowed")
 _TEXTS = {
     f"{OIDC_VARIABLES}USER_CLAIM": "user_claim",
     f"{OIDC_VARIABLES}GROUPS_CLAIM": "groups_claim",
@@ -32,7 +34,7 @@ _SECONDS = {
     f"{OIDC_VARIABLES}SKEW_SECONDS": ("skew_seconds", 300.0),
     f"{OIDC_VARIABLES}TIMEOUT_SECONDS": ("timeout_seconds", 30.0),
 }
-_OIDC = (ISSUER, AUDIENCE, CHOSEN_ALGORITHMS, *_TEXTS, *_SECONDS)
+_OIDC = (ISSUER, AUDIENCE, CHOSEN_ALGORITHMS, PLAIN_HTTP, *_TEXTS, *_SECONDS)
 
 
 def web_settings(environment: Mapping[str, str], mount: str) -> WebSettings:
@@ -86,6 +88,7 @@ def _oidc(given: Mapping[str, str], faults: list[Fault]) -> OidcSettings | None:
     chosen: dict[str, Any] = {field: ours[name] for name, field in _TEXTS.items() if name in ours}
     for name, (field, most) in _SECONDS.items():
         chosen[field] = _number(ours, name, getattr(OidcSettings, field), most, faults)
+    chosen["plain_http"] = _is_plain_http_allowed(ours)
     return OidcSettings(ours.get(ISSUER, ""), ours.get(AUDIENCE, ""), algorithms, **chosen)
 
 
@@ -95,15 +98,22 @@ def _oidc_faults(ours: Mapping[str, str]) -> Iterator[Fault]:
     yield from (
         Fault(name, "must be set, as others of its kind are") for name in (ISSUER, AUDIENCE) if name not in ours
     )
-    if ISSUER in ours and not _is_issuer(ours[ISSUER]):
-        yield Fault(ISSUER, "must be an https address without a query, exactly as the provider's tokens name it")
+    if ISSUER in ours and not _is_issuer(ours[ISSUER], _is_plain_http_allowed(ours)):
+        text = "must be an https address without a query, exactly as the provider's tokens name it"
+        yield Fault(ISSUER, f"{text}; see {PLAIN_HTTP} for one of http" if ours[ISSUER].startswith("http:") else text)
+    if ours.get(PLAIN_HTTP, _PLAIN_HTTP[0]) not in _PLAIN_HTTP:
+        yield Fault(PLAIN_HTTP, f"must be {' or '.join(_PLAIN_HTTP)}")
     strange = [each for each in _words(ours.get(CHOSEN_ALGORITHMS, "")) if each not in ALGORITHMS]
     if strange:
         yield Fault(CHOSEN_ALGORITHMS, f"takes {' and '.join(ALGORITHMS)}, not {', '.join(strange)}")
 
 
-def _is_issuer(address: str) -> bool:
-    return is_safe(address) and not {"?", "#", "@"} & set(address)
+def _is_plain_http_allowed(ours: Mapping[str, str]) -> bool:
+    return ours.get(PLAIN_HTTP) == "allowed"
+
+
+def _is_issuer(address: str, plain_http: bool) -> bool:
+    return is_safe(address, plain_http=plain_http) and not {"?", "#", "@"} & set(address)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ class OidcSettings:
             come from one directory, so that the same name is the same person.
         skew_seconds: how far its clock and ours may be apart.
         timeout_seconds: how long it may take to answer.
+        plain_http: whether an issuer on another machine may be one of http, whose keys anybody on the way can change.
     """
 
     issuer: str
@@ -36,6 +37,7 @@ class OidcSettings:
     prefix: str = ""
     skew_seconds: float = 30.0
     timeout_seconds: float = 5.0
+    plain_http: bool = False
 
 
 @dataclass(frozen=True)

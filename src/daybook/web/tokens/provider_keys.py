@@ -163,7 +163,9 @@ class ProviderKeys:
                 # httpx's own limit is for each step; this one for all, against a server that drips.
                 async with asyncio.timeout(2 * limit):
                     found = await _document(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-                    return _usable(await _document(client, _keys_address(found, issuer)), self._settings.algorithms)
+                    return _usable(
+                        await _document(client, _keys_address(found, self._settings)), self._settings.algorithms
+                    )
             except TimeoutError as error:
                 raise _Unusable("it takes too long to answer") from error
 
@@ -172,14 +174,21 @@ def _is_over(last: float | None, now: float, pause: float) -> bool:
     return last is None or now - last >= pause
 
 
-def is_safe(url: str) -> bool:
-    """Whether what comes from there cannot be changed on its way: https, or a server on this machine."""
+def is_safe(url: str, *, plain_http: bool = False) -> bool:
+    """Whether what comes from there cannot be changed on its way, or nobody minds.
+
+    Args:
+        url: of the provider; https, or on this machine.
+        plain_http: whether the operator takes any other of http for as safe.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port  # no number, or none that there is
     except ValueError:
         return False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)))
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and (plain_http or is_loopback(url)))
+    )
 
 
 def is_loopback(url: str) -> bool:
@@ -191,14 +200,20 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _keys_address(found: Mapping[str, Any], issuer: str) -> str:
+def _keys_address(found: Mapping[str, Any], settings: OidcSettings) -> str:
     """Where the keys are, as the provider says of itself."""
-    if found.get("issuer") != issuer:
+    if found.get("issuer") != settings.issuer:
         raise _Unusable(f"its discovery document is of issuer {found.get('issuer')!r}")
     address = found.get("jwks_uri")
-    if not isinstance(address, str) or not is_safe(address) or (is_loopback(address) and not is_loopback(issuer)):
+    if not isinstance(address, str) or not _may_have_keys(address, settings):
         raise _Unusable("its discovery document names no https address of its keys")
     return address
+
+
+def _may_have_keys(address: str, settings: OidcSettings) -> bool:
+    """An address of keys is as safe as the issuer's own, and on this machine only where that is."""
+    plain_http = settings.plain_http and urlsplit(settings.issuer).scheme == "http"
+    return is_safe(address, plain_http=plain_http) and (is_loopback(settings.issuer) or not is_loopback(address))
 
 
 async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
