@@ -186,8 +186,9 @@ def _again_url(site: Site, user: Identity, run: Run) -> str | None:
     lost = set(redacted_names(m))
     values = {name: value for name, value in {**m.parameters, **m.secrets}.items() if name not in lost}
     known = {each.name for each in notebook.inputs}
+    taken = {name: value for name, value in values.items() if name in known or notebook.open_inputs}
     try:
-        query = to_query(notebook.inputs, {name: value for name, value in values.items() if name in known})
+        query = to_query(notebook.inputs, taken)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         query = {}  # the input takes another type by now: the form begins with its defaults
     pairs = [(name, text) for name, texts in query.items() for text in texts] + [(WORKSPACE, run.workspace.name)]
