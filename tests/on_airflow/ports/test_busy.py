@@ -5,10 +5,11 @@ from fastapi import HTTPException
 from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.requests import Request
 
-from builders import ASKED_AT, RUN_ID
+from builders import ASKED_AT, RUN_ID, a_workspace
+from daybook.catalogue import Catalogue
 from daybook.contract.errors import InvalidRequest
 from daybook.web.world import Asked, Order
-from daybook.workspaces import Identity
+from daybook.workspaces import Identity, Workspaces
 
 pytestmark = pytest.mark.anyio
 
@@ -55,3 +56,16 @@ def test_no_request_has_the_whole_catalogue_read_and_checked_anew(monkeypatch, t
     assert world.waiting.__self__._catalogue() is world.catalogue()
     with pytest.raises(InvalidRequest, match="no notebook 'nb'"):
         decide("nb", {}, Identity("ada"))
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx`")
+def test_a_database_that_is_away_leaves_a_run_unknown(monkeypatch):
+    from daybook.on_airflow.ports import waiting
+
+    def away(**_):
+        raise OperationalError("SELECT", {}, Exception("away"))
+
+    monkeypatch.setattr(waiting, "create_session", away)
+    none = Catalogue({}, {}, ())
+    place = a_workspace()
+    assert waiting.Waiting(lambda: none, lambda: Workspaces(workspaces=(place,))).waiting_run(place, RUN_ID) is None

@@ -34,6 +34,9 @@ with create_session() as session:
 create_pages = pages.create_pages
 
 
+early = []
+
+
 def with_ways_in(environment):
     # The ports as routes, without what forms and API check before they use them.
     app = create_pages(environment)
@@ -65,6 +68,18 @@ def with_ways_in(environment):
     def that_wait(name: str):
         return [each.dag_run_id for each in world.waiting(world.workspaces().get(name))]
 
+    @app.get("/early/{name}")
+    def read_before(name: str):
+        # What was read once counts here for good: before there was any run.
+        workspace = world.workspaces().get(name)
+        if not early:
+            waiting.WAITING_SECONDS, usual = float("inf"), waiting.WAITING_SECONDS
+            early.append(waiting.Waiting(world.catalogue, world.workspaces))
+            waiting.WAITING_SECONDS = usual
+            return [each.dag_run_id for each in early[0].waiting(workspace)]
+        found = [early[0].waiting_run(workspace, each.run_id) for each in world.waiting(workspace)]
+        return [each and each.dag_run_id for each in found]
+
     @app.get("/each/{name}")
     def each_that_waits(name: str):
         workspace, known = world.workspaces().get(name), world.waiting(world.workspaces().get(name))
@@ -75,7 +90,7 @@ def with_ways_in(environment):
             "listed": len(few.waiting(workspace)),
             "found": [each and each.dag_run_id for each in found],
             "elsewhere": [few.waiting_run(world.workspaces().get("local"), each.run_id) for each in known],
-            "none": few.waiting_run(workspace, "20261399T000000Z-nb-0123456789"),
+            "none": [few.waiting_run(workspace, f"{day}T235959Z-nb-0123456789") for day in ("20261399", "99991231")],
         }
 
     @app.get("/next")
@@ -170,6 +185,7 @@ def steps(provider):
     ada = {"name": "ada", "role": "op"}
     eve = {"name": "eve", "role": "user"}
     asked = [
+        ("before there was any", {"method": "GET", "path": "/notebooks/early/research"}),
         ("bob", trigger(bob)),
         ("bob by cookie", trigger({"cookie_of": bob})),
         ("ada with bob's cookie", trigger({**ada, "cookie_of": bob})),
@@ -197,6 +213,7 @@ def steps(provider):
         ("brackets", {"method": "GET", "path": "/notebooks/me", "token": "W1tb" * 3000 + ".e30.x"}),
         ("waiting in research", {"method": "GET", "path": "/notebooks/waiting/research"}),
         ("waiting in local", {"method": "GET", "path": "/notebooks/waiting/local"}),
+        ("each that was not there", {"method": "GET", "path": "/notebooks/early/research"}),
         ("each in research", {"method": "GET", "path": "/notebooks/each/research"}),
         ("next", {"method": "GET", "path": "/notebooks/next"}),
         ("ada looks from the DAG run", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", **ada}),
@@ -358,7 +375,14 @@ def test_one_run_that_waits_is_found_also_where_more_wait_than_are_listed(told):
     found = told["each in research"]["body"]
     made = {each["body"]["dag_run_id"] for each in told.values() if "run" in each}
     assert (found["listed"], set(found["found"])) == (1, made)
-    assert (set(found["elsewhere"]), found["none"]) == ({None}, None)
+    assert (set(found["elsewhere"]), found["none"]) == ({None}, [None, None])
+
+
+def test_a_run_is_found_that_airflow_took_after_the_last_look(told):
+    """Else whoever asks for a run while others look at theirs is told that there is none."""
+    made = {each["body"]["dag_run_id"] for each in told.values() if "run" in each}
+    assert told["before there was any"]["body"] == []
+    assert set(told["each that was not there"]["body"]) == made
 
 
 def test_scheduled_notebooks_are_known_by_when_they_run_next(told):
