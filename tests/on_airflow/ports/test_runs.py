@@ -22,6 +22,7 @@ from airflow.models.trigger import Trigger
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from daybook.catalogue import Catalogue
 from daybook.contract.errors import InvalidRequest, NotAllowed
 from daybook.on_airflow import pages
 from daybook.on_airflow.ports import waiting
@@ -92,6 +93,10 @@ def with_ways_in(environment):
             "elsewhere": [few.waiting_run(world.workspaces().get("local"), each.run_id) for each in known],
             "none": [few.waiting_run(workspace, f"{day}T235959Z-nb-0123456789") for day in ("20261399", "99991231")],
         }
+
+    @app.post("/lose-all")
+    def lose_all():
+        object.__setattr__(world.cancel.__self__, "catalogue", lambda: Catalogue({}, {}, ()))
 
     @app.get("/next")
     def next_runs():
@@ -200,6 +205,7 @@ def steps(provider):
         ("bob, no such", trigger(bob, notebook="none")),
         ("dora by claim", trigger(of("dora", workspaces=["research"]), idempotency="one")),
         ("dora again", trigger(of("dora", workspaces=["research"]), idempotency="one")),
+        ("dora, of what goes", trigger(of("dora", workspaces=["research"]), number=3)),
         ("dora with another order", trigger(of("dora", workspaces=["research"]), idempotency="one", number=2)),
         ("dora with a forged voucher", trigger(of("dora", workspaces=["research"]), daybook_voucher="forged")),
         ("dora without her claim", trigger(of("dora"))),
@@ -231,6 +237,9 @@ def steps(provider):
         ("ada cancels", cancel(ada, place["ada by her role"])),
         ("dora cancels", cancel(of("dora", workspaces=["research"]), place["bob"])),
         ("dora cancels again", cancel(of("dora", workspaces=["research"]), place["bob"])),
+        ("the catalogue has it no more", {"method": "POST", "path": "/notebooks/lose-all"}),
+        ("frank cancels what was removed", cancel(of("frank"), place["dora, of what goes"])),
+        ("dora cancels what was removed", cancel(of("dora", workspaces=["research"]), place["dora, of what goes"])),
     ]
     return asked
 
@@ -408,6 +417,7 @@ def test_a_member_cancels_a_run(happened, case):
         "dora cancels what a record says is in local",
         "dora cancels by another id",
         "vic cancels",
+        "frank cancels what was removed",
     ],
 )
 def test_nobody_else_does_and_all_are_told_the_same(told, case):
@@ -416,6 +426,11 @@ def test_nobody_else_does_and_all_are_told_the_same(told, case):
         "refused": "Conflict",
         "text": "Airflow has no such run that could be cancelled here",
     }
+
+
+def test_a_run_can_be_cancelled_whose_notebook_the_catalogue_has_no_more(happened):
+    assert happened["told"]["dora cancels what was removed"]["status"] == 200
+    assert happened["states"][happened["told"]["dora, of what goes"]["body"]["dag_run_id"]] == "failed"
 
 
 def test_what_is_over_cannot_be_cancelled(told):
