@@ -4,12 +4,13 @@ import dataclasses
 
 import pytest
 
-from builders import RUN_ID, a_manifest, a_notebook_json
+from builders import ASKED_AT, RUN_ID, a_manifest, a_notebook_json
 from daybook.contract.manifest import CellCounts, Files, State
 from daybook.contract.request import AirflowCoordinates
 from daybook.web.api import events
 from daybook.web.app import create_app
 from daybook.web.live.watching import TooMany, Watchers
+from daybook.web.world import Asked, Conflict
 
 PAGE = f"/runs/open/{RUN_ID}"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"><b>bold</b>"
@@ -143,6 +144,39 @@ def test_a_run_is_cancelled_by_keyboard_and_only_after_a_second_thought(world, o
     shown(page, "cancelled by alice")
     assert ended == [("alice", "manual__1")]
     assert page.url == url + PAGE
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_page_that_tells_why_a_run_cannot_be_cancelled_follows_the_run_all_the_same(
+    world, our_server, save, open_page, scripts
+):
+    async def cancel(*_):
+        raise Conflict("no more")
+
+    url, switch = our_server
+    switch.app = create_app(dataclasses.replace(world, key=b"k", cancel=cancel))
+    save(running())
+    page = open_page(java_script_enabled=scripts)
+    page.goto(url + PAGE)
+    page.locator("summary", has_text="Cancel").click()
+    page.get_by_role("button", name="Cancel this run").click()
+    shown(page, "The run cannot be cancelled: no more")
+    save(a_manifest())
+    shown(page, "mean_delay")
+    assert (page.url, page.locator("main.run.succeeded").count()) == (url + PAGE, 1)
+
+
+def test_a_run_that_ended_before_it_began_is_no_more_shown_as_queued(world, our_server, open_page):
+    held = [Asked(RUN_ID, "flights_delays", "open", "alice", ASKED_AT, "flights_delays", "manual__1", "queued")]
+    url, switch = our_server
+    switch.app = create_app(dataclasses.replace(world, waiting=lambda place: held if place.name == "open" else []))
+    page = open_page()
+    page.goto(url + PAGE)
+    page.locator("summary", has_text="Cancel").wait_for()
+    held.clear()
+    page.locator(".state", has_text="ended without a record").wait_for()
+    assert page.title() == "flights_delays · ended · Daybook"
+    assert page.locator(".confirm").count() == 0
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

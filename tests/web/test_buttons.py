@@ -1,8 +1,10 @@
 """The buttons of a run's page: who may press them, what they do, and that no other site can press them for somebody."""
 
 import dataclasses
+import json
 import re
 from datetime import UTC, datetime
+from html import unescape
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from daybook.web.runs import NO_SUCH_RUN
 from daybook.web.tokens.csrf import Csrf
 from daybook.web.world import Asked, Conflict
 from daybook.workspaces import Identity
+from web_notebooks import a_catalogue, a_notebook
 
 pytestmark = pytest.mark.anyio
 
@@ -262,6 +265,20 @@ async def test_run_again_with_changes_leads_to_the_form_with_the_values_that_the
     assert httpx.URL(link).path == "/run/flights_delays"
     assert dict(httpx.URL(link).params) == {"origin": "a&b=c", "minimum_delay": "7", "workspace": "open"}
     assert "/again" not in page
+
+
+async def test_run_again_with_changes_keeps_the_values_of_a_notebook_that_takes_any(world, save):
+    catalogue = a_catalogue(a_notebook("flights_delays", open_inputs=True))
+    save(a_manifest(parameters={"origin": "a&b=c", "days": [1, 2], "lost": "[redacted]"}))
+    app = create_app(dataclasses.replace(world, catalogue=lambda: catalogue))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}
+    ) as bob:
+        page = (await bob.get(PAGE)).text
+        form = (await bob.get(unescape(re.search(r'href="(/run/[^"]+)"', page)[1]))).text
+    given = json.loads(unescape(re.search(r'<textarea name="parameters"[^>]*>([^<]*)<', form)[1]))
+    assert given == {"origin": "a&b=c", "days": [1, 2]}
 
 
 async def test_a_notebook_that_the_catalogue_has_no_more_cannot_be_run_again(client, save):

@@ -72,6 +72,13 @@ async def test_a_form_is_filled_in_by_its_link(ask):
     assert faults_of(answer) == ""
 
 
+@pytest.mark.parametrize(("query", "is_open"), [("", False), ("?rarely=1", False), ("?rarely=5", True)])
+async def test_what_a_link_changes_is_seen_also_among_the_inputs_that_are_hidden_at_first(ask, query, is_open):
+    inputs = {"rarely": EVERY_WIDGET["rarely"]}
+    answer = await ask("GET", f"/run/nb{query}", a_notebook(inputs=inputs))
+    assert ("<details open><summary>More inputs" in answer.text) == is_open
+
+
 async def test_looking_at_a_form_runs_nothing(ask, orders):
     for headers in ({}, {"Accept": "application/json"}):
         await ask("GET", "/run/nb?number=7&workspace=open", a_notebook(inputs=NUMBER), headers=headers)

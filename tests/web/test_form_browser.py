@@ -25,6 +25,7 @@ NOTEBOOKS = (
     a_notebook("box", {"area": {"type": "bbox", "title": "Area"}, "options": {"type": "object", "required": False}}),
     a_notebook("open", open_inputs=True),
     a_notebook("uberfluge", title="Überflüge"),
+    a_notebook("named", {name: {"type": "string", "default": ""} for name in ("dataset", "elements", "method", "id")}),
     a_notebook("long", {"a" * 64: {"type": "string", "title": LONG, "description": LONG}}, title=LONG, tags=[LONG]),
 )
 PLACES = Workspaces(
@@ -213,6 +214,41 @@ def test_json_is_checked_while_it_is_typed(visit):
         assert fault in told.inner_text() if fault else told.inner_text() == ""
 
 
+HALF = [("day", "31"), ("day", "02312013"), ("moment", "0131"), ("share", "1e")]
+
+
+@pytest.mark.parametrize(("name", "typed"), HALF)
+def test_what_a_browser_cannot_read_is_told_and_not_taken_for_empty(visit, orders, name, typed):
+    page = visit("/run/every?place=x")
+    field = page.locator(f"[name={name}]")
+    field.focus()
+    field.fill("")
+    page.keyboard.type(typed)
+    assert field.input_value() == "", "what is typed is nothing to the browser"
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator(f"#f-{name}-fault")).to_contain_text("yet")
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    field.fill("0.25" if name == "share" else "2013-02-28" if name == "day" else "2013-02-28T10:00:00")
+    expect(page.locator(f"#f-{name}-fault")).to_be_empty()
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url("**/runs/open/RUN")
+    assert [str(order.conf[name])[:10] for order in orders] == ["0.25" if name == "share" else "2013-02-28"]
+
+
+def test_what_a_browser_cannot_read_is_shown_also_in_a_closed_part(visit, orders):
+    page = visit("/run/every?place=x")
+    part = page.locator("details", has=page.locator("[name=rarely]"))
+    part.evaluate("part => { part.open = true; }")
+    page.locator("[name=rarely]").fill("")
+    page.locator("[name=rarely]").focus()
+    page.keyboard.type("1e")
+    part.evaluate("part => { part.open = false; }")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("[name=rarely]")).to_be_focused()
+    assert orders == []
+
+
 def link_of(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.locator("#link").input_value()).query)
 
@@ -225,6 +261,17 @@ def test_the_link_is_that_of_the_fields_and_can_be_copied(visit, site):
     expect(page.locator("#copied")).to_have_text("Copied.")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("#link").input_value() == f"{site}/run/small?number=7&workspace=open"
+
+
+def test_inputs_may_be_called_as_parts_of_a_form_are(visit, orders, site):
+    page = visit("/run/named")
+    page.locator("[name=dataset]").fill("sentinel-2")
+    page.locator("[name=elements]").fill("e")
+    link = page.locator("#link").input_value()
+    assert link == f"{site}/run/named?dataset=sentinel-2&elements=e&workspace=open"
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url("**/runs/open/RUN")
+    assert (orders[0].conf["dataset"], orders[0].conf["elements"]) == ("sentinel-2", "e")
 
 
 VALUES = {

@@ -96,3 +96,14 @@ def test_what_somebody_has_ticked_stays(shown, history):
     box.blur()
     shown.clock.run_for(1_000)
     expect(shown.get_by_text("Flights 2")).to_be_visible()
+
+
+def test_a_long_title_leaves_the_users_name_on_one_line(shown, history):
+    history.now = Page([dataclasses.replace(a_row(1), title="A title that goes on " * 20, user="admin")], None, True)
+    shown.reload()
+    lines = """cell => {
+      const text = document.createRange();
+      text.selectNodeContents(cell);
+      return text.getClientRects().length;
+    }"""
+    assert shown.locator(".runs .who").evaluate(lines) == 1

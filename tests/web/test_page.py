@@ -200,7 +200,7 @@ async def test_a_run_that_waits_has_hardly_anything_to_tell(client, save):
     page = await page_of(client, save(manifest))
     assert "queued" in page.text
     assert "Parameters None." in page.text
-    assert page.links() == ["?refresh=off", "manifest.json"]
+    assert page.links() == [f"{HERE}?refresh=off", "manifest.json"]
 
 
 @pytest.mark.parametrize("state", State)
@@ -366,6 +366,16 @@ async def test_earlier_attempts_are_listed_with_how_they_ended_and_their_files(c
     assert (await client.get(f"{path}/attempts/1/manifest.json")).json()["state"] == "lost"
     for none in ("0", "3", "-1"):
         assert (await client.get(f"{path}/attempts/{none}/log")).status_code == 404
+
+
+async def test_of_very_many_outputs_the_first_are_listed_and_their_number_told(client, save, monkeypatch):
+    monkeypatch.setattr("daybook.web.pages.run_view.MAX_LISTED", 3)
+    many = [an_output(f"cube.zarr/{n}", media_type="application/octet-stream") for n in range(5)]
+    page = await page_of(client, save(a_manifest(outputs=many)))
+    assert [link for link in page.links() if "zarr" in link] == [f"outputs/cube.zarr/{n}" for n in range(3)]
+    assert "The first 3 of 5 files; the manifest names all." in page.text
+    record = a_manifest(attempt=2, outputs=many[:3])
+    assert "The first" not in (await page_of(client, save(record))).text
 
 
 async def test_pictures_are_shown_up_to_a_size_and_a_number(client, save):

@@ -68,6 +68,8 @@ SPARK_DAG = "spark_servers"
 """The DAG that starts and stops a workspace's Spark server when somebody asks for it."""
 RUN_NOTEBOOK_DAG = "run_notebook"
 """The DAG that runs any notebook of the catalogue, named in its conf; every other DAG is called as its notebook."""
+DAG_TAG = "daybook"
+"""The tag in Airflow of every DAG that Daybook makes."""
 
 
 def digest(*parts: str, length: int = _DIGEST_LENGTH) -> str:

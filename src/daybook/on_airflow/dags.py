@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable
 
 from daybook.catalogue import Catalogue, Notebook
 from daybook.contract.errors import Fault, InvalidSettings
-from daybook.contract.keys import AIRFLOW_TASK, RUN_NOTEBOOK_DAG
+from daybook.contract.keys import AIRFLOW_TASK, DAG_TAG, RUN_NOTEBOOK_DAG
 from daybook.on_airflow.assets import notebook_asset
 from daybook.on_airflow.giving_up import end_given_up
 from daybook.on_airflow.operator import NotebookOperator
@@ -106,7 +106,7 @@ def notebook_dag(notebook: Notebook, workspaces: Workspaces) -> DAG:
         start_date=_start(notebook),
         catchup=bool(schedule and schedule.catch_up),
         max_active_runs=schedule.max_active_runs if schedule else notebook.max_active_runs,
-        tags={"daybook", *notebook.tags, *notebook.collections},
+        tags={DAG_TAG, *notebook.tags, *notebook.collections},
         default_args={"owner": notebook.owner or "daybook"},
         on_failure_callback=end_given_up,
         # Scheduled notebooks begin when they are put into the catalogue; nobody has to find a switch first.
@@ -134,7 +134,7 @@ def run_notebook_dag(catalogue: Catalogue, workspaces: Workspaces) -> DAG:
         schedule=None,
         max_active_runs=_ANY_RUNS,
         on_failure_callback=end_given_up,
-        tags={"daybook"},
+        tags={DAG_TAG},
         is_paused_upon_creation=False,
         auto_register=False,
     )

@@ -22,6 +22,7 @@ from airflow.models.trigger import Trigger
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from daybook.catalogue import Catalogue
 from daybook.contract.errors import InvalidRequest, NotAllowed
 from daybook.on_airflow import pages
 from daybook.on_airflow.ports import waiting
@@ -32,6 +33,9 @@ with create_session() as session:
     session.get(DagModel, "paused").is_paused = True
 
 create_pages = pages.create_pages
+
+
+early = []
 
 
 def with_ways_in(environment):
@@ -65,6 +69,18 @@ def with_ways_in(environment):
     def that_wait(name: str):
         return [each.dag_run_id for each in world.waiting(world.workspaces().get(name))]
 
+    @app.get("/early/{name}")
+    def read_before(name: str):
+        # What was read once counts here for good: before there was any run.
+        workspace = world.workspaces().get(name)
+        if not early:
+            waiting.WAITING_SECONDS, usual = float("inf"), waiting.WAITING_SECONDS
+            early.append(waiting.Waiting(world.catalogue, world.workspaces))
+            waiting.WAITING_SECONDS = usual
+            return [each.dag_run_id for each in early[0].waiting(workspace)]
+        found = [early[0].waiting_run(workspace, each.run_id) for each in world.waiting(workspace)]
+        return [each and each.dag_run_id for each in found]
+
     @app.get("/each/{name}")
     def each_that_waits(name: str):
         workspace, known = world.workspaces().get(name), world.waiting(world.workspaces().get(name))
@@ -75,8 +91,12 @@ def with_ways_in(environment):
             "listed": len(few.waiting(workspace)),
             "found": [each and each.dag_run_id for each in found],
             "elsewhere": [few.waiting_run(world.workspaces().get("local"), each.run_id) for each in known],
-            "none": few.waiting_run(workspace, "20261399T000000Z-nb-0123456789"),
+            "none": [few.waiting_run(workspace, f"{day}T235959Z-nb-0123456789") for day in ("20261399", "99991231")],
         }
+
+    @app.post("/lose-all")
+    def lose_all():
+        object.__setattr__(world.cancel.__self__, "catalogue", lambda: Catalogue({}, {}, ()))
 
     @app.get("/next")
     def next_runs():
@@ -174,6 +194,7 @@ def steps(provider):
     ada = {"name": "ada", "role": "op"}
     eve = {"name": "eve", "role": "user"}
     asked = [
+        ("before there was any", {"method": "GET", "path": "/notebooks/early/research"}),
         ("bob", trigger(bob)),
         ("bob by cookie", trigger({"cookie_of": bob})),
         ("ada with bob's cookie", trigger({**ada, "cookie_of": bob})),
@@ -188,6 +209,7 @@ def steps(provider):
         ("bob, no such", trigger(bob, notebook="none")),
         ("dora by claim", trigger(of("dora", workspaces=["research"]), idempotency="one")),
         ("dora again", trigger(of("dora", workspaces=["research"]), idempotency="one")),
+        ("dora, of what goes", trigger(of("dora", workspaces=["research"]), number=3)),
         ("dora with another order", trigger(of("dora", workspaces=["research"]), idempotency="one", number=2)),
         ("dora with a forged voucher", trigger(of("dora", workspaces=["research"]), daybook_voucher="forged")),
         ("dora without her claim", trigger(of("dora"))),
@@ -201,6 +223,7 @@ def steps(provider):
         ("brackets", {"method": "GET", "path": "/notebooks/me", "token": "W1tb" * 3000 + ".e30.x"}),
         ("waiting in research", {"method": "GET", "path": "/notebooks/waiting/research"}),
         ("waiting in local", {"method": "GET", "path": "/notebooks/waiting/local"}),
+        ("each that was not there", {"method": "GET", "path": "/notebooks/early/research"}),
         ("each in research", {"method": "GET", "path": "/notebooks/each/research"}),
         ("next", {"method": "GET", "path": "/notebooks/next"}),
         ("ada looks from the DAG run", {"method": "GET", "path": f"/notebooks/airflow/nb/{ADAS}", **ada}),
@@ -220,6 +243,9 @@ def steps(provider):
         ("ada cancels", cancel(ada, place["ada by her role"])),
         ("dora cancels", cancel(of("dora", workspaces=["research"]), place["bob"])),
         ("dora cancels again", cancel(of("dora", workspaces=["research"]), place["bob"])),
+        ("the catalogue has it no more", {"method": "POST", "path": "/notebooks/lose-all"}),
+        ("frank cancels what was removed", cancel(of("frank"), place["dora, of what goes"])),
+        ("dora cancels what was removed", cancel(of("dora", workspaces=["research"]), place["dora, of what goes"])),
     ]
     return asked
 
@@ -364,7 +390,14 @@ def test_one_run_that_waits_is_found_also_where_more_wait_than_are_listed(told):
     found = told["each in research"]["body"]
     made = {each["body"]["dag_run_id"] for each in told.values() if "run" in each}
     assert (found["listed"], set(found["found"])) == (1, made)
-    assert (set(found["elsewhere"]), found["none"]) == ({None}, None)
+    assert (set(found["elsewhere"]), found["none"]) == ({None}, [None, None])
+
+
+def test_a_run_is_found_that_airflow_took_after_the_last_look(told):
+    """Else whoever asks for a run while others look at theirs is told that there is none."""
+    made = {each["body"]["dag_run_id"] for each in told.values() if "run" in each}
+    assert told["before there was any"]["body"] == []
+    assert set(told["each that was not there"]["body"]) == made
 
 
 def test_scheduled_notebooks_are_known_by_when_they_run_next(told):
@@ -390,6 +423,7 @@ def test_a_member_cancels_a_run(happened, case):
         "dora cancels what a record says is in local",
         "dora cancels by another id",
         "vic cancels",
+        "frank cancels what was removed",
     ],
 )
 def test_nobody_else_does_and_all_are_told_the_same(told, case):
@@ -398,6 +432,11 @@ def test_nobody_else_does_and_all_are_told_the_same(told, case):
         "refused": "Conflict",
         "text": "Airflow has no such run that could be cancelled here",
     }
+
+
+def test_a_run_can_be_cancelled_whose_notebook_the_catalogue_has_no_more(happened):
+    assert happened["told"]["dora cancels what was removed"]["status"] == 200
+    assert happened["states"][happened["told"]["dora, of what goes"]["body"]["dag_run_id"]] == "failed"
 
 
 def test_what_is_over_cannot_be_cancelled(told):

@@ -31,7 +31,8 @@ def test_a_row_of_them_names_notebook_and_workspace():
 def test_a_run_that_nobody_can_look_for_now_is_not_called_none(monkeypatch):
     """Whoever was told a moment ago that their run is taken would believe that it is gone."""
     asked = Asked(RUN_ID, "nb", "open", "ada", ASKED_AT, "nb", "manual__1", "queued")
-    answers = [OperationalError("SELECT", {}, Exception("away")), ([asked], True), ([], True)]
+    away = OperationalError("SELECT", {}, Exception("away"))
+    answers = [away, [asked], [], away, [], [asked], [], []]
 
     def read(*_):
         answer = answers.pop(0)
@@ -44,5 +45,8 @@ def test_a_run_that_nobody_can_look_for_now_is_not_called_none(monkeypatch):
     port, place = waiting.Waiting(lambda: None, lambda: None), a_workspace(name="open")
     with pytest.raises(InfrastructureFailed, match="nobody can tell"):
         port.waiting_run(place, RUN_ID)
-    assert port.waiting_run(place, RUN_ID) == asked
+    assert port.waiting_run(place, RUN_ID) == asked, "listed"
+    with pytest.raises(InfrastructureFailed, match="nobody can tell"):
+        port.waiting_run(place, RUN_ID)
+    assert port.waiting_run(place, RUN_ID) == asked, "not listed yet"
     assert port.waiting_run(place, RUN_ID) is None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow.models.dag import DagModel
+from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
@@ -21,7 +21,7 @@ from daybook.contract import keys
 from daybook.contract.errors import InvalidRequest
 from daybook.on_airflow.admission import VOUCHER
 from daybook.web.world import Asked, Conflict
-from daybook.workspaces import Workspaces
+from daybook.workspaces import Workspace, Workspaces
 
 _NOTEBOOK = "notebook"
 """Where a conf of `run_notebook` names the notebook."""
@@ -90,8 +90,7 @@ class DagRunRow:
 
 def asked_of(row: DagRunRow, catalogue: Catalogue, workspaces: Workspaces, *, is_new: bool = False) -> Asked | None:
     """The run that a DAG run of ours stands for; None for one of somebody's own DAG, or one that no notebook fits."""
-    notebook_id = row.conf.get(_NOTEBOOK) if row.dag_id == keys.RUN_NOTEBOOK_DAG else row.dag_id
-    notebook = catalogue.notebooks.get(str(notebook_id))
+    notebook = catalogue.notebooks.get(str(_notebook_of(row)))
     named = row.conf.get(WORKSPACE)
     if notebook is None or not (named is None or isinstance(named, str)):
         return None
@@ -99,9 +98,37 @@ def asked_of(row: DagRunRow, catalogue: Catalogue, workspaces: Workspaces, *, is
         workspace = workspaces.get(named or notebook.default_workspace)
     except InvalidRequest:
         return None
+    return _asked(row, notebook.id, workspace, is_new=is_new)
+
+
+def asked_of_removed(row: DagRunRow, workspaces: Workspaces) -> Asked | None:
+    """The run of a notebook that the catalogue has no more; None where the DAG is none of ours; blocks.
+
+    Nor is one known whose conf names no workspace: which one the notebook went to by default, nobody can say now.
+    """
+    notebook, named = _notebook_of(row), row.conf.get(WORKSPACE)
+    if not isinstance(notebook, str) or not isinstance(named, str) or not _is_ours(row.dag_id):
+        return None
+    try:
+        return _asked(row, notebook, workspaces.get(named))
+    except InvalidRequest:
+        return None
+
+
+def _notebook_of(row: DagRunRow) -> object:
+    return row.conf.get(_NOTEBOOK) if row.dag_id == keys.RUN_NOTEBOOK_DAG else row.dag_id
+
+
+def _is_ours(dag_id: str) -> bool:
+    wanted = select(DagTag.name).where(DagTag.dag_id == dag_id, DagTag.name == keys.DAG_TAG)
+    with create_session(scoped=False) as session:
+        return session.scalar(wanted) is not None
+
+
+def _asked(row: DagRunRow, notebook: str, workspace: Workspace, *, is_new: bool = False) -> Asked:
     return Asked(
-        run_id=keys.airflow_run_id(notebook.id, row.run_after, row.dag_id, row.run_id),
-        notebook=notebook.id,
+        run_id=keys.airflow_run_id(notebook, row.run_after, row.dag_id, row.run_id),
+        notebook=notebook,
         workspace=workspace.name,
         user=row.user,
         asked_at=row.run_after,

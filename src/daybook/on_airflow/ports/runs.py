@@ -20,7 +20,15 @@ from daybook.contract import keys
 from daybook.on_airflow.admission import VOUCHER, Passed
 from daybook.on_airflow.plugin import AIRFLOW
 from daybook.on_airflow.ports import in_process, over_api
-from daybook.on_airflow.ports.dag_runs import FINISHED, DagRunRow, asked_of, find, is_watched, require_startable
+from daybook.on_airflow.ports.dag_runs import (
+    FINISHED,
+    DagRunRow,
+    asked_of,
+    asked_of_removed,
+    find,
+    is_watched,
+    require_startable,
+)
 from daybook.on_airflow.ports.users import Users
 from daybook.web.tokens.oidc import OidcTokens
 from daybook.web.world import Asked, Conflict, Order, SparkDeed
@@ -124,7 +132,9 @@ class Runs:
         """Asks Airflow which run it is: a record is written by notebooks, and may name anybody's DAG run."""
         row = find(asked.dag_id, asked.dag_run_id)
         workspaces = self.workspaces()
-        found = None if row is None else asked_of(row, self.catalogue(), workspaces)
+        found = None
+        if row is not None:
+            found = asked_of(row, self.catalogue(), workspaces) or asked_of_removed(row, workspaces)
         if found is None or (found.workspace, found.run_id) != (asked.workspace, asked.run_id):
             raise Conflict("Airflow has no such run that could be cancelled here")
         if not may_see(identity, workspaces.get(found.workspace)):

@@ -42,6 +42,7 @@ class Field:
         options: the choices, where there are some.
         faults: what is wrong with it, each with the part of it where (an item's position, a side's name; "" for all).
         keeps_empty: whether a list that was emptied must say so, since it has a default.
+        changed: whether it was given something else than its default.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Field:
     options: Sequence[Option] = ()
     faults: Sequence[tuple[str, str]] = ()
     keeps_empty: bool = False
+    changed: bool = False
 
     @property
     def messages(self) -> list[str]:
@@ -108,6 +110,7 @@ def _field(item: Input, given: Sequence[str] | None, faults: list[tuple[str, str
         options=_options(item, texts),
         faults=faults,
         keeps_empty=widget in ("lines", "checkboxes") and bool(item.default),
+        changed=given is not None and list(given) != text_of(item, item.default),
     )
 
 

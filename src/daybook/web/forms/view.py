@@ -75,8 +75,8 @@ class FormView:
 
     @property
     def advanced_open(self) -> bool:
-        """Whether an advanced input is at fault."""
-        return any(each.faults for each in self.advanced)
+        """Whether an advanced input is at fault, or has another value than its default: nobody runs that unseen."""
+        return any(each.faults or each.changed for each in self.advanced)
 
 
 def view_of(

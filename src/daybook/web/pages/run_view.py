@@ -27,6 +27,8 @@ from daybook.web.words import moment_told
 from daybook.web.world import Asked
 from daybook.workspaces import Identity
 
+MAX_LISTED = 1_000
+"""Outputs that the page lists: a notebook that writes a Zarr store leaves a hundred thousand."""
 MAX_THUMBNAILS = 24
 MAX_THUMBNAIL_BYTES = 5_000_000
 """Pictures are shown as they are, only smaller: a page must not be a hundred megabytes on a phone."""
@@ -59,6 +61,7 @@ class View:
         attempts: the records of earlier attempts, the newest first.
         log: the last lines of the log.
         log_is_cut: whether there are more.
+        outputs: those that are listed.
         pictures: outputs that are shown as pictures.
         tables: outputs that are shown as tables.
         previewed: paths of the outputs that can be looked into.
@@ -81,6 +84,7 @@ class View:
     attempts: Sequence[Manifest] = ()
     log: str | None = None
     log_is_cut: bool = False
+    outputs: Sequence[Output] = ()
     pictures: Sequence[Output] = ()
     tables: Sequence[tuple[Output, TablePreview]] = ()
     previewed: frozenset[str] = frozenset()
@@ -136,6 +140,7 @@ def view_of(site: Site, user: Identity, run: Run, is_followed: bool) -> View:
             attempts=[each for each in attempts if each is not None and each.run_id == m.run_id],
             log=text,
             log_is_cut=is_cut,
+            outputs=m.outputs[:MAX_LISTED],
             pictures=pictures[:MAX_THUMBNAILS],
             tables=[(output, table) for output, table in tables if table is not None],
             previewed=frozenset(each.path for each in previewed),
@@ -186,8 +191,9 @@ def _again_url(site: Site, user: Identity, run: Run) -> str | None:
     lost = set(redacted_names(m))
     values = {name: value for name, value in {**m.parameters, **m.secrets}.items() if name not in lost}
     known = {each.name for each in notebook.inputs}
+    taken = {name: value for name, value in values.items() if name in known or notebook.open_inputs}
     try:
-        query = to_query(notebook.inputs, {name: value for name, value in values.items() if name in known})
+        query = to_query(notebook.inputs, taken)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         query = {}  # the input takes another type by now: the form begins with its defaults
     pairs = [(name, text) for name, texts in query.items() for text in texts] + [(WORKSPACE, run.workspace.name)]

@@ -2,8 +2,10 @@
 // Without this script the form works too, and the server checks everything anyway.
 "use strict";
 
-const form = document.querySelector("main.form form");
-const fields = () => [...form.querySelectorAll(".field")];
+// The form itself is never asked for anything: where an input is called `dataset` or `elements`, that is what the
+// browser gives for the form's own property of that name.
+const page = document.querySelector("main.form");
+const fields = () => [...page.querySelectorAll(".field")];
 const tell = (field, message, parts, wrong = () => true) => {
   const place = field.querySelector(".fault");
   if (place.textContent !== message) place.textContent = message;
@@ -132,6 +134,30 @@ function setUpJson(area) {
   area.addEventListener("input", () => tell(field, jsonFault(area.value, area.dataset.json), [area]));
 }
 
+// -- what the browser cannot read ------------------------------------------------------------------------------------
+
+// Such a field is as good as empty to the browser: half a date, a day that no month has, `1e`. Sent, it would mean the
+// default, and look as if it meant what stands in it.
+
+const UNREAD = {
+  number: "is not a number yet",
+  date: "is not a whole date yet",
+  "datetime-local": "is not a whole date and time yet",
+};
+
+function tellUnread(input) {
+  const isTold = input.dataset.unread !== undefined, isUnread = input.validity.badInput;
+  if (isTold || isUnread) tell(input.closest(".field"), isUnread ? UNREAD[input.type] : "", [input]);
+  if (isUnread) input.dataset.unread = "";
+  else delete input.dataset.unread;
+  return isUnread;
+}
+
+function setUpReading(input) {
+  input.addEventListener("blur", () => tellUnread(input));
+  input.addEventListener("input", () => input.dataset.unread !== undefined && tellUnread(input));
+}
+
 // -- sliders ---------------------------------------------------------------------------------------------------------
 
 function setUpSlider(number) {
@@ -152,10 +178,10 @@ function setUpSlider(number) {
 
 function setUpWorkspace(choice) {
   const show = () => {
-    for (const hint of form.querySelectorAll("[data-workspace]")) {
+    for (const hint of page.querySelectorAll("[data-workspace]")) {
       hint.hidden = choice.value !== "" && hint.dataset.workspace !== choice.value;
     }
-    for (const group of form.querySelectorAll("optgroup")) group.disabled = choice.value !== "" && group.label !== choice.value;
+    for (const group of page.querySelectorAll("optgroup")) group.disabled = choice.value !== "" && group.label !== choice.value;
   };
   choice.addEventListener("change", show);
   show();
@@ -164,7 +190,7 @@ function setUpWorkspace(choice) {
 // -- the link --------------------------------------------------------------------------------------------------------
 
 function textsOf(field) {
-  const texts = [...form.elements].filter((each) => each.name && field.contains(each) && !each.disabled)
+  const texts = [...field.querySelectorAll("input, select, textarea")].filter((each) => each.name && !each.disabled)
     .filter((each) => !["checkbox", "radio"].includes(each.type) || each.checked).map((each) => each.value);
   switch (field.dataset.widget) {
     case "checkbox": return texts.slice(-1);
@@ -193,14 +219,14 @@ const encoded = (text) => encodeURIComponent(text).replace(/%(2C|3A|2F)/g, decod
 
 function link() {
   const query = fields().flatMap(pairsOf).map((pair) => pair.map(encoded).join("=")).join("&");
-  return query ? `${form.dataset.base}?${query}` : form.dataset.base;
+  return query ? `${page.dataset.base}?${query}` : page.dataset.base;
 }
 
 function setUpLink() {
   const shown = document.getElementById("link"), copy = document.getElementById("copy"), said = document.getElementById("copied");
   const renew = () => { shown.value = link(); said.textContent = ""; };
-  form.addEventListener("input", renew);
-  form.addEventListener("change", renew);
+  page.addEventListener("input", renew);
+  page.addEventListener("change", renew);
   renew();
   shown.addEventListener("focus", () => shown.select());
   copy.hidden = false;
@@ -221,6 +247,10 @@ function goTo(event) {
   const to = document.getElementById(decodeURIComponent(event.target.hash.slice(1)));
   if (!to) return;
   event.preventDefault();
+  show(to);
+}
+
+function show(to) {
   for (let around = to.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
   const inner = to.matches("fieldset") ? to.querySelector("input:not([type=hidden])") : to;
   (inner ?? to).focus();
@@ -230,16 +260,24 @@ function setUpProblems(problems) {
   problems.addEventListener("click", (event) => event.target.matches("a[href^='#']") && goTo(event));
 }
 
-for (const field of form.querySelectorAll(".field.lines")) setUpLines(field);
-for (const field of form.querySelectorAll(".field.bbox")) setUpBox(field);
-form.querySelectorAll("[data-json]").forEach(setUpJson);
-form.querySelectorAll("[data-slider]").forEach(setUpSlider);
-if (form.querySelector("select[name=workspace]")) setUpWorkspace(form.querySelector("select[name=workspace]"));
+const native = [...page.querySelectorAll(Object.keys(UNREAD).map((type) => `input[type=${type}]`).join())];
+native.forEach(setUpReading);
+for (const field of page.querySelectorAll(".field.lines")) setUpLines(field);
+for (const field of page.querySelectorAll(".field.bbox")) setUpBox(field);
+page.querySelectorAll("[data-json]").forEach(setUpJson);
+page.querySelectorAll("[data-slider]").forEach(setUpSlider);
+if (page.querySelector("select[name=workspace]")) setUpWorkspace(page.querySelector("select[name=workspace]"));
 setUpLink();
 const problems = document.getElementById("problems");
 if (problems) setUpProblems(problems);
-form.addEventListener("submit", () => {
-  const button = form.querySelector("button[type=submit]");
+page.addEventListener("submit", (event) => {
+  const unread = native.filter(tellUnread);
+  if (unread.length) {
+    event.preventDefault();
+    show(unread[0]);
+    return;
+  }
+  const button = page.querySelector("button[type=submit]");
   setTimeout(() => { button.disabled = true; }); // a second click would be a second run
 });
-addEventListener("pageshow", () => { form.querySelector("button[type=submit]").disabled = false; });
+addEventListener("pageshow", () => { page.querySelector("button[type=submit]").disabled = false; });

@@ -12,7 +12,8 @@
   const place = name => main.querySelector(`[data-live="${name}"]`);
   const words = text => String(text).replaceAll("_", " ");
   const ahead = Date.now() - Date.parse(main.dataset.now);
-  const records = location.pathname.replace(/\/$/, "") + "/manifest.json";
+  // Not where the window is: what a button could not do is told on the same page, at the button's own address.
+  const records = `${main.dataset.page}/manifest.json`;
   const name = document.title.split(" · ").slice(0, -2).join(" · ");
   let source = null, poll = null, errors = 0, isOver = false;
   let started = main.dataset.started, expected = null, state = main.dataset.state;
@@ -76,6 +77,9 @@
     if (run.trouble || isOver) return;
     if (run.gone) {
       put("message", "This run left no record, and Airflow does not hold it any more: it was refused or ended before it began.");
+      put("state", "ended without a record");
+      document.title = `${name} · ended · Daybook`;
+      main.querySelector(".confirm")?.remove(); // there is nothing to cancel any more
       return finish("This run has ended without a record");
     }
     if (!STATES.includes(run.state)) return;
@@ -97,7 +101,7 @@
   // The record is whole, or another attempt is at work: the page as the server makes it shows all of it.
   function anew(run) {
     finish(`The run has ${run.sealed ? `ended: ${run.state}` : "begun"}`);
-    location.reload();
+    location.replace(main.dataset.page);
   }
 
   function finish(text) {
