@@ -2,12 +2,14 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ProtocolError
 
+from daybook.on_airflow.credentials.roles import SessionCredentials
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded
 from daybook.on_airflow.spark_servers.servers import Awaited, SparkRefused, SparkServers, SparkUnavailable
 from daybook.pods.spark import Answers, Ended, Starts
@@ -109,6 +111,22 @@ def test_what_its_maker_left_out_is_made_by_the_next(servers, cluster):
         Dies(lambda: api).ensure(wanted)
     assert what_there_is(api) == [[wanted.name], [], []]
     assert answering(servers, wanted)
+
+
+def test_the_key_without_which_no_server_starts_is_made_last(servers, cluster, monkeypatch):
+    """A maker may die at any time; whoever finds a server that answers does not complete it."""
+    api, there = cluster.api(), []
+    really = api.create_namespaced_secret
+
+    def create(namespace, secret):
+        there.append((sorted(secret.string_data), *map(len, what_there_is(api)[1:])))
+        return really(namespace, secret)
+
+    monkeypatch.setattr(api, "create_namespaced_secret", create)
+    session = SessionCredentials("key", "secret", "token", datetime.now(UTC) + timedelta(hours=1))
+    SparkServers(lambda: api, lambda _: session).ensure(a_wanted())
+    assert len(there) == 2
+    assert there[-1] == (["token"], 1, 1)
 
 
 def test_a_server_that_fails_is_told_with_its_reason_and_leaves_nothing(servers, cluster):

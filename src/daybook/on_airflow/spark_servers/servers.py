@@ -210,11 +210,12 @@ class SparkServers:
             SparkUnavailable: Kubernetes does not answer.
         """
         namespace = pod.metadata.namespace
-        self._create(pod, lambda api: api.create_namespaced_secret(namespace, key_secret(pod)))
+        self._create(pod, lambda api: api.create_namespaced_service(namespace, _service(pod)))
         if obtained is not None:
             secret = credentials_secret_of(pod, obtained.document())
             self._create(pod, lambda api: api.create_namespaced_secret(namespace, secret))
-        self._create(pod, lambda api: api.create_namespaced_service(namespace, _service(pod)))
+        # Last: no pod starts without its key, so one that answers has everything, whenever its maker died.
+        self._create(pod, lambda api: api.create_namespaced_secret(namespace, key_secret(pod)))
 
     def _create(self, pod: k8s.V1Pod, create: Callable[[CoreV1Api], Any]) -> None:
         name = pod.metadata.name
