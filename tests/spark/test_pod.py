@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from daybook.contract.spark_pod import SPARK_PORT, SparkPod
+from daybook.contract.spark_pod import SPARK_PORT, SparkPod, in_url
 from daybook.contract.spark_server import SparkBucket, SparkServerRequest, SparkSize
 from daybook.spark.activity import Activity
 from daybook.spark.asking import Asking, NoAnswer
@@ -63,7 +63,7 @@ class Served:
 
     @property
     def remote(self):
-        return f"sc://{self.address}:{SPARK_PORT}"
+        return f"sc://{in_url(self.address)}:{SPARK_PORT}"
 
     def wait_until_ready(self):
         check = [sys.executable, "-m", "daybook.spark", "check", "--remote", self.remote, "--timeout", "240"]
@@ -100,9 +100,9 @@ def served(tmp_path):
     """Makes servers that end with the test."""
     made = []
 
-    def make(**options):
-        address = f"127.77.2.{len(made) + 1}"
-        made.append(Served(tmp_path / str(len(made)), "research", address, **options))
+    def make(address=None, **options):
+        where = address or f"127.77.2.{len(made) + 1}"
+        made.append(Served(tmp_path / str(len(made)), "research", where, **options))
         return made[-1]
 
     yield make
@@ -247,6 +247,33 @@ def test_a_server_whose_processors_are_all_busy_for_long_answers_all_the_same(tw
     finally:
         gate.touch()
         assert holding.wait() == 0
+
+
+def speaks_version_6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not speaks_version_6(), reason="there is no address of version 6 here")
+def test_a_server_whose_address_is_of_version_6_answers_and_counts_its_sessions(served):
+    server = served("::1").wait_until_ready()
+    (told,) = spark_states(open_store(server.bucket.as_uri()))
+    assert (told.remote, told.ui) == ("sc://[::1]:15002", "http://[::1]:4040")
+    variables = {**os.environ, "SPARK_REMOTE": server.remote, "SPARK_CONNECT_AUTHENTICATE_TOKEN": server.key}
+    notebook = subprocess.Popen(
+        [sys.executable, "-c", NOTEBOOK], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert notebook.stdout.readline() == b"open\n"
+    (java,) = [one for one in psutil.Process(server.process.pid).children() if "java" in one.name()]
+    activity = Activity(java.pid, server.address, SPARK_PORT, 4040)
+    assert activity.sessions() >= 1  # the supervisor may just be asking
+    assert activity.is_used()
+    notebook.communicate()
+    assert notebook.returncode == 0
 
 
 def test_an_idle_server_ends_as_one_that_was_not_needed(served):

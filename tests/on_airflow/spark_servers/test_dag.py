@@ -13,6 +13,8 @@ from daybook.on_airflow.spark_dag import require_member, spark_dag, started, sto
 from daybook.on_airflow.spark_members import decide_on_spark, require_managed
 from daybook.on_airflow.vouchers import Errand, issue, now
 from daybook.pods.spark import Answers
+from daybook.storage import open_store
+from daybook.storage.spark_states import sent_to_spark
 from daybook.workspaces import Identity, Workspaces
 from localpods.really_started import wait_until
 from on_airflow.spark_servers.conftest import a_wanted
@@ -73,11 +75,12 @@ def test_there_must_be_a_server_to_start(spark, why):
         require_managed(a_workspace(name="research", spark=spark))
 
 
-def test_a_server_is_started_as_a_runs_would_be_and_stopped(servers, cluster):
-    wanted = a_wanted()
-    assert started(servers, wanted.workspace) == {"started": wanted.name}
+def test_a_server_is_started_as_a_runs_would_be_and_stopped(servers, cluster, tmp_path):
+    wanted, bucket = a_wanted(), open_store(str(tmp_path))
+    assert started(servers, wanted.workspace, bucket) == {"started": wanted.name}
+    assert sent_to_spark(bucket, wanted.name) is not None, "it counts as used"
     wait_until(lambda: isinstance(servers.ensure(wanted).look, Answers))
-    assert started(servers, wanted.workspace) == {"started": wanted.name}, "one that is there stays"
+    assert started(servers, wanted.workspace, bucket) == {"started": wanted.name}, "one that is there stays"
     assert stopped(servers, cluster.api(), wanted.workspace) == {"stopped": [wanted.name]}
     assert cluster.gone(wanted.name)
     assert stopped(servers, cluster.api(), wanted.workspace) == {"stopped": []}

@@ -13,7 +13,10 @@ import aiohttp
 from airflow.triggers.base import TriggerEvent
 from kubernetes_asyncio.client.exceptions import ApiException
 
+from daybook.contract.errors import DaybookError
 from daybook.on_airflow.patience import Connection, PatientHook
+from daybook.on_airflow.reference import RunReference
+from daybook.on_airflow.sealing import note_message
 from daybook.on_airflow.trigger import PodlessTrigger
 from daybook.pods.spark import Ended, Starts, look_at
 
@@ -58,9 +61,19 @@ class SparkTrigger(PodlessTrigger):
             if found.why != why:
                 why = found.why
                 log.info("Waiting for Spark server %s: %s", self.server["name"], why)
+                await asyncio.to_thread(self._note, why)
             await asyncio.sleep(LOOK_SECONDS)
         event = {"daybook": self.run_reference, "spark": {"uid": self.server["uid"], "why": _why(found)}}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call] # Airflow's own
+
+    def _note(self, why: str) -> None:
+        """Says in the record what the run waits for, which its people look at."""
+        try:
+            reference = RunReference.from_json(self.run_reference)
+            _, record = reference.resolve()
+            note_message(record, reference.attempt, waits_for(self.server["name"], why))
+        except DaybookError as error:
+            log.warning("What is waited for is not in the record: %s", error)
 
     async def _looked(self, hook: PatientHook) -> Any:
         try:
@@ -71,6 +84,11 @@ class SparkTrigger(PodlessTrigger):
         if pod.metadata.uid != self.server["uid"]:
             return Ended("its pod is gone, and another one has its name", failed=False)
         return look_at(pod, self.server["start_seconds"], datetime.now(UTC))
+
+
+def waits_for(server: str, why: str) -> str:
+    """What the record of a run that waits for a server says."""
+    return f"waits for Spark server {server}: {why}"
 
 
 def _why(found: Any) -> str | None:
