@@ -92,11 +92,13 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
         stdin=subprocess.DEVNULL,
         process_group=0,
     )
+    asking = Asking(f"{in_url(address)}:{SPARK_PORT}", key)
+    activity = Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT, lambda: asking.sessions)
     announcing = Announcing.of(pod, address, ready, environment, _say)
     supervisor = Supervisor(
         process,
-        Asking(f"{in_url(address)}:{SPARK_PORT}", key),
-        announcing.looking(Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT)),
+        asking,
+        announcing.looking(activity),
         ready,
         Patience(pod.start_seconds, pod.idle_seconds),
         announcing.hear,

@@ -126,7 +126,6 @@ class Supervisor:
         while not self._told_to_end.wait(self._patience.ask):
             if self._process.poll() is not None:
                 return self._died()
-            # Before it is asked, so that the session of that is not among those that are counted.
             now = time.monotonic()
             used_at = self._used_at(used_at, now, closed)
             idle = now - used_at > self._patience.idle
