@@ -27,7 +27,7 @@ from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.spark_members import refuse_strangers, require_managed
 from daybook.on_airflow.spark_servers.servers import SparkServers, labels_of_workspace
 from daybook.on_airflow.vouchers import Errand, NotVouched, redeem
-from daybook.pods.spark import WantedServer
+from daybook.pods.spark import Ended, WantedServer
 from daybook.storage import Store
 from daybook.storage.spark_states import send_to_spark
 from daybook.workspaces import Identity, Workspace
@@ -112,7 +112,12 @@ def started(servers: SparkServers, workspace: Workspace, bucket: Store) -> dict[
         send_to_spark(bucket, wanted.name)
     except StoreFailed as error:
         log.warning("Spark server %s does not know that it is wanted: %s", wanted.name, error)
-    return {"started": servers.ensure(wanted).name}
+    found = servers.ensure(wanted)
+    if isinstance(found.look, Ended):
+        raise InfrastructureFailed(
+            f"an earlier Spark server {found.name} still ends: {found.look.why}; ask again later"
+        )
+    return {"started": found.name}
 
 
 def stopped(servers: SparkServers, api: CoreV1Api, workspace: Workspace) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_message, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.spark_servers.servers import Awaited, Found, SparkRefused, SparkServers, SparkUnavailable
-from daybook.on_airflow.spark_servers.trigger import LOOK_SECONDS, SparkTrigger, waits_for
+from daybook.on_airflow.spark_servers.trigger import ENDS, LOOK_SECONDS, SparkTrigger, waits_for
 from daybook.pods import Ending
 from daybook.pods.spark import Answers, Starts, WantedServer
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
@@ -194,4 +194,4 @@ def with_spark_settings(workspace: Workspace, entry: Notebook) -> Workspace:
 
 
 def _why(found: Found) -> str:
-    return found.look.why if isinstance(found.look, Starts) else "an earlier one ends"
+    return found.look.why if isinstance(found.look, Starts) else ENDS

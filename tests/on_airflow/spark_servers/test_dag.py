@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builders import a_workspace
-from daybook.contract.errors import InvalidRequest, NotAllowed
+from daybook.contract.errors import InfrastructureFailed, InvalidRequest, NotAllowed
 from daybook.contract.keys import SPARK_DAG
 from daybook.contract.request import AirflowCoordinates
 from daybook.on_airflow.plan import TaskInstance
@@ -73,6 +73,17 @@ def test_a_voucher_counts_for_its_errand_its_user_and_its_time_alone(research):
 def test_there_must_be_a_server_to_start(spark, why):
     with pytest.raises(InvalidRequest, match=why):
         require_managed(a_workspace(name="research", spark=spark))
+
+
+def test_one_whose_predecessor_still_ends_is_not_said_to_be_started(servers, cluster, tmp_path, monkeypatch):
+    wanted = a_wanted("stays")
+    made = servers.ensure(wanted)
+    cluster.in_phase(wanted.name, "Running")
+    wait_until(lambda: "it stands in" in cluster.log(wanted.name))
+    servers.remove(made.name, "default", made.uid)
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.GONE_SECONDS", 0.0)
+    with pytest.raises(InfrastructureFailed, match="still ends"):
+        started(servers, wanted.workspace, open_store(str(tmp_path)))
 
 
 def test_a_server_is_started_as_a_runs_would_be_and_stopped(servers, cluster, tmp_path):

@@ -1,7 +1,7 @@
 """Small parts: what a run is told of Spark's settings, what travels to the triggerer, who ends a run's own server."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -126,6 +126,26 @@ async def test_the_record_says_what_a_run_waits_for_whenever_that_changes(monkey
         f"waits for Spark server server: {why}" for why in ("its pod starts", "ImagePullBackOff: it is busy")
     )
     assert said[1:] == [starts, busy, busy]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("last", ["gone", "stuck"])
+async def test_a_server_that_ends_is_waited_for_until_another_can_have_its_name(monkeypatch, last):
+    """In the triggerer: on a lost node that takes minutes."""
+    now = datetime.now(UTC)
+    looks = [now + timedelta(seconds=45)] * 3 + [None if last == "gone" else now - timedelta(seconds=61)]
+
+    async def get_pod(name, namespace):
+        deleted = looks.pop(0)
+        if deleted is None:
+            raise ApiException(status=404, reason="Not Found")
+        metadata = k8s.V1ObjectMeta(name=name, uid="uid", creation_timestamp=now, deletion_timestamp=deleted)
+        return k8s.V1Pod(metadata=metadata, status=k8s.V1PodStatus(phase="Running"))
+
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.trigger.LOOK_SECONDS", 0)
+    monkeypatch.setattr(SparkTrigger, "_note", lambda *_: None)
+    event = await event_of(monkeypatch, SimpleNamespace(get_pod=get_pod))
+    assert (event["spark"], looks) == ({"uid": "uid", "why": None}, [])
 
 
 def waiting_for_spark(run):

@@ -185,6 +185,12 @@ def test_one_on_a_node_that_is_lost_is_deleted_by_force_and_replaced(servers, cl
     cluster.in_phase(wanted.name, "Running")
     wait_until(lambda: "it stands in" in cluster.log(wanted.name))
     servers.remove(first.name, NAMESPACE, first.uid)
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.GONE_SECONDS", 0.0)
+    waits = servers.ensure(wanted)
+    assert (waits.uid, waits.look) == (first.uid, Ended("its pod is being deleted", failed=False)), (
+        "its node may be slow"
+    )
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.GONE_SECONDS", 60.0)
     stuck = "daybook.on_airflow.spark_servers.servers.is_stuck"
     monkeypatch.setattr(stuck, lambda pod, now: pod.metadata.deletion_timestamp is not None)
     really, asked = api.delete_namespaced_pod, []
@@ -196,6 +202,21 @@ def test_one_on_a_node_that_is_lost_is_deleted_by_force_and_replaced(servers, cl
     monkeypatch.setattr(api, "delete_namespaced_pod", delete)
     assert SparkServers(lambda: api).ensure(wanted).uid != first.uid
     assert asked == [(0, first.uid)]
+
+
+def test_one_that_stays_even_when_it_is_deleted_by_force_is_waited_for_no_more(servers, cluster, monkeypatch):
+    """A finalizer of somebody's holds it."""
+    wanted, api = a_wanted("stays"), cluster.api()
+    servers.ensure(wanted)
+    cluster.in_phase(wanted.name, "Running")
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.GONE_SECONDS", 0.0)
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.is_stuck", lambda *_: True)
+    monkeypatch.setattr(
+        "daybook.on_airflow.spark_servers.servers.look_at", lambda *_: Ended("its pod is being deleted", failed=False)
+    )
+    monkeypatch.setattr(api, "delete_namespaced_pod", lambda *_, **__: None)
+    with pytest.raises(SparkUnavailable, match="deleted by force, and is still there"):
+        SparkServers(lambda: api).ensure(wanted)
 
 
 def test_another_configuration_is_another_server_beside_the_first(servers, cluster):
