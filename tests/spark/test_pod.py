@@ -306,6 +306,21 @@ def test_an_unusable_java_is_named_at_once(served, tmp_path):
     assert "11" in log
 
 
+def test_one_that_is_told_to_end_before_java_starts_ends_at_once_as_one_that_is_over(served, tmp_path):
+    """As the first process of its container, which no signal ends that it has not asked for."""
+    java, looked = tmp_path / "slow" / "bin" / "java", tmp_path / "looked"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\ntouch '{looked}'\nexec sleep 600\n")
+    java.chmod(0o755)
+    server = served(environment={"JAVA_HOME": str(tmp_path / "slow")})
+    while not looked.exists():
+        assert server.process.poll() is None
+        time.sleep(0.05)
+    server.process.terminate()
+    code, log = server.wait()
+    assert code == 0, log
+
+
 def test_a_setting_that_is_daybooks_own_is_refused_by_name_before_spark_starts(served):
     request = SparkServerRequest(
         workspace="research",

@@ -81,21 +81,44 @@ def test_no_run_is_sent_to_a_server_that_is_about_to_end(watch, tmp_path):
     assert seen == [False]
 
 
-def test_a_server_that_a_run_was_just_sent_to_goes_on_and_takes_others_again(watch, tmp_path, monkeypatch):
+@pytest.fixture
+def timed(watch, tmp_path, monkeypatch):
+    """An idle server (after 3 s) at each of whose looks a second has passed; gives whether the mark was there then."""
+
+    def timed(since_sent, used=lambda: False):
+        clock, marks = [0.0], []
+        monkeypatch.setattr("daybook.spark.supervisor.time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+        def is_used():
+            clock[0] += 1.0
+            marks.append((tmp_path / "ready").exists())
+            return used()
+
+        ended, _, said, _ = watch(Asked(True), idle=3.0, used=is_used, since_sent=since_sent)
+        assert ended is ExitCode.SUCCEEDED
+        assert "nobody has used it" in said[-1]
+        return marks
+
+    return timed
+
+
+def test_a_server_that_a_run_was_just_sent_to_goes_on_and_takes_others_again(timed):
     """Its client comes once its pod has started."""
-    clock, marks, sent = [0.0], [], [1.0]
-    monkeypatch.setattr("daybook.spark.supervisor.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    # Idle after 4; at 5 it hears of the run that was sent at 4, and is idle again after 8.
+    assert timed(lambda: 1.0) == [*[True] * 5, False, *[True] * 3, False]
 
-    def is_used():
-        clock[0] += 1.0
-        marks.append((tmp_path / "ready").exists())
-        return False
 
-    ended, _, said, _ = watch(Asked(True), idle=3.0, used=is_used, since_sent=lambda: sent.pop() if sent else None)
-    assert ended is ExitCode.SUCCEEDED
-    # Idle after 4; at 5 it hears of the run that was sent at 4, is idle again after 8, and nobody comes until 9.
-    assert marks == [*[True] * 5, False, *[True] * 3, False]
-    assert "nobody has used it" in said[-1]
+def test_a_server_that_runs_are_sent_to_and_nobody_comes_to_ends_all_the_same(timed):
+    """As where its Secret is gone, so that no run's pod starts."""
+    asked = []
+    timed(lambda: asked.append(None) or 0.0)
+    assert len(asked) == 1
+
+
+def test_one_that_somebody_came_to_hears_of_the_next_run(timed):
+    asked, used = [], iter([*[False] * 7, True])
+    timed(lambda: asked.append(None) or 0.0, lambda: next(used, False))
+    assert len(asked) == 2
 
 
 def test_the_mark_is_there_only_after_an_answer(watch, tmp_path):

@@ -69,6 +69,8 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
         InvalidSettings: no usable Java or Spark, or settings that cannot be; every fault is named.
         StoreFailed: the bucket does not take the event log that is asked for.
     """
+    # A container's first process is not ended by a signal that it has not asked for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.SUCCEEDED))
     pod = read_pod(environment)
     key_file, state = Path(environment[SPARK_KEY_VARIABLE]), Path(environment[SPARK_STATE_VARIABLE])
     ready = state / SPARK_READY_FILE

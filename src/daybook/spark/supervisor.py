@@ -122,12 +122,15 @@ class Supervisor:
         return self._over("it was told to end before it was ready")
 
     def _followed(self) -> ExitCode:
-        used_at, missed, closed = time.monotonic(), 0, False
+        used_at, missed, closed, reopened = time.monotonic(), 0, False, False
         while not self._told_to_end.wait(self._patience.ask):
             if self._process.poll() is not None:
                 return self._died()
             now = time.monotonic()
-            used_at = self._used_at(used_at, now, closed)
+            if self._is_used():
+                used_at, reopened = now, False
+            elif closed and not reopened:
+                used_at, reopened = self._with_sent(used_at, now), True
             idle = now - used_at > self._patience.idle
             if idle and closed:
                 return self._over(f"nobody has used it for {self._patience.idle / 60:g} minutes")
@@ -142,12 +145,13 @@ class Supervisor:
                 return self._failed(f"it has not answered {missed} queries in a row")
         return self._over("it was told to end")
 
-    def _used_at(self, before: float, now: float, closed: bool) -> float:
-        """When it was last used, as far as is known; a closed one knows, too, of runs that are on their way."""
-        if self._is_used():
-            return now
-        sent = self._since_sent() if closed else None
-        return before if sent is None else max(before, now - sent)
+    def _with_sent(self, used_at: float, now: float) -> float:
+        """When it was last used, where it counts as use, too, that a run was sent to it.
+
+        Not again before somebody has come: a run may be sent to a server that it cannot reach, and so may the next.
+        """
+        sent = self._since_sent()
+        return used_at if sent is None else max(used_at, now - sent)
 
     def _missed(self, before: int, closed: bool) -> int:
         """Asks; how many answers in a row were missed, this one included."""
