@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import grpc
 import httpx
 import psutil
 import pytest
@@ -15,7 +16,8 @@ import pytest
 from daybook.contract.spark_pod import SPARK_PORT, SparkPod, in_url
 from daybook.contract.spark_server import SparkBucket, SparkServerRequest, SparkSize
 from daybook.spark.activity import Activity
-from daybook.spark.asking import Asking, NoAnswer
+from daybook.spark.asking import USER, Asking, NoAnswer
+from daybook.spark.lifetime import release
 from daybook.storage import open_store
 from daybook.storage.spark_states import spark_states
 
@@ -110,11 +112,19 @@ def served(tmp_path):
         each.close()
 
 
+def ask(server, key):
+    """Asks as a supervisor does, and leaves no session, for other tests count them."""
+    asking = Asking(f"{server.address}:{SPARK_PORT}", key)
+    asking.ask(60)
+    with grpc.insecure_channel(f"{server.address}:{SPARK_PORT}") as channel:
+        assert release(channel, [("authorization", f"Bearer {key}")], asking._session, USER)
+
+
 def test_each_server_refuses_the_others_key(two):
     for one, other in (two, reversed(two)):
-        Asking(f"{one.address}:{SPARK_PORT}", one.key).ask(60)
+        ask(one, one.key)
         with pytest.raises(NoAnswer, match="UNAUTHENTICATED"):
-            Asking(f"{one.address}:{SPARK_PORT}", other.key).ask(60)
+            ask(one, other.key)
 
 
 def test_each_workspaces_notebook_reads_and_writes_its_own_bucket(two):
@@ -242,7 +252,7 @@ def test_a_server_whose_processors_are_all_busy_for_long_answers_all_the_same(tw
                 break
             assert holding.poll() is None
             time.sleep(0.1)
-        Asking(f"{server.address}:{SPARK_PORT}", server.key).ask(60)
+        ask(server, server.key)
         assert holding.poll() is None
     finally:
         gate.touch()
