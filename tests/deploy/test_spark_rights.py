@@ -13,6 +13,7 @@ from kubernetes import client, config
 from builders import a_workspace
 from daybook.on_airflow.spark_dag import started, stopped
 from daybook.on_airflow.spark_servers.servers import SparkServers
+from daybook.storage import open_store
 from deploy.rendered import render
 from deploy.rights import Door, Right, door, rights_of
 from localpods.really_started import TOKEN, Localpods
@@ -45,8 +46,9 @@ def test_airflow_starts_and_stops_a_server_with_these_rights_and_uses_what_it_wa
     api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
     workspace = a_workspace(name="climate", namespace=NAMESPACE, spark={"server": {}})
     servers = SparkServers(lambda: api)
-    name = started(servers, workspace)["started"]
-    assert started(servers, workspace) == {"started": name}
+    bucket = open_store(str(tmp_path / "bucket"))
+    name = started(servers, workspace, bucket)["started"]
+    assert started(servers, workspace, bucket) == {"started": name}
     assert stopped(servers, api, workspace) == {"stopped": [name]}
     assert not opened.refused
     given = {

@@ -214,10 +214,11 @@ def a_container(**state):
     )
 
 
-BACK_OFF = a_container(waiting=k8s.V1ContainerStateWaiting(reason="ImagePullBackOff", message="no such image"))
+BACK_OFF = a_container(waiting=k8s.V1ContainerStateWaiting(reason="ImagePullBackOff", message="the registry is busy"))
 EXITED = a_container(terminated=k8s.V1ContainerStateTerminated(exit_code=3, message="port 15002 is taken\n"))
 OUT_OF_MEMORY = a_container(terminated=k8s.V1ContainerStateTerminated(exit_code=137, reason="OOMKilled"))
 RUNNING = a_container(running=k8s.V1ContainerStateRunning(started_at=NOW - timedelta(seconds=700)))
+ENDED_WELL = a_container(terminated=k8s.V1ContainerStateTerminated(exit_code=0, message="it was told to end"))
 NO_NODE = k8s.V1PodCondition(type="PodScheduled", status="False", message="0/3 nodes are available")
 
 
@@ -228,7 +229,7 @@ NO_NODE = k8s.V1PodCondition(type="PodScheduled", status="False", message="0/3 n
         (a_status(ready="True", ip="fd00::7"), Answers("sc://[fd00::7]:15002", "http://[fd00::7]:4040")),
         (a_status(), Starts("Spark starts")),
         (a_status("Pending"), Starts("its pod starts")),
-        (a_status("Pending", containers=[BACK_OFF]), Starts("ImagePullBackOff: no such image")),
+        (a_status("Pending", containers=[BACK_OFF]), Starts("ImagePullBackOff: the registry is busy")),
         (a_status("Pending", conditions=[NO_NODE]), Starts("no node takes its pod: 0/3 nodes are available")),
         (a_status("Succeeded"), Ended("it was not used any more", failed=False)),
         (a_status("Failed", containers=[EXITED]), Ended("exit code 3: port 15002 is taken", failed=True)),
@@ -263,3 +264,39 @@ def test_a_server_that_will_never_answer_says_why(pod, said):
     assert isinstance(look, Ended)
     assert look.failed
     assert said in look.why
+
+
+def waiting_for_its_image(reason, message=""):
+    return a_status(
+        "Pending", containers=[a_container(waiting=k8s.V1ContainerStateWaiting(reason=reason, message=message))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "is_over"),
+    [
+        ("InvalidImageName", "", True),
+        ("ErrImageNeverPull", "", True),
+        ("ErrImagePull", 'failed to resolve reference "r.example/spark:2": r.example/spark:2: not found', True),
+        ("ImagePullBackOff", "Back-off pulling image: ErrImagePull: pull access denied, may require login", True),
+        ("ImagePullBackOff", 'Back-off pulling image "r.example/spark:2"', False),
+        ("ErrImagePull", "dial tcp: lookup r.example: i/o timeout", False),
+        ("ContainerCreating", "", False),
+    ],
+)
+def test_an_image_that_is_nowhere_is_waited_for_by_nobody(reason, message, is_over):
+    look = look_at(waiting_for_its_image(reason, message), 300, NOW)
+    assert isinstance(look, Ended if is_over else Starts)
+    assert not is_over or (look.failed and "the image cannot be had" in look.why)
+
+
+def test_a_server_that_its_node_took_away_says_so_however_well_it_ended():
+    evicted = a_status("Failed", containers=[ENDED_WELL])
+    evicted.status.reason, evicted.status.message = "Evicted", "The node was low on resource: memory"
+    drained = a_status(
+        "Failed",
+        containers=[ENDED_WELL],
+        conditions=[k8s.V1PodCondition(type="DisruptionTarget", status="True", reason="TerminationByKubelet")],
+    )
+    assert "the node evicted the pod (Evicted): The node was low on resource" in look_at(evicted, 300, NOW).why
+    assert "its node ended it" in look_at(drained, 300, NOW).why

@@ -11,7 +11,7 @@ from daybook.contract.spark_server import SparkBucket, SparkServerRequest
 from daybook.contract.spark_state import CURRENT_SECONDS, FORGOTTEN_SECONDS, SparkServerState, SparkState
 from daybook.spark.announcing import Announcing
 from daybook.storage import open_store
-from daybook.storage.spark_states import spark_states, tell_spark_state
+from daybook.storage.spark_states import forget_old_spark_states, send_to_spark, spark_states, tell_spark_state
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 
@@ -137,6 +137,23 @@ def test_what_a_killed_server_said_becomes_silent_and_is_forgotten_in_the_end(st
         "killed": (SparkState.SILENT, None),
         "failed": (SparkState.FAILED, 2),
     }
+
+
+def test_it_knows_when_a_run_was_last_sent_to_it_and_forgets_it_a_day_later(store, announcing):
+    assert announcing.since_sent() is None
+    send_to_spark(store, "daybook-spark-flights-0123")
+    assert announcing.since_sent() >= 0
+    forget_old_spark_states(store, datetime.now(UTC) + timedelta(seconds=FORGOTTEN_SECONDS))
+    assert announcing.since_sent() is None
+
+
+def test_a_bucket_that_does_not_tell_who_is_on_the_way_keeps_no_server(tmp_path, ready, said):
+    store = open_store(str(tmp_path / "bucket"))
+    (tmp_path / "bucket" / "spark").mkdir()
+    (tmp_path / "bucket" / "spark" / "sent").write_text("a file where the folder should be")
+    announcing = Announcing(store, a_pod(), "10.1.2.3", ready, said.append)
+    assert announcing.since_sent() is None
+    announcing.ended(ExitCode.SUCCEEDED)
 
 
 def test_a_bucket_that_cannot_be_opened_is_no_reason_not_to_serve(ready, said):

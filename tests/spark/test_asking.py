@@ -1,4 +1,4 @@
-"""The supervisor's questions: what they leave open on a server; one made of gRPC alone."""
+"""The supervisor's questions: in which session they are asked of a server; one made of gRPC alone."""
 
 from concurrent import futures
 
@@ -7,43 +7,33 @@ import pytest
 
 from daybook.spark.asking import Asking, NoAnswer, messages_of_connect
 
+CLOSED = "[INVALID_HANDLE.SESSION_CLOSED] The handle 0 is invalid. Session was closed."
+
 
 class Server(grpc.GenericRpcHandler):
-    """Fails at some calls, and keeps which sessions are open."""
+    """Says at some calls what it is told to say, and keeps in which session each was."""
 
-    def __init__(self, *failing):
-        self.failing, self.calls, self.open, self.released = set(failing), 0, set(), []
+    def __init__(self, says):
+        self.says, self.sessions = says, []
 
     def service(self, details):
-        method = details.method.rpartition("/")[2]
-        if method == "ExecutePlan":
-            return grpc.unary_stream_rpc_method_handler(self._execute)
-        return grpc.unary_unary_rpc_method_handler(self._release)
+        assert details.method.endswith("/ExecutePlan")
+        return grpc.unary_stream_rpc_method_handler(self._execute)
 
     def _execute(self, request, context):
-        self.open.add(messages_of_connect().ExecutePlanRequest.FromString(request).session_id)
-        self._fail_in_turn(context)
+        self.sessions.append(messages_of_connect().ExecutePlanRequest.FromString(request).session_id)
+        if len(self.sessions) in self.says:
+            context.abort(grpc.StatusCode.INTERNAL, self.says[len(self.sessions)])
         return iter([b""])
-
-    def _release(self, request, context):
-        self._fail_in_turn(context)
-        session = messages_of_connect().ReleaseSessionRequest.FromString(request).session_id
-        self.released.append(session)
-        self.open.discard(session)
-        return b""
-
-    def _fail_in_turn(self, context):
-        self.calls += 1
-        if self.calls in self.failing:
-            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "it hangs")
 
 
 @pytest.fixture
 def serve():
     running = []
 
-    def serve(*failing):
-        handler, server = Server(*failing), grpc.server(futures.ThreadPoolExecutor(1))
+    def serve(**says):
+        handler = Server({int(call.removeprefix("call_")): said for call, said in says.items()})
+        server = grpc.server(futures.ThreadPoolExecutor(1))
         server.add_generic_rpc_handlers((handler,))
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
@@ -55,20 +45,32 @@ def serve():
         each.stop(None).wait()
 
 
-def test_a_question_leaves_no_session(serve):
+def test_all_questions_are_asked_in_one_session(serve):
     server, asking = serve()
-    asking.ask(60)
-    asking.ask(60)
-    assert (server.open, len(set(server.released))) == (set(), 2)
+    assert asking.sessions == 0
+    for _ in range(3):
+        asking.ask(60)
+    assert len(set(server.sessions)) == 1
+    assert asking.sessions == 1
 
 
-@pytest.mark.parametrize("failing", [(1,), (2,), (1, 2), (1, 2, 3)], ids=["asking", "releasing", "twice", "thrice"])
-def test_the_sessions_of_questions_that_failed_are_released_with_the_next_that_does_not(serve, failing):
-    server, asking = serve(*failing)
-    for _ in failing:
-        with pytest.raises(NoAnswer, match="DEADLINE_EXCEEDED: it hangs"):
+def test_a_question_that_failed_is_asked_again_in_the_same_one(serve):
+    server, asking = serve(call_1="it hangs", call_3="it hangs")
+    for sessions in (0, 1):
+        with pytest.raises(NoAnswer, match="INTERNAL: it hangs"):
             asking.ask(60)
-    assert len(server.open) == len(failing)
+        assert asking.sessions == sessions
+        asking.ask(60)
+    assert len(set(server.sessions)) == 1
+
+
+def test_a_session_that_the_server_has_closed_is_followed_by_another(serve):
+    server, asking = serve(call_2=CLOSED)
     asking.ask(60)
-    assert server.open == set()
-    assert len(server.released) == len(set(server.released)) == len(failing) + 1
+    with pytest.raises(NoAnswer, match="SESSION_CLOSED"):
+        asking.ask(60)
+    assert asking.sessions == 0
+    asking.ask(60)
+    assert asking.sessions == 1
+    first, second, third = server.sessions
+    assert first == second != third

@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 
+import grpc
 import httpx
 import psutil
 import pytest
 
-from daybook.contract.spark_pod import SPARK_PORT, SparkPod
+from daybook.contract.spark_pod import SPARK_PORT, SparkPod, in_url
 from daybook.contract.spark_server import SparkBucket, SparkServerRequest, SparkSize
 from daybook.spark.activity import Activity
-from daybook.spark.asking import Asking, NoAnswer
+from daybook.spark.asking import USER, Asking, NoAnswer
+from daybook.spark.lifetime import release
 from daybook.storage import open_store
 from daybook.storage.spark_states import spark_states
 
@@ -63,7 +65,7 @@ class Served:
 
     @property
     def remote(self):
-        return f"sc://{self.address}:{SPARK_PORT}"
+        return f"sc://{in_url(self.address)}:{SPARK_PORT}"
 
     def wait_until_ready(self):
         check = [sys.executable, "-m", "daybook.spark", "check", "--remote", self.remote, "--timeout", "240"]
@@ -100,9 +102,9 @@ def served(tmp_path):
     """Makes servers that end with the test."""
     made = []
 
-    def make(**options):
-        address = f"127.77.2.{len(made) + 1}"
-        made.append(Served(tmp_path / str(len(made)), "research", address, **options))
+    def make(address=None, **options):
+        where = address or f"127.77.2.{len(made) + 1}"
+        made.append(Served(tmp_path / str(len(made)), "research", where, **options))
         return made[-1]
 
     yield make
@@ -110,11 +112,19 @@ def served(tmp_path):
         each.close()
 
 
+def ask(server, key):
+    """Asks as a supervisor does, and leaves no session, for other tests count them."""
+    asking = Asking(f"{server.address}:{SPARK_PORT}", key)
+    asking.ask(60)
+    with grpc.insecure_channel(f"{server.address}:{SPARK_PORT}") as channel:
+        assert release(channel, [("authorization", f"Bearer {key}")], asking._session, USER)
+
+
 def test_each_server_refuses_the_others_key(two):
     for one, other in (two, reversed(two)):
-        Asking(f"{one.address}:{SPARK_PORT}", one.key).ask(60)
+        ask(one, one.key)
         with pytest.raises(NoAnswer, match="UNAUTHENTICATED"):
-            Asking(f"{one.address}:{SPARK_PORT}", other.key).ask(60)
+            ask(one, other.key)
 
 
 def test_each_workspaces_notebook_reads_and_writes_its_own_bucket(two):
@@ -242,11 +252,38 @@ def test_a_server_whose_processors_are_all_busy_for_long_answers_all_the_same(tw
                 break
             assert holding.poll() is None
             time.sleep(0.1)
-        Asking(f"{server.address}:{SPARK_PORT}", server.key).ask(60)
+        ask(server, server.key)
         assert holding.poll() is None
     finally:
         gate.touch()
         assert holding.wait() == 0
+
+
+def speaks_version_6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not speaks_version_6(), reason="there is no address of version 6 here")
+def test_a_server_whose_address_is_of_version_6_answers_and_counts_its_sessions(served):
+    server = served("::1").wait_until_ready()
+    (told,) = spark_states(open_store(server.bucket.as_uri()))
+    assert (told.remote, told.ui) == ("sc://[::1]:15002", "http://[::1]:4040")
+    variables = {**os.environ, "SPARK_REMOTE": server.remote, "SPARK_CONNECT_AUTHENTICATE_TOKEN": server.key}
+    notebook = subprocess.Popen(
+        [sys.executable, "-c", NOTEBOOK], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert notebook.stdout.readline() == b"open\n"
+    (java,) = [one for one in psutil.Process(server.process.pid).children() if "java" in one.name()]
+    activity = Activity(java.pid, server.address, SPARK_PORT, 4040)
+    assert activity.sessions() >= 1  # the supervisor may just be asking
+    assert activity.is_used()
+    notebook.communicate()
+    assert notebook.returncode == 0
 
 
 def test_an_idle_server_ends_as_one_that_was_not_needed(served):
@@ -277,6 +314,21 @@ def test_an_unusable_java_is_named_at_once(served, tmp_path):
     assert code == 2
     assert "Spark needs Java 17 or newer and there is none here" in log
     assert "11" in log
+
+
+def test_one_that_is_told_to_end_before_java_starts_ends_at_once_as_one_that_is_over(served, tmp_path):
+    """As the first process of its container, which no signal ends that it has not asked for."""
+    java, looked = tmp_path / "slow" / "bin" / "java", tmp_path / "looked"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\ntouch '{looked}'\nexec sleep 600\n")
+    java.chmod(0o755)
+    server = served(environment={"JAVA_HOME": str(tmp_path / "slow")})
+    while not looked.exists():
+        assert server.process.poll() is None
+        time.sleep(0.05)
+    server.process.terminate()
+    code, log = server.wait()
+    assert code == 0, log
 
 
 def test_a_setting_that_is_daybooks_own_is_refused_by_name_before_spark_starts(served):

@@ -59,6 +59,8 @@ ATTEMPTS = "attempts"
 RUNS = "runs"
 SPARK_STATES = "spark/servers"
 """What a workspace's Spark servers say of themselves."""
+SPARK_SENT = "spark/sent"
+"""By when a run was last sent to a server."""
 
 CLEAN_UP_DAG = "clean_up"
 """The DAG that seals abandoned runs, removes orphans and applies retention."""
@@ -241,9 +243,22 @@ def spark_state_key(server: str) -> str:
     Raises:
         ValueError: it is no server's name.
     """
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", server):
-        raise ValueError(f"not a Spark server's name: {server!r}")
-    return f"{SPARK_STATES}/{server}.json"
+    return f"{SPARK_STATES}/{_spark_server(server)}.json"
+
+
+def spark_sent_key(server: str) -> str:
+    """What is written anew whenever a run is sent to a Spark server, in its workspace's bucket.
+
+    Raises:
+        ValueError: it is no server's name.
+    """
+    return f"{SPARK_SENT}/{_spark_server(server)}"
+
+
+def _spark_server(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise ValueError(f"not a Spark server's name: {name!r}")
+    return name
 
 
 def pool_name(workspace: str) -> str:

@@ -25,6 +25,11 @@ SPARK_KEY: Final = "token"
 SPARK_EXECUTOR_CONTAINER: Final = "executor"
 
 
+def in_url(address: str) -> str:
+    """A pod's address as the host of a URL: one of version 6 stands in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
 class SparkExecutors(Frozen):
     """What Spark is to make its executors' pods of."""
 

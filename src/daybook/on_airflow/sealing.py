@@ -57,7 +57,9 @@ def note_message(record: RunRecord, attempt: int, message: str) -> None:
         StoreFailed: the bucket does not answer.
     """
     current = record.read()
-    if current is not None and current.attempt == attempt and current.state is State.QUEUED:
+    if current is None or current.message == message:
+        return
+    if current.attempt == attempt and current.state is State.QUEUED:
         record.write(current.model_copy(update={"message": message}))
 
 

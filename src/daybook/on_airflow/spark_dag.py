@@ -17,7 +17,7 @@ from kubernetes.client import CoreV1Api
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from daybook.contract.errors import DaybookError, InfrastructureFailed, InvalidRequest
+from daybook.contract.errors import DaybookError, InfrastructureFailed, InvalidRequest, StoreFailed
 from daybook.contract.keys import SPARK_DAG, SPARK_OWNER_LABEL
 from daybook.on_airflow.clean_up import KUBERNETES
 from daybook.on_airflow.credentials.connections import handed_over
@@ -27,7 +27,9 @@ from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.spark_members import refuse_strangers, require_managed
 from daybook.on_airflow.spark_servers.servers import SparkServers, labels_of_workspace
 from daybook.on_airflow.vouchers import Errand, NotVouched, redeem
-from daybook.pods.spark import WantedServer
+from daybook.pods.spark import Ended, WantedServer
+from daybook.storage import Store
+from daybook.storage.spark_states import send_to_spark
 from daybook.workspaces import Identity, Workspace
 
 START, STOP = "start", "stop"
@@ -72,8 +74,11 @@ def serve() -> dict[str, Any]:
         workspace = settings.load_workspaces().get(params["workspace"])
         require_member(workspace, TaskInstance.from_context(context), settings.voucher_key())
         require_managed(workspace)
+        bucket = settings.open_bucket(workspace)
         servers = SparkServers(client, lambda session: handed_over(workspace, settings.store_environment, session))
-        done = started(servers, workspace) if params["action"] == START else stopped(servers, client(), workspace)
+        done = (
+            started(servers, workspace, bucket) if params["action"] == START else stopped(servers, client(), workspace)
+        )
     except DaybookError as error:
         raise as_airflow(error) from error
     log.info("Workspace %s: %s", workspace.name, done)
@@ -94,8 +99,8 @@ def require_member(workspace: Workspace, task_instance: TaskInstance, voucher_ke
     refuse_strangers(identity, workspace)
 
 
-def started(servers: SparkServers, workspace: Workspace) -> dict[str, Any]:
-    """Has the workspace's server made, unless it is there.
+def started(servers: SparkServers, workspace: Workspace, bucket: Store) -> dict[str, Any]:
+    """Has the workspace's server made, unless it is there; one that is there counts as used.
 
     Raises:
         InfrastructureFailed: it cannot be had; the text says why.
@@ -103,7 +108,16 @@ def started(servers: SparkServers, workspace: Workspace) -> dict[str, Any]:
     wanted = WantedServer.of(workspace, None, None, {})
     if wanted is None:
         raise InvalidRequest(f"workspace {workspace.name!r} has no Spark server that Daybook starts")
-    return {"started": servers.ensure(wanted).name}
+    try:
+        send_to_spark(bucket, wanted.name)
+    except StoreFailed as error:
+        log.warning("Spark server %s does not know that it is wanted: %s", wanted.name, error)
+    found = servers.ensure(wanted)
+    if isinstance(found.look, Ended):
+        raise InfrastructureFailed(
+            f"an earlier Spark server {found.name} still ends: {found.look.why}; ask again later"
+        )
+    return {"started": found.name}
 
 
 def stopped(servers: SparkServers, api: CoreV1Api, workspace: Workspace) -> dict[str, Any]:

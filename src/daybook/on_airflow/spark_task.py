@@ -10,7 +10,7 @@ from typing import NoReturn
 from kubernetes.client import models as k8s
 
 from daybook.catalogue import Notebook
-from daybook.contract.errors import InfrastructureFailed
+from daybook.contract.errors import InfrastructureFailed, StoreFailed
 from daybook.contract.manifest import Reason, State
 from daybook.contract.spark_settings import Layer
 from daybook.contract.variables import SPARK_SETTINGS_VARIABLE
@@ -22,10 +22,11 @@ from daybook.on_airflow.reference import RunReference
 from daybook.on_airflow.sealing import note_message, settle
 from daybook.on_airflow.settings import Settings
 from daybook.on_airflow.spark_servers.servers import Awaited, Found, SparkRefused, SparkServers, SparkUnavailable
-from daybook.on_airflow.spark_servers.trigger import LOOK_SECONDS, SparkTrigger
+from daybook.on_airflow.spark_servers.trigger import ENDS, LOOK_SECONDS, SparkTrigger, waits_for
 from daybook.pods import Ending
 from daybook.pods.spark import Answers, Starts, WantedServer
 from daybook.storage.credentials import CredentialsRefused, CredentialsUnavailable
+from daybook.storage.spark_states import send_to_spark
 from daybook.workspaces import Workspace
 
 
@@ -90,6 +91,7 @@ class SparkTask(PodTask):
 
     def _answering(self, servers: SparkServers, wanted: WantedServer) -> Found:
         """A server that answers; comes back only with one."""
+        self._come_to(wanted.name)
         while True:
             self._go_on()
             try:
@@ -106,10 +108,17 @@ class SparkTask(PodTask):
             if isinstance(found.look, Answers):
                 return found
             self._awaited = Awaited(found.uid)
-            self._note_wait(f"waits for Spark server {found.name}: {_why(found)}")
+            self._note_wait(waits_for(found.name, _why(found)))
             if self.deferrable:
                 self._wait_for_spark(wanted, found)
             time.sleep(LOOK_SECONDS)
+
+    def _come_to(self, server: str) -> None:
+        """Lets a server know that a run comes, before it is looked at: one that is about to end for idleness stays."""
+        try:
+            send_to_spark(self._record.store, server)
+        except StoreFailed as error:
+            self.log.warning("Spark server %s does not know that a run comes: %s", server, error)
 
     def _go_on(self) -> None:
         """Airflow lets a task go on for a moment after `on_kill`, which may have found no server to end yet.
@@ -185,4 +194,4 @@ def with_spark_settings(workspace: Workspace, entry: Notebook) -> Workspace:
 
 
 def _why(found: Found) -> str:
-    return found.look.why if isinstance(found.look, Starts) else "an earlier one ends"
+    return found.look.why if isinstance(found.look, Starts) else ENDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -23,13 +24,15 @@ class Activity:
         host: where it listens.
         port: of Spark Connect.
         ui_port: of Spark's pages, which tell of jobs and sessions.
+        own: how many sessions are those of whoever asks, and count for nothing.
     """
 
-    def __init__(self, pid: int, host: str, port: int, ui_port: int) -> None:
+    def __init__(self, pid: int, host: str, port: int, ui_port: int, own: Callable[[], int] = lambda: 0) -> None:
         self._pid = pid
         self._host = host
         self._port = port
         self._ui_port = ui_port
+        self._own = own
 
     def is_used(self) -> bool:
         """Whether a client is connected or a job runs; where that cannot be told it counts as used.
@@ -42,8 +45,9 @@ class Activity:
             return True
 
     def sessions(self) -> int | None:
-        """How many sessions are open; None where its pages do not tell."""
-        return open_sessions(self._host, self._ui_port)
+        """How many sessions of others are open; None where its pages do not tell."""
+        found = open_sessions(self._host, self._ui_port)
+        return None if found is None else max(0, found - self._own())
 
     def _clients(self) -> int:
         found = psutil.Process(self._pid).net_connections("tcp")

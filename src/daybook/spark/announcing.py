@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from daybook.contract.errors import DaybookError, ExitCode
-from daybook.contract.spark_pod import SPARK_PORT, SPARK_UI_PORT, SparkPod
+from daybook.contract.spark_pod import SPARK_PORT, SPARK_UI_PORT, SparkPod, in_url
 from daybook.contract.spark_state import TELL_SECONDS, SparkServerState, SparkState
 from daybook.spark.activity import Activity
 from daybook.storage import Store, open_store
-from daybook.storage.spark_states import forget_old_spark_states, forget_spark_state, tell_spark_state
+from daybook.storage.spark_states import (
+    forget_old_spark_states,
+    forget_spark_state,
+    sent_to_spark,
+    tell_spark_state,
+)
 
 END_SECONDS = 10.0
 """How long the last word of a server that ends may take."""
@@ -38,7 +43,7 @@ class Announcing:
     def __init__(
         self, store: Store | None, pod: SparkPod, address: str, ready: Path, say: Callable[[str], None]
     ) -> None:
-        host = f"[{address}]" if ":" in address else address
+        host = in_url(address)
         began = _now()
         self._store = store
         self._say = say
@@ -93,6 +98,17 @@ class Announcing:
             return activity.is_used()
 
         return is_used
+
+    def since_sent(self) -> float | None:
+        """The seconds since a run was last sent here; None where none was, or the bucket does not tell."""
+        if self._store is None:
+            return None
+        try:
+            sent = sent_to_spark(self._store, self._state.name)
+        except DaybookError as error:
+            self._say(f"The bucket does not tell whether a run is on its way: {error}")
+            return None
+        return None if sent is None else max(0.0, (_now() - sent).total_seconds())
 
     def ended(self, code: ExitCode) -> None:
         """It has ended: one that was not needed any more is forgotten, one that failed says why."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import types
 import uuid
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -23,8 +22,8 @@ _PLANNED = "VALUES (1)"
 """Parsed, planned and answered by the server itself, however long the tasks are that hold all its processors."""
 USER = "daybook-health"
 """Whom Spark notes as the user of these queries."""
-_REMEMBERED = 8
-"""How many sessions that may be open still: twice as many as a server may miss answers in a row."""
+_SESSION_LOST = "INVALID_HANDLE."
+"""Begins what Spark says where it does not know a session, or not any more."""
 
 
 class NoAnswer(Exception):
@@ -32,7 +31,9 @@ class NoAnswer(Exception):
 
 
 class Asking:
-    """Asks one server the same small query again and again, each time over a connection of its own.
+    """Asks one server the same small query again and again, each time over a connection of its own, in one session.
+
+    In one, for Spark's pages remember the last 200 sessions: with one for each question they would show no other.
 
     Args:
         address: `host:port`.
@@ -41,14 +42,16 @@ class Asking:
 
     def __init__(self, address: str, key: str) -> None:
         self._address = address
-        self._open: deque[str] = deque(maxlen=_REMEMBERED)
+        self._session = str(uuid.uuid4())
+        self.sessions = 0
+        """Its own that are open on the server, as far as is known."""
         self._metadata = (("authorization", f"Bearer {key}"),)
 
     def ask(self, seconds: float, *, computed: bool = False) -> None:
         """Returns once the server has answered a real query: parsed, planned, its result sent.
 
-        The session it was asked in is released, those of questions before it that failed are, too, and the connection
-        is closed: what is left are other people's.
+        The connection is closed then. A session that the server has given up makes one answer missed; the next
+        question is asked in a new one.
 
         Args:
             seconds: how long it may take.
@@ -60,33 +63,27 @@ class Asking:
         import grpc
 
         messages = messages_of_connect()
-        session = str(uuid.uuid4())
-        self._open.append(session)
+        plan = _plan(messages, self._session, _COMPUTED if computed else _PLANNED)
         with grpc.insecure_channel(self._address) as channel:
-            stub = messages.SparkConnectServiceStub(channel)
             try:
-                plan = _plan(messages, session, _COMPUTED if computed else _PLANNED)
+                stub = messages.SparkConnectServiceStub(channel)
                 for _ in stub.ExecutePlan(plan, timeout=seconds, metadata=self._metadata):
                     pass
-                while self._open:
-                    release = messages.ReleaseSessionRequest(session_id=self._open[-1], user_context=_user(messages))
-                    stub.ReleaseSession(release, timeout=seconds, metadata=self._metadata)
-                    self._open.pop()
             except grpc.RpcError as error:
-                raise NoAnswer(_said(error)) from error
+                said = _said(error)
+                if _SESSION_LOST in said:
+                    self._session, self.sessions = str(uuid.uuid4()), 0
+                raise NoAnswer(said) from error
+        self.sessions = 1
 
 
 def _plan(messages: Any, session: str, query: str) -> Any:
     return messages.ExecutePlanRequest(
         session_id=session,
-        user_context=_user(messages),
+        user_context=messages.UserContext(user_id=USER, user_name=USER),
         client_type="daybook",
         plan=messages.Plan(root=messages.Relation(sql=messages.SQL(query=query))),
     )
-
-
-def _user(messages: Any) -> Any:
-    return messages.UserContext(user_id=USER, user_name=USER)
 
 
 def _said(error: Any) -> str:

@@ -21,6 +21,7 @@ from daybook.contract.spark_pod import (
     SPARK_UI_PORT,
     SparkExecutors,
     SparkPod,
+    in_url,
 )
 from daybook.contract.variables import (
     CREDENTIALS_FILE_VARIABLE,
@@ -68,6 +69,8 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
         InvalidSettings: no usable Java or Spark, or settings that cannot be; every fault is named.
         StoreFailed: the bucket does not take the event log that is asked for.
     """
+    # A container's first process is not ended by a signal that it has not asked for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.SUCCEEDED))
     pod = read_pod(environment)
     key_file, state = Path(environment[SPARK_KEY_VARIABLE]), Path(environment[SPARK_STATE_VARIABLE])
     ready = state / SPARK_READY_FILE
@@ -85,20 +88,23 @@ def serve_in_pod(environment: Mapping[str, str]) -> ExitCode:
     heap = settings.get("spark.driver.memory", DEFAULT_HEAP)
     variables = {**java_environment(environment, home), **_credentials(environment, state)}
     process = subprocess.Popen(
-        server_command(java, home, heap, state, temporary, options),
+        server_command(java, home, heap, state, temporary, options, address),
         env={**variables, SPARK_TOKEN_VARIABLE: key, "SPARK_LOCAL_IP": pages_address(environment)},
         cwd=state,
         stdin=subprocess.DEVNULL,
         process_group=0,
     )
+    asking = Asking(f"{in_url(address)}:{SPARK_PORT}", key)
+    activity = Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT, lambda: asking.sessions)
     announcing = Announcing.of(pod, address, ready, environment, _say)
     supervisor = Supervisor(
         process,
-        Asking(f"{address}:{SPARK_PORT}", key),
-        announcing.looking(Activity(process.pid, address, SPARK_PORT, SPARK_UI_PORT)),
+        asking,
+        announcing.looking(activity),
         ready,
         Patience(pod.start_seconds, pod.idle_seconds),
         announcing.hear,
+        announcing.since_sent,
     )
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: supervisor.end())
@@ -195,7 +201,7 @@ def _places(address: str, state: Path, cores: int | None) -> dict[str, str]:
         "spark.connect.grpc.binding.address": address,
         "spark.connect.grpc.binding.port": str(SPARK_PORT),
         "spark.driver.bindAddress": address,
-        "spark.driver.host": address,
+        "spark.driver.host": in_url(address),
         "spark.driver.port": str(SPARK_DRIVER_PORT),
         "spark.blockManager.port": str(SPARK_BLOCK_PORT),
         # Spark's own channels want a secret: one that it makes itself in one process, that of a file with executors.
@@ -205,7 +211,7 @@ def _places(address: str, state: Path, cores: int | None) -> dict[str, str]:
         "spark.ui.enabled": "true",
         "spark.ui.killEnabled": "false",
         "spark.ui.port": str(SPARK_UI_PORT),
-        UI_SETTING: f"http://{address}:{SPARK_UI_PORT}",
+        UI_SETTING: f"http://{in_url(address)}:{SPARK_UI_PORT}",
         "spark.local.dir": str(state / "tmp"),
     }
 
@@ -218,7 +224,7 @@ def _executors(
     template.write_text(json.dumps(executors.template))  # YAML holds JSON
     host, port = environment[CLUSTER_VARIABLE], environment.get("KUBERNETES_SERVICE_PORT", "443")
     return {
-        "spark.master": f"k8s://https://{f'[{host}]' if ':' in host else host}:{port}",
+        "spark.master": f"k8s://https://{in_url(host)}:{port}",
         "spark.kubernetes.namespace": executors.namespace,
         "spark.kubernetes.container.image": executors.image,
         "spark.kubernetes.container.image.pullPolicy": "IfNotPresent",

@@ -65,8 +65,19 @@ def spark_home() -> Path:
     return home
 
 
-def java_command(java: Java, home: Path, memory: str, temporary: Path, arguments: list[str]) -> list[str]:
-    """The command line that starts Spark's own `SparkSubmit`; no setting and no secret shows in it."""
+def java_command(
+    java: Java, home: Path, memory: str, temporary: Path, arguments: list[str], address: str = LOOPBACK
+) -> list[str]:
+    """The command line that starts Spark's own `SparkSubmit`; no setting and no secret shows in it.
+
+    Args:
+        java: which.
+        home: of Spark.
+        memory: heap, as Java writes it.
+        temporary: folder for temporary files.
+        arguments: of `SparkSubmit`.
+        address: where it will listen; Java speaks version 6 of IP for one of that version alone.
+    """
     return [
         str(java.executable),
         f"-Xmx{memory}",
@@ -74,7 +85,7 @@ def java_command(java: Java, home: Path, memory: str, temporary: Path, arguments
         *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
         "--enable-native-access=ALL-UNNAMED",
         "-Dio.netty.tryReflectionSetAccessible=true",
-        "-Djava.net.preferIPv4Stack=true",
+        "-Djava.net.preferIPv6Addresses=true" if ":" in address else "-Djava.net.preferIPv4Stack=true",
         f"-Djava.io.tmpdir={temporary}",
         "-cp",
         # Without symbolic links: the archive of classes holds for one spelling of the path.

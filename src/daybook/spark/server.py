@@ -86,7 +86,13 @@ def serve(options: ServerOptions, environment: Mapping[str, str]) -> None:
 
 
 def server_command(
-    java: Java, home: Path, memory: str, state: Path, temporary: Path, options: Sequence[str] = ()
+    java: Java,
+    home: Path,
+    memory: str,
+    state: Path,
+    temporary: Path,
+    options: Sequence[str] = (),
+    address: str = LOOPBACK,
 ) -> list[str]:
     """The server's command line; the key and all settings travel by the environment and a private file."""
     command = java_command(
@@ -95,6 +101,7 @@ def server_command(
         memory,
         temporary,
         ["--properties-file", str(state / "spark.properties"), "--class", _CONNECT_SERVER, "spark-internal"],
+        address,
     )
     logging = f"-Dlog4j2.configurationFile={(state / 'log4j2.properties').as_uri()}"
     return [command[0], logging, *options, *command[1:]]
@@ -154,7 +161,7 @@ def require_free(host: str, ports: Mapping[str, int | None]) -> None:
     for option, port in ports.items():
         if port is None:
             continue
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))

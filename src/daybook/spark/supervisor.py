@@ -67,6 +67,7 @@ class Supervisor:
         ready: the file that is there while it answers.
         patience: how long what may take.
         say: tells the pod's log.
+        since_sent: the seconds since a run was last sent here, whose client comes when its pod has started.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Supervisor:
         ready: Path,
         patience: Patience,
         say: Callable[[str], None],
+        since_sent: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._process = process
         self._asking = asking
@@ -84,6 +86,7 @@ class Supervisor:
         self._ready = ready
         self._patience = patience
         self._say = say
+        self._since_sent = since_sent
         self._told_to_end = threading.Event()
 
     def end(self) -> None:
@@ -119,21 +122,38 @@ class Supervisor:
         return self._over("it was told to end before it was ready")
 
     def _followed(self) -> ExitCode:
-        used_at, missed = time.monotonic(), 0
+        used_at, missed, closed, reopened = time.monotonic(), 0, False, False
         while not self._told_to_end.wait(self._patience.ask):
             if self._process.poll() is not None:
                 return self._died()
-            # Before it is asked, so that the session of that is not among those that are counted.
+            now = time.monotonic()
             if self._is_used():
-                used_at = time.monotonic()
-            elif time.monotonic() - used_at >= self._patience.idle:
+                used_at, reopened = now, False
+            elif closed and not reopened:
+                used_at, reopened = self._with_sent(used_at, now), True
+            idle = now - used_at > self._patience.idle
+            if idle and closed:
                 return self._over(f"nobody has used it for {self._patience.idle / 60:g} minutes")
-            missed = self._missed(missed)
+            if idle:
+                # Not at once: first no further run is sent here, then those that were a moment ago are looked for.
+                self._ready.unlink(missing_ok=True)
+            elif closed and missed < UNREADY_ANSWERS:
+                self._ready.touch()
+            closed = idle
+            missed = self._missed(missed, closed)
             if missed >= MISSED_ANSWERS:
                 return self._failed(f"it has not answered {missed} queries in a row")
         return self._over("it was told to end")
 
-    def _missed(self, before: int) -> int:
+    def _with_sent(self, used_at: float, now: float) -> float:
+        """When it was last used, where it counts as use, too, that a run was sent to it.
+
+        Not again before somebody has come: a run may be sent to a server that it cannot reach, and so may the next.
+        """
+        sent = self._since_sent()
+        return used_at if sent is None else max(used_at, now - sent)
+
+    def _missed(self, before: int, closed: bool) -> int:
         """Asks; how many answers in a row were missed, this one included."""
         try:
             self._asking.ask(self._patience.answer)
@@ -143,7 +163,7 @@ class Supervisor:
                 self._ready.unlink(missing_ok=True)
             self._say(f"The Spark server does not answer ({missed} of {MISSED_ANSWERS}): {error}")
             return missed
-        if before:
+        if before and not closed:
             self._ready.touch()
         return 0
 

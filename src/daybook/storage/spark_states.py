@@ -1,4 +1,7 @@
-"""What a workspace's Spark servers say of themselves: one small object each, which the server itself writes."""
+"""What a workspace's Spark servers say of themselves: one small object each, which the server itself writes.
+
+And what a server is told: that a run is on its way to it, which holds nothing there before its pod has started.
+"""
 
 from __future__ import annotations
 
@@ -54,13 +57,33 @@ def spark_states(store: Store, now: datetime | None = None) -> tuple[SparkServer
     return tuple(sorted(found, key=lambda each: each.started_at, reverse=True))
 
 
+def send_to_spark(store: Store, name: str) -> None:
+    """Notes that a run is on its way to a server.
+
+    Raises:
+        StoreFailed: the bucket does not take it.
+    """
+    store.write(keys.spark_sent_key(name), b"")
+
+
+def sent_to_spark(store: Store, name: str) -> datetime | None:
+    """When a run was last sent to a server, by the bucket's clock; None where none was for long.
+
+    Raises:
+        StoreFailed: the bucket does not answer.
+    """
+    with suppress(ObjectMissing):
+        return store.info(keys.spark_sent_key(name)).modified
+    return None
+
+
 def forget_old_spark_states(store: Store, now: datetime) -> None:
     """Takes away what is a day old: of servers that were killed, since others take theirs away themselves.
 
     Raises:
         StoreFailed: the bucket does not answer.
     """
-    for each in list(store.objects(f"{keys.SPARK_STATES}/")):
+    for each in [*store.objects(f"{keys.SPARK_STATES}/"), *store.objects(f"{keys.SPARK_SENT}/")]:
         if (now - each.modified).total_seconds() >= FORGOTTEN_SECONDS:
             with suppress(ObjectMissing):
                 store.delete(each.key)

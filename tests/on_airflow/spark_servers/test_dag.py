@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builders import a_workspace
-from daybook.contract.errors import InvalidRequest, NotAllowed
+from daybook.contract.errors import InfrastructureFailed, InvalidRequest, NotAllowed
 from daybook.contract.keys import SPARK_DAG
 from daybook.contract.request import AirflowCoordinates
 from daybook.on_airflow.plan import TaskInstance
@@ -13,6 +13,8 @@ from daybook.on_airflow.spark_dag import require_member, spark_dag, started, sto
 from daybook.on_airflow.spark_members import decide_on_spark, require_managed
 from daybook.on_airflow.vouchers import Errand, issue, now
 from daybook.pods.spark import Answers
+from daybook.storage import open_store
+from daybook.storage.spark_states import sent_to_spark
 from daybook.workspaces import Identity, Workspaces
 from localpods.really_started import wait_until
 from on_airflow.spark_servers.conftest import a_wanted
@@ -73,11 +75,23 @@ def test_there_must_be_a_server_to_start(spark, why):
         require_managed(a_workspace(name="research", spark=spark))
 
 
-def test_a_server_is_started_as_a_runs_would_be_and_stopped(servers, cluster):
-    wanted = a_wanted()
-    assert started(servers, wanted.workspace) == {"started": wanted.name}
+def test_one_whose_predecessor_still_ends_is_not_said_to_be_started(servers, cluster, tmp_path, monkeypatch):
+    wanted = a_wanted("stays")
+    made = servers.ensure(wanted)
+    cluster.in_phase(wanted.name, "Running")
+    wait_until(lambda: "it stands in" in cluster.log(wanted.name))
+    servers.remove(made.name, "default", made.uid)
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.GONE_SECONDS", 0.0)
+    with pytest.raises(InfrastructureFailed, match="still ends"):
+        started(servers, wanted.workspace, open_store(str(tmp_path)))
+
+
+def test_a_server_is_started_as_a_runs_would_be_and_stopped(servers, cluster, tmp_path):
+    wanted, bucket = a_wanted(), open_store(str(tmp_path))
+    assert started(servers, wanted.workspace, bucket) == {"started": wanted.name}
+    assert sent_to_spark(bucket, wanted.name) is not None, "it counts as used"
     wait_until(lambda: isinstance(servers.ensure(wanted).look, Answers))
-    assert started(servers, wanted.workspace) == {"started": wanted.name}, "one that is there stays"
+    assert started(servers, wanted.workspace, bucket) == {"started": wanted.name}, "one that is there stays"
     assert stopped(servers, cluster.api(), wanted.workspace) == {"stopped": [wanted.name]}
     assert cluster.gone(wanted.name)
     assert stopped(servers, cluster.api(), wanted.workspace) == {"stopped": []}

@@ -1,10 +1,12 @@
 """Small parts: what a run is told of Spark's settings, what travels to the triggerer, who ends a run's own server."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
+from kubernetes.client import models as k8s
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from builders import RUN_ID, a_workspace
@@ -97,6 +99,53 @@ async def test_the_triggerer_tells_how_a_server_came_out(monkeypatch, pod, why):
 @pytest.fixture
 def record(record_in):
     return record_in(State.QUEUED)
+
+
+@pytest.mark.anyio
+async def test_the_record_says_what_a_run_waits_for_whenever_that_changes(monkeypatch, record):
+    """Hours may be between, as where a node has to be added and then cannot pull the image."""
+    said, waiting = [], [None, "ImagePullBackOff", "ImagePullBackOff", "gone"]
+
+    async def get_pod(name, namespace):
+        said.append(record.read().message)
+        why = waiting.pop(0)
+        if why == "gone":
+            raise ApiException(status=404, reason="Not Found")
+        state = k8s.V1ContainerState(waiting=why and k8s.V1ContainerStateWaiting(reason=why, message="it is busy"))
+        status = k8s.V1ContainerStatus(name="spark", image="", image_id="", ready=False, restart_count=0, state=state)
+        return k8s.V1Pod(
+            metadata=k8s.V1ObjectMeta(name=name, uid="uid", creation_timestamp=datetime.now(UTC)),
+            status=k8s.V1PodStatus(phase="Pending", container_statuses=[status]),
+        )
+
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.trigger.LOOK_SECONDS", 0)
+    monkeypatch.setattr(Connection, "hook", lambda _: SimpleNamespace(get_pod=get_pod))
+    trigger = SparkTrigger(RunReference("local", RUN_ID, 1).to_json(), SERVER, {})
+    assert len([one async for one in trigger.run()]) == 1
+    starts, busy = (
+        f"waits for Spark server server: {why}" for why in ("its pod starts", "ImagePullBackOff: it is busy")
+    )
+    assert said[1:] == [starts, busy, busy]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("last", ["gone", "stuck"])
+async def test_a_server_that_ends_is_waited_for_until_another_can_have_its_name(monkeypatch, last):
+    """In the triggerer: on a lost node that takes minutes."""
+    now = datetime.now(UTC)
+    looks = [now + timedelta(seconds=45)] * 3 + [None if last == "gone" else now - timedelta(seconds=61)]
+
+    async def get_pod(name, namespace):
+        deleted = looks.pop(0)
+        if deleted is None:
+            raise ApiException(status=404, reason="Not Found")
+        metadata = k8s.V1ObjectMeta(name=name, uid="uid", creation_timestamp=now, deletion_timestamp=deleted)
+        return k8s.V1Pod(metadata=metadata, status=k8s.V1PodStatus(phase="Running"))
+
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.trigger.LOOK_SECONDS", 0)
+    monkeypatch.setattr(SparkTrigger, "_note", lambda *_: None)
+    event = await event_of(monkeypatch, SimpleNamespace(get_pod=get_pod))
+    assert (event["spark"], looks) == ({"uid": "uid", "why": None}, [])
 
 
 def waiting_for_spark(run):

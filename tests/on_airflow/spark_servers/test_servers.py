@@ -2,12 +2,14 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ProtocolError
 
+from daybook.on_airflow.credentials.roles import SessionCredentials
 from daybook.on_airflow.pod_api import PodApi, QuotaExceeded
 from daybook.on_airflow.spark_servers.servers import Awaited, SparkRefused, SparkServers, SparkUnavailable
 from daybook.pods.spark import Answers, Ended, Starts
@@ -111,6 +113,22 @@ def test_what_its_maker_left_out_is_made_by_the_next(servers, cluster):
     assert answering(servers, wanted)
 
 
+def test_the_key_without_which_no_server_starts_is_made_last(servers, cluster, monkeypatch):
+    """A maker may die at any time; whoever finds a server that answers does not complete it."""
+    api, there = cluster.api(), []
+    really = api.create_namespaced_secret
+
+    def create(namespace, secret):
+        there.append((sorted(secret.string_data), *map(len, what_there_is(api)[1:])))
+        return really(namespace, secret)
+
+    monkeypatch.setattr(api, "create_namespaced_secret", create)
+    session = SessionCredentials("key", "secret", "token", datetime.now(UTC) + timedelta(hours=1))
+    SparkServers(lambda: api, lambda _: session).ensure(a_wanted())
+    assert len(there) == 2
+    assert there[-1] == (["token"], 1, 1)
+
+
 def test_a_server_that_fails_is_told_with_its_reason_and_leaves_nothing(servers, cluster):
     wanted = a_wanted("fails")
     found = servers.ensure(wanted)
@@ -167,6 +185,12 @@ def test_one_on_a_node_that_is_lost_is_deleted_by_force_and_replaced(servers, cl
     cluster.in_phase(wanted.name, "Running")
     wait_until(lambda: "it stands in" in cluster.log(wanted.name))
     servers.remove(first.name, NAMESPACE, first.uid)
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.GONE_SECONDS", 0.0)
+    waits = servers.ensure(wanted)
+    assert (waits.uid, waits.look) == (first.uid, Ended("its pod is being deleted", failed=False)), (
+        "its node may be slow"
+    )
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.GONE_SECONDS", 60.0)
     stuck = "daybook.on_airflow.spark_servers.servers.is_stuck"
     monkeypatch.setattr(stuck, lambda pod, now: pod.metadata.deletion_timestamp is not None)
     really, asked = api.delete_namespaced_pod, []
@@ -178,6 +202,21 @@ def test_one_on_a_node_that_is_lost_is_deleted_by_force_and_replaced(servers, cl
     monkeypatch.setattr(api, "delete_namespaced_pod", delete)
     assert SparkServers(lambda: api).ensure(wanted).uid != first.uid
     assert asked == [(0, first.uid)]
+
+
+def test_one_that_stays_even_when_it_is_deleted_by_force_is_waited_for_no_more(servers, cluster, monkeypatch):
+    """A finalizer of somebody's holds it."""
+    wanted, api = a_wanted("stays"), cluster.api()
+    servers.ensure(wanted)
+    cluster.in_phase(wanted.name, "Running")
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.GONE_SECONDS", 0.0)
+    monkeypatch.setattr("daybook.on_airflow.spark_servers.servers.is_stuck", lambda *_: True)
+    monkeypatch.setattr(
+        "daybook.on_airflow.spark_servers.servers.look_at", lambda *_: Ended("its pod is being deleted", failed=False)
+    )
+    monkeypatch.setattr(api, "delete_namespaced_pod", lambda *_, **__: None)
+    with pytest.raises(SparkUnavailable, match="deleted by force, and is still there"):
+        SparkServers(lambda: api).ensure(wanted)
 
 
 def test_another_configuration_is_another_server_beside_the_first(servers, cluster):

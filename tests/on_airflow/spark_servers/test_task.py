@@ -84,6 +84,21 @@ def test_the_triggerer_knows_which_server_is_the_runs_own(house, pods):
     assert pods.made == []
 
 
+def test_a_server_hears_of_a_run_before_it_is_looked_at(house, servers):
+    """It may be about to end, for nobody has used it for long; the run's client comes only when its pod has started."""
+    heard = []
+
+    def ensured():
+        heard.append([each.key for each in operator._record.store.objects("spark/sent/")])
+        return ANSWERS
+
+    operator, servers.finds = house.operator({}), [ensured]
+    with pytest.raises(TaskDeferred):
+        operator.execute(a_context())
+    ((sent,),) = heard
+    assert sent.startswith("spark/sent/daybook-spark-local-")
+
+
 def test_of_a_shared_one_it_knows_none(house):
     assert house.deferred(a_context())[1].run_reference["own_spark"] is None
 

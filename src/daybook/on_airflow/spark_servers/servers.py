@@ -88,7 +88,7 @@ class Found:
     Attributes:
         name: of its pod.
         uid: of its pod.
-        look: it answers, or it starts.
+        look: it answers, or it starts; or it ends, and is in another's way until it has.
         secret: with its key.
         credentials: the Secret with the short-lived credentials of its bucket, where it has such.
     """
@@ -154,7 +154,8 @@ class SparkServers:
                 raise SparkUnavailable(_failed(wanted.name, awaited.why))
             if not isinstance(look, Ended):
                 return self._taken(wanted, pod, look, awaited)
-            self._remove(pod, look, awaited)
+            if not self._removed(pod, look, awaited):
+                return Found.of(pod, look, wanted)
         if awaited is not None and awaited.why is not None:
             raise SparkUnavailable(_failed(wanted.name, awaited.why))
         return self._made(wanted)
@@ -210,11 +211,12 @@ class SparkServers:
             SparkUnavailable: Kubernetes does not answer.
         """
         namespace = pod.metadata.namespace
-        self._create(pod, lambda api: api.create_namespaced_secret(namespace, key_secret(pod)))
+        self._create(pod, lambda api: api.create_namespaced_service(namespace, server_service(pod)))
         if obtained is not None:
             secret = credentials_secret_of(pod, obtained.document())
             self._create(pod, lambda api: api.create_namespaced_secret(namespace, secret))
-        self._create(pod, lambda api: api.create_namespaced_service(namespace, _service(pod)))
+        # Last: no pod starts without its key, so one that answers has everything, whenever its maker died.
+        self._create(pod, lambda api: api.create_namespaced_secret(namespace, key_secret(pod)))
 
     def _create(self, pod: k8s.V1Pod, create: Callable[[CoreV1Api], Any]) -> None:
         name = pod.metadata.name
@@ -248,19 +250,23 @@ class SparkServers:
         except (ApiException, HTTPError) as error:
             log.warning("The credentials of Spark server %s are not renewed: %s", pod.metadata.name, said(error))
 
-    def _remove(self, pod: k8s.V1Pod, ended: Ended, awaited: Awaited | None) -> None:
+    def _removed(self, pod: k8s.V1Pod, ended: Ended, awaited: Awaited | None) -> bool:
         """Takes an ended server away, so that another may have its name; a failure of the one awaited is told.
 
+        Tells whether it is gone; one whose node does not answer has time for that, and may be waited for elsewhere.
         One on a lost node is deleted by force, and may run on there. Nobody takes it for the new one: key, Secrets and
         Service are each pod's own.
         """
         why = self._why(pod, ended)
-        self._pods.delete(pod, by_force=is_stuck(pod, datetime.now(UTC)))
+        by_force = is_stuck(pod, datetime.now(UTC))
+        self._pods.delete(pod, by_force=by_force)
         if ended.failed and awaited is not None and awaited.of(pod):
             raise SparkUnavailable(_failed(pod.metadata.name, why))
         log.info("Spark server %s is replaced: %s", pod.metadata.name, why)
-        if not self._pods.wait_until_gone(pod, GONE_SECONDS):
-            raise SparkUnavailable(f"Spark server {pod.metadata.name} is being ended, and its node does not answer")
+        gone = self._pods.wait_until_gone(pod, GONE_SECONDS)
+        if by_force and not gone:
+            raise SparkUnavailable(f"Spark server {pod.metadata.name} is deleted by force, and is still there")
+        return gone
 
     def _why(self, pod: k8s.V1Pod, ended: Ended) -> str:
         """The reason of an end; of a server that runs on and gives no answer with the last lines of its log."""
@@ -281,13 +287,6 @@ def _refused(what: str, error: ApiException) -> SparkRefused:
     too_much = beyond(said(error))
     why = f"it asks for more than the namespace's whole quota has ({too_much}): " if too_much else ""
     return SparkRefused(f"Kubernetes refuses {what}: {why}{said(error)}")
-
-
-def _service(pod: k8s.V1Pod) -> k8s.V1Service:
-    """A pod's Service, under a name that no other pod's has: an ended one's may be collected at any time from now."""
-    service = server_service(pod)
-    service.metadata.name = keys.spark_service_name(pod.metadata.name, pod.metadata.uid)
-    return service
 
 
 def labels_of_workspace(workspace: str) -> str:

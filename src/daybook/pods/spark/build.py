@@ -103,14 +103,17 @@ def credentials_secret_of(pod: k8s.V1Pod, document: str) -> k8s.V1Secret:
 
 
 def server_service(pod: k8s.V1Pod) -> k8s.V1Service:
-    """A headless Service of a server's pod, for people and for what finds it by name; owned by the pod."""
+    """A headless Service of a server's pod, for people and for what finds it by name; owned by the pod.
+
+    Under a name that no other pod's has: an ended one's may be collected at any time from now.
+    """
     ports = [
         k8s.V1ServicePort(name="connect", port=SPARK_PORT, app_protocol="grpc"),
         k8s.V1ServicePort(name="ui", port=SPARK_UI_PORT, app_protocol="http"),
     ]
     selector = {keys.SPARK_LABEL: pod.metadata.labels[keys.SPARK_LABEL], "app.kubernetes.io/component": "spark-server"}
     return k8s.V1Service(
-        metadata=_owned(pod, pod.metadata.name),
+        metadata=_owned(pod, keys.spark_service_name(pod.metadata.name, pod.metadata.uid)),
         spec=k8s.V1ServiceSpec(cluster_ip="None", selector=selector, ports=ports),
     )
 

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from daybook.contract.spark_pod import SPARK_PORT, SPARK_UI_PORT
-from daybook.pods.ending import ending_of
+from daybook.contract.spark_pod import SPARK_PORT, SPARK_UI_PORT, in_url
+from daybook.pods.ending import disruption_of, ending_of
 from daybook.pods.spark.build import CONTAINER
 
 START_MARGIN_SECONDS = 600
 """Beyond what the server itself may take from the start of its container: until a node has it, and has the image."""
+
+_NEVER_PULLED = ("InvalidImageName", "ErrImageNeverPull")
+_NOT_PULLED = ("ErrImagePull", "ImagePullBackOff")
+_NO_SUCH_IMAGE = ("not found", "manifest unknown", "access denied", "unauthorized", "forbidden")
+"""What registries say of an image that is not there, or not for us; whatever else they say may pass."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,10 @@ def look_at(pod: Any, start_seconds: float, now: datetime) -> Look:
         return Ended(_said(pod), failed=True)
     ready = _condition(status, "Ready")
     if status.phase == "Running" and ready is not None and ready.status == "True" and status.pod_ip:
-        host = f"[{status.pod_ip}]" if ":" in status.pod_ip else status.pod_ip
+        host = in_url(status.pod_ip)
         return Answers(f"sc://{host}:{SPARK_PORT}", f"http://{host}:{SPARK_UI_PORT}")
+    if _has_no_image(pod):
+        return Ended(ending_of(pod, CONTAINER).message, failed=True)
     limit = timedelta(seconds=start_seconds + START_MARGIN_SECONDS)
     if now - _without_answer_since(pod) > limit:
         return Ended(f"it does not answer after {limit.total_seconds():.0f} s: {_said(pod)}", failed=True)
@@ -96,11 +103,24 @@ def _has_answered(pod: Any) -> bool:
     return began is not None and _without_answer_since(pod) > began
 
 
+def _has_no_image(pod: Any) -> bool:
+    """Whether there is no image of that name to be had, so that waiting for it is of no use."""
+    waiting = _waiting(pod)
+    if waiting is None or waiting.reason in _NEVER_PULLED:
+        return waiting is not None
+    said = (waiting.message or "").lower()
+    return waiting.reason in _NOT_PULLED and any(words in said for words in _NO_SUCH_IMAGE)
+
+
+def _waiting(pod: Any) -> Any:
+    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
+    return next((state.waiting for state in states if state.waiting is not None), None)
+
+
 def _waits_for(pod: Any) -> str:
     if pod.status.phase == "Running":
         return "Spark does not answer at the moment" if _has_answered(pod) else "Spark starts"
-    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
-    waiting = next((state.waiting for state in states if state.waiting is not None), None)
+    waiting = _waiting(pod)
     if waiting is not None and waiting.reason not in (None, "ContainerCreating", "PodInitializing"):
         return f"{waiting.reason}: {waiting.message or 'no reason given'}"
     scheduled = _condition(pod.status, "PodScheduled")
@@ -114,7 +134,9 @@ def _said(pod: Any) -> str:
         return "its container runs, and gives no answer"
     states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
     terminated = next((state.terminated for state in states if state.terminated is not None), None)
-    if terminated is not None and terminated.reason not in ("OOMKilled", "ContainerStatusUnknown"):
+    # A server that its node evicts, or that shuts down, is told to end and ends well: with exit code 0.
+    taken_away = pod.status.reason is not None or disruption_of(pod) is not None
+    if terminated is not None and not taken_away and terminated.reason not in ("OOMKilled", "ContainerStatusUnknown"):
         return f"exit code {terminated.exit_code}: {(terminated.message or 'no reason given').strip()}"
     return ending_of(pod, CONTAINER).message
 
