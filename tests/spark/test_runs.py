@@ -63,6 +63,11 @@ def test_a_cell_whose_time_is_up_leaves_nothing_running(run, server):
     done = run(BEGIN, f"# at least so long\n{ENDLESS}", limits=Limits(timeout_seconds=None, cell_timeout_seconds=30))
     assert done.manifest.reason is Reason.CELL_TIMEOUT, done.said
     assert is_quiet(server)
+    [operation] = done.manifest.spark.operations
+    assert operation.state == "failed"
+    assert operation.tasks > 0
+    last = done.notebook["cells"][1]["outputs"]
+    assert not any("progress" in "".join(each.get("data", {}).get("text/html", "")) for each in last)
 
 
 def test_a_run_that_is_told_to_stop_leaves_nothing_running(run, server):

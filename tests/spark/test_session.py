@@ -94,6 +94,60 @@ print(spark.session_id, sorted(row.tableName for row in spark.sql("show tables")
     assert len(set(said)) == 2
 
 
+def test_sessions_made_of_it_are_the_notebooks_too_and_end_with_it(server, tmp_path):
+    events = tmp_path / "events"
+    code = f"""{PRELUDE}
+spark = get_spark_session()
+spark.range(1).createOrReplaceTempView("seen")
+for other in (spark.newSession(), spark.cloneSession()):
+    print(other.session_id, len(other.sql("show tables").collect()))
+"""
+    ended = python(code, **server.environment(events))
+    assert ended.returncode == 0, ended.stderr
+    said = [line.split() for line in ended.stdout.splitlines()]
+    assert [views for _, views in said] == ["0", "1"]
+    told = [each["session_id"] for each in of_kind("spark_session", events)]
+    assert told[1:] == [session_id for session_id, _ in said]
+    assert [each["session_id"] for each in of_kind("spark_session_ended", events)] == told
+    assert all(is_closed(server, each) for each in told)
+    assert [each["rows"] for each in of_kind("spark_operation", events)][-2:] == [0, 1]
+
+
+def test_threads_that_ask_at_the_same_time_get_one_session(server, tmp_path):
+    code = f"""{PRELUDE}
+ready, got = threading.Barrier(3), []
+def ask():
+    ready.wait()
+    got.append(get_spark_session())
+threads = [threading.Thread(target=ask) for _ in range(3)]
+[each.start() for each in threads], [each.join() for each in threads]
+print(len(got), len(set(map(id, got))))
+"""
+    ended = python(code, **server.environment(tmp_path / "events"))
+    assert ended.stdout == "3 1\n", ended.stderr
+    assert len(of_kind("spark_session", tmp_path / "events")) == 1
+
+
+def test_a_fork_of_the_notebook_has_no_spark_and_leaves_the_notebook_its_own(server, tmp_path):
+    code = f"""{PRELUDE}
+import sys
+spark = get_spark_session()
+if os.fork() == 0:
+    for attempt in (get_spark_session, lambda: spark.range(1).count()):
+        try:
+            print("went on", attempt(), flush=True)
+        except Exception as error:
+            print(str(error)[:23], flush=True)
+    sys.exit()
+os.wait()
+print(spark.range(4).count())
+"""
+    events = tmp_path / "events"
+    ended = python(code, **server.environment(events))
+    assert ended.stdout.splitlines() == ["this process was forked"] * 2 + ["4"], ended.stderr
+    assert len(of_kind("spark_session_ended", events)) == 1
+
+
 def test_a_killed_kernels_session_is_released_by_whoever_knows_it(server, tmp_path):
     events = tmp_path / "events"
     code = f"""{PRELUDE}
@@ -308,3 +362,38 @@ except Exception as error:
     assert said[3] == "512m FAIR ['flights', 'r1']"
     assert said[4] == "True slow"
     assert "spark.executor.memory: takes effect only when Spark starts" in said[5]
+
+
+def test_a_classic_session_is_the_process_and_the_next_one_has_its_own_settings(server, tmp_path):
+    code = f"""{PRELUDE}
+def show(spark):
+    conf, context = spark.conf, spark.sparkContext
+    names = ("spark.sql.shuffle.partitions", "spark.task.maxFailures")
+    print(*(conf.get(name, "none") for name in names), context.getLocalProperty("spark.jobGroup.id"), flush=True)
+first = get_spark_session(local=True, settings={{"spark.sql.shuffle.partitions": 3, "spark.task.maxFailures": 7}})
+show(first)
+def ask():
+    other = get_spark_session(local=True)
+    print(other is first)
+    show(other)
+thread = threading.Thread(target=ask)
+thread.start()
+thread.join()
+first.stop()
+try:
+    get_spark_session(local=True, settings={{"spark.driver.memory": "1.5g"}})
+except Exception as error:
+    print(error)
+second = get_spark_session(local=True, settings={{"spark.sql.shuffle.partitions": 5, "spark.driver.memory": "1024 MB"}})
+show(second)
+second.stop()
+print(get_spark_session().range(6).count(), os.environ["SPARK_REMOTE"])
+"""
+    events = tmp_path / "events"
+    ended = python(code, **server.environment(events, TMPDIR=str(tmp_path)))
+    assert ended.returncode == 0, ended.stderr
+    first, is_same, in_thread, refused, second, last = ended.stdout.splitlines()
+    assert (first, is_same, in_thread, second) == ("3 7 r1", "True", "3 7 r1", "5 none r1")
+    assert "spark.driver.memory: is 1g since this notebook first started Spark" in refused
+    assert last == f"6 {server.remote}"
+    assert [each["remote"] for each in of_kind("spark", events)] == [None, None, server.remote]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import socket
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +46,7 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
     def __init__(self, remote: str, token: str | None, user: str | None) -> None:
         self._key = token
         self._standing: Any = None
+        self._channels: weakref.WeakSet[Any] = weakref.WeakSet()  # also of this builder's copies
         try:
             super().__init__(remote, channelOptions=[("grpc.max_reconnect_backoff_ms", RECONNECT_MILLISECONDS)])
         except (PySparkException, ValueError) as error:
@@ -51,6 +54,13 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
             raise InvalidRequest("not an address of a Spark Connect server", [fault]) from error
         if user and not self.userId:
             self.set("user_id", user)
+
+    def __deepcopy__(self, memo: object) -> KeyedChannelBuilder:
+        """For pyspark's `newSession()` and `cloneSession()`: who follows this builder's sessions follows those, too."""
+        other = copy.copy(self)
+        other._params, other._channel_options = dict(self._params), list(self._channel_options)
+        other._standing = None
+        return other
 
     @property
     def token(self) -> str | None:
@@ -72,7 +82,16 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
     def toChannel(self) -> Any:
         """A channel to the server."""
         standing, self._standing = self._standing, None
-        return standing if standing is not None else super().toChannel()
+        if standing is not None:
+            return standing
+        made = super().toChannel()
+        self._channels.add(made)
+        return made
+
+    def close(self) -> None:
+        """Closes all channels, those of copies, too: a process does not end while gRPC has one open."""
+        for channel in list(self._channels):
+            channel.close()
 
     def metadata(self) -> Any:
         """What goes with every call."""
