@@ -128,23 +128,17 @@ print(len(got), len(set(map(id, got))))
     assert len(of_kind("spark_session", tmp_path / "events")) == 1
 
 
-def test_a_fork_of_the_notebook_has_no_spark_and_leaves_the_notebook_its_own(server, tmp_path):
+def test_a_fork_that_ends_leaves_the_notebook_its_session(server, tmp_path):
     code = f"""{PRELUDE}
-import sys
 spark = get_spark_session()
 if os.fork() == 0:
-    for attempt in (get_spark_session, lambda: spark.range(1).count()):
-        try:
-            print("went on", attempt(), flush=True)
-        except Exception as error:
-            print(str(error)[:23], flush=True)
-    sys.exit()
+    raise SystemExit
 os.wait()
 print(spark.range(4).count())
 """
     events = tmp_path / "events"
     ended = python(code, **server.environment(events))
-    assert ended.stdout.splitlines() == ["this process was forked"] * 2 + ["4"], ended.stderr
+    assert ended.stdout == "4\n", ended.stderr
     assert len(of_kind("spark_session_ended", events)) == 1
 
 
@@ -196,11 +190,17 @@ try:
     get_spark_session(settings={{"spark.sql.shuffle.partitions": "many", "spark.sql.ansi.enabled": False}})
 except Exception as error:
     print(type(error).__name__, error)
-spark = get_spark_session(settings={{"spark.sql.shuffle.partitions": 7}})
+try:
+    get_spark_session(settings={{"spark.sql.shufle.partitions": 7, "spark.sql.ansi.enable": True}})
+except Exception as error:
+    print("; ".join(str(error).splitlines()))
+spark = get_spark_session(settings={{"spark.sql.shuffle.partitions": 7, "spark.sql.iceberg.merge-schema": True}})
 print(spark.conf.get("spark.sql.shuffle.partitions"))
 """
     ended = python(code, **server.environment(tmp_path / "events"))
-    first, second = ended.stdout.splitlines()
+    first, mistyped, second = ended.stdout.splitlines()
+    assert "spark.sql.shufle.partitions: Spark has no such setting; did you mean spark.sql.shuffle.part" in mistyped
+    assert "spark.sql.ansi.enable: Spark has no such setting; did you mean spark.sql.ansi.enabled?" in mistyped
     assert first.startswith(
         "InvalidRequest Spark settings that a session cannot change: spark.sql.shuffle.partitions: "
     )
@@ -270,6 +270,42 @@ print(get_spark_session().range(4).count())
     assert second.startswith("SparkSessionLost the Spark session of this notebook is lost")
     assert not third.startswith("silently")
     assert last == "4"
+
+
+def test_a_server_that_is_gone_or_has_another_key_is_named_with_the_reason(tmp_path):
+    port = free_port()
+    code = f"""{PRELUDE}
+spark = get_spark_session()
+print("attached", flush=True)
+for _ in range(2):
+    input()
+    try:
+        print("silently went on:", get_spark_session())
+    except Exception as error:
+        print(type(error).__name__, error, flush=True)
+    if _ == 0:
+        print(len(spark.client.get_retry_policies()), flush=True)
+spark.stop()
+"""
+    with started(tmp_path / "one", port) as server:
+        notebook = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **server.environment(tmp_path / "events")},
+        )
+        assert notebook.stdout.readline() == "attached\n"
+    notebook.stdin.write("\n")
+    notebook.stdin.flush()
+    gone, tries = notebook.stdout.readline(), notebook.stdout.readline()
+    assert gone.startswith("SparkUnavailable the Spark Connect server at sc://127.0.0.1")
+    assert "onnect" in gone.partition("no usable answer: ")[2]
+    assert "RPC that terminated" not in gone
+    assert tries == "0\n"
+    with started(tmp_path / "two", port, "a-rotated-key-of-the-tests"):
+        said, _ = notebook.communicate("\n", timeout=200)
+    assert "refuses the key of this run" in said
 
 
 def test_a_session_that_the_server_closed_is_lost_too(server, tmp_path):
@@ -379,6 +415,10 @@ def ask():
 thread = threading.Thread(target=ask)
 thread.start()
 thread.join()
+if os.fork() == 0:
+    raise SystemExit
+os.wait()
+print(first.range(4).count())
 first.stop()
 try:
     get_spark_session(local=True, settings={{"spark.driver.memory": "1.5g"}})
@@ -392,8 +432,8 @@ print(get_spark_session().range(6).count(), os.environ["SPARK_REMOTE"])
     events = tmp_path / "events"
     ended = python(code, **server.environment(events, TMPDIR=str(tmp_path)))
     assert ended.returncode == 0, ended.stderr
-    first, is_same, in_thread, refused, second, last = ended.stdout.splitlines()
-    assert (first, is_same, in_thread, second) == ("3 7 r1", "True", "3 7 r1", "5 none r1")
+    first, is_same, in_thread, after_fork, refused, second, last = ended.stdout.splitlines()
+    assert (first, is_same, in_thread, after_fork, second) == ("3 7 r1", "True", "3 7 r1", "4", "5 none r1")
     assert "spark.driver.memory: is 1g since this notebook first started Spark" in refused
     assert last == f"6 {server.remote}"
     assert [each["remote"] for each in of_kind("spark", events)] == [None, None, server.remote]

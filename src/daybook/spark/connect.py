@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import socket
 import weakref
 from collections.abc import Callable
@@ -121,8 +122,12 @@ def attach(builder: KeyedChannelBuilder, *, limit_seconds: float, say: Callable[
         session.release_session_on_close = False
         session.stop()  # which has pyspark forget it, too
         raise SparkUnavailable(_refusal(builder.where, error)) from error
-    session.client.set_retry_policies([DefaultPolicy(max_backoff=LONGEST_RETRY_MILLISECONDS)])
+    session.client.set_retry_policies(_patience())
     return session
+
+
+def _patience() -> list[DefaultPolicy]:
+    return [DefaultPolicy(max_backoff=LONGEST_RETRY_MILLISECONDS)]
 
 
 def _wait_for_channel(builder: KeyedChannelBuilder, limit_seconds: float, say: Callable[[str], None]) -> None:
@@ -173,16 +178,16 @@ def require_alive(session: SparkSession) -> None:
     """
     if session.is_stopped:
         raise SparkSessionLost(_LOST.format("its server was replaced"))
-    policies = session.client.get_retry_policies()
+    # They stay off where it does not answer, so that `stop()` does not take two minutes more.
     session.client.set_retry_policies([])
     try:
         session.client.get_configs("spark.app.id")
     except (PySparkException, grpc.RpcError) as error:
         if session.is_stopped or "INVALID_HANDLE." in str(error):
             raise SparkSessionLost(_LOST.format(first_line(error))) from error
-        raise SparkUnavailable(f"the Spark Connect server does not answer: {first_line(error)}") from error
-    finally:
-        session.client.set_retry_policies(policies)
+        builder = session.client._builder  # not ours where the notebook made the session itself
+        raise SparkUnavailable(_refusal(getattr(builder, "where", builder.host), error)) from error
+    session.client.set_retry_policies(_patience())
 
 
 _LOST = (
@@ -198,8 +203,10 @@ def _refusal(where: str, error: Exception) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text; gRPC appends a page."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """The first line of an error's text; of gRPC's own, a page that begins with the name of a class, its details."""
+    text = str(error).strip() or type(error).__name__
+    details = re.search(r'^\s*details = "(.+)"$', text, re.MULTILINE)
+    return details[1] if details is not None and text.startswith("<") else text.splitlines()[0]
 
 
 def without_token(remote: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import subprocess
 import tempfile
@@ -88,8 +89,13 @@ def start_local(asked: Asked, environment: MutableMapping[str, str], say: Callab
 
 
 def _state() -> str:
-    state = tempfile.mkdtemp(prefix="daybook-spark-")
-    atexit.register(shutil.rmtree, state, ignore_errors=True)
+    state, process = tempfile.mkdtemp(prefix="daybook-spark-"), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == process:  # a fork of the notebook's process that ends leaves it to the notebook
+            shutil.rmtree(state, ignore_errors=True)
+
+    atexit.register(remove)
     return state
 
 

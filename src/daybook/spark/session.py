@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+from difflib import get_close_matches
 from typing import Any
 
 from daybook.contract.errors import Fault, InvalidRequest
@@ -21,6 +22,8 @@ from daybook.spark.asked import (
 __all__ = ["READY_LIMIT_SECONDS", "Asked", "get_spark_session"]
 
 Tell = Callable[[Mapping[str, Any]], None]
+_MISTYPED = 0.94
+"""So alike are names that differ by a letter or two."""
 _ONE_AT_A_TIME = threading.RLock()
 """Threads that ask at the same time get one session: it is this process's, as pyspark's own are."""
 
@@ -96,6 +99,7 @@ def _attached(
     sessions.met(session.session_id, session.client._user_id)
     sessions.end_with_process(session, builder)
     try:
+        _require_known(session, asked.settings)
         _apply(session, {"spark.app.name": asked.name(environment), **settings}, optional={"spark.app.name"})
     except InvalidRequest:
         session.stop()
@@ -109,6 +113,7 @@ def _attached(
 
 def _again(session: Any, asked: Asked, environment: Mapping[str, str]) -> Any:
     """The session that there is, with what the call asks for."""
+    _require_known(session, asked.settings)
     _apply(session, call_settings(asked))
     if hasattr(session, "_jsc"):
         from daybook.spark.local import mark
@@ -155,6 +160,24 @@ def _connected() -> Any:
 
     require_alive(session)
     return session
+
+
+def _require_known(session: Any, names: Iterable[str]) -> None:
+    """Lets names pass that Spark knows, and those that are unlike any of them: extensions have settings of their own.
+
+    Spark itself takes every name, so one that was mistyped would have no effect and nobody would say so.
+
+    Raises:
+        InvalidRequest: some are most likely mistyped; every one is named, and what it is like.
+    """
+    unknown = [name for name in names if not session.conf.isModifiable(name)]
+    known = [row.key for row in session.sql("SET -v").collect()] if unknown else []
+    likely = {name: get_close_matches(name, known, 1, _MISTYPED) for name in unknown if name not in known}
+    faults = [
+        Fault(name, f"Spark has no such setting; did you mean {like[0]}?") for name, like in likely.items() if like
+    ]
+    if faults:
+        raise InvalidRequest("this Spark session cannot be had", faults)
 
 
 def _apply(session: Any, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:
