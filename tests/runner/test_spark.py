@@ -17,7 +17,8 @@ def an_operation(number=1, **changes):
 
 
 def progress(number=1, **changes):
-    return {"kind": "spark_progress", "id": f"op{number}", "stages": 1, "tasks": 8, "tasks_done": 3, **changes}
+    base = {"kind": "spark_progress", "id": f"op{number}", "started_at": 1000.5, "seconds": 0.7, "state": "running"}
+    return {**base, "stages": 1, "tasks": 8, "tasks_done": 3, **changes}
 
 
 def story_of(*events):
@@ -41,6 +42,18 @@ def test_while_it_runs_the_record_says_how_far_it_is():
     assert (record.progress.tasks_done, record.progress.tasks, record.operations) == (3, 8, ())
     story.take(an_operation(2))
     assert story.record(running=True).progress is None
+
+
+def test_what_a_killed_kernel_ran_is_listed_as_failed_and_as_far_as_it_was_told():
+    listener = progress(3, tasks=0)
+    story = story_of(APPLICATION, progress(1), progress(2), listener, an_operation(1), progress(2, seconds=1.7))
+    assert story.record(running=True).operation_count == 1
+    record = story.record(running=False)
+    assert record.operation_count == 2
+    assert [(each.id, each.state, each.seconds) for each in record.operations] == [
+        ("op1", "succeeded", 1.5),
+        ("op2", "failed", 1.7),
+    ]
 
 
 def test_the_newest_operations_are_kept_and_all_are_counted():

@@ -77,11 +77,11 @@ def events_of(path):
 
 
 @contextmanager
-def started(folder, port=None):
+def started(folder, port=None, key=KEY):
     """A server on the wheel's Java, with pages; it is ended however the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
     token = folder / "token"
-    token.write_text(KEY)
+    token.write_text(key)
     port = port or free_port()
     command = [sys.executable, "-m", "daybook.spark", "serve", "--port", str(port), "--token-file", str(token)]
     with (folder / "log").open("wb") as log:

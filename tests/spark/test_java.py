@@ -37,6 +37,13 @@ def test_the_version_in_what_java_says(said, version):
     assert major_version(said) == version
 
 
+def test_words_in_an_old_encoding_are_no_hindrance(tmp_path):
+    home = make_java(tmp_path / "mine", 'Java gewählt: openjdk version "21.0.1"')
+    java = home / "bin" / "java"
+    java.write_bytes(java.read_text().encode("latin-1"))
+    assert find_java({"JAVA_HOME": str(home)}).version == 21
+
+
 def test_java_home_comes_first(tmp_path):
     home = make_java(tmp_path / "home", 'openjdk version "21.0.1"')
     path = make_java(tmp_path / "path", 'openjdk version "17.0.1"')

@@ -1,10 +1,12 @@
 """Operations as they pass by on the channel; no Spark."""
 
+import os
 from types import SimpleNamespace
 
 import grpc
 import pytest
 
+from daybook.contract.errors import InvalidRequest
 from daybook.spark.operations import OperationWatch
 
 EXECUTE = "/spark.connect.SparkConnectService/ExecutePlan"
@@ -74,13 +76,22 @@ OVER = Answer(result_complete=True)
 
 def answers(*given):
     for each in given:
-        if isinstance(each, Exception):
+        if isinstance(each, BaseException):
             raise each
         yield each
 
 
-def asked(operation="op", *tags):
-    return SimpleNamespace(operation_id=operation, tags=list(tags))
+def asked(operation="op", *tags, session="s1"):
+    user = SimpleNamespace(user_id="anna")
+    return SimpleNamespace(operation_id=operation, tags=list(tags), session_id=session, user_context=user)
+
+
+def let_go(watch, operation="op", all_of_it=True):
+    """pyspark's word that it reads no further, which it also says when it has all."""
+    what = {"release_all": True} if all_of_it else {"release_until": True}
+    request = Answer(operation_id=operation, **what)
+    details = SimpleNamespace(method="/spark.connect.SparkConnectService/ReleaseExecute")
+    assert watch.intercept_unary_unary(lambda *_: "done", details, request) == "done"
 
 
 def read(watch, *given, method=EXECUTE, request=None):
@@ -123,6 +134,53 @@ def test_one_whose_stream_breaks_is_followed_on_the_next(watch, noting):
     assert noting.over == []
     read(watch, batch(3), OVER, method=REATTACH)
     assert [(each.state, each.rows) for each in noting.over] == [("succeeded", 5)]
+
+
+def test_one_whose_cell_is_interrupted_has_failed(watch, noting):
+    with pytest.raises(KeyboardInterrupt):
+        read(watch, progress((4, 1, 10)), KeyboardInterrupt())
+    let_go(watch)
+    [operation] = noting.over
+    assert (operation.state, operation.tasks, operation.seconds) == ("failed", 4, 1.0)
+
+
+def test_one_that_pyspark_has_tried_long_enough_has_failed(watch, noting):
+    for method in (EXECUTE, REATTACH):
+        with pytest.raises(Broken):
+            read(watch, Broken(grpc.StatusCode.UNAVAILABLE), method=method)
+    let_go(watch, all_of_it=False)
+    assert noting.over == []
+    let_go(watch)
+    assert [each.state for each in noting.over] == ["failed"]
+
+
+def test_one_whose_rows_are_not_all_wanted_is_over_all_the_same(watch, noting):
+    read(watch, batch(5), batch(3))
+    let_go(watch)
+    let_go(watch, "another")
+    assert [(each.state, each.rows) for each in noting.over] == [("succeeded", 8)]
+
+
+def test_one_that_is_over_is_told_once(watch, noting):
+    read(watch, batch(5), OVER)
+    let_go(watch)
+    assert len(noting.over) == 1
+
+
+def test_every_session_that_runs_something_is_met(noting):
+    met = []
+    watch = OperationWatch([], noting, lambda *session: met.append(session))
+    for operation, session in (("a", "s1"), ("b", "s2")):
+        read(watch, OVER, request=asked(operation, session=session))
+    assert met == [("s1", "anna"), ("s2", "anna")]
+
+
+def test_a_fork_of_the_notebooks_process_is_told_why_it_has_no_spark(watch, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(InvalidRequest, match="forked"):
+        read(watch, OVER)
+    with pytest.raises(InvalidRequest, match="get_context"):
+        let_go(watch)
 
 
 def test_other_calls_pass_untouched(watch, noting):

@@ -36,7 +36,10 @@ def is_quiet(server, seconds=200):
 def test_a_record_has_the_operations_and_a_slow_cell_one_line_of_its_bar(run, server):
     done = run(
         BEGIN,
-        "slow = spark.range(0, 4 * 10**8, 1, 2).selectExpr('sum(sqrt(id))').collect()",
+        # Slower than a second on any machine.
+        "import time\nfrom pyspark.sql import functions as F\n"
+        "nap = F.udf(lambda number: time.sleep(1.5) or number, 'long')\n"
+        "slow = spark.range(1).select(nap('id')).collect()",
         "spark.range(7).toPandas()",
     )
     assert done.manifest.state is State.SUCCEEDED, done.said
@@ -57,12 +60,18 @@ def test_a_kernel_that_is_killed_leaves_nothing_running(run, server):
     assert done.manifest.reason is Reason.KERNEL_DIED
     assert RELEASED in done.said
     assert is_quiet(server)
+    assert [each.state for each in done.manifest.spark.operations] == ["failed"]
 
 
 def test_a_cell_whose_time_is_up_leaves_nothing_running(run, server):
     done = run(BEGIN, f"# at least so long\n{ENDLESS}", limits=Limits(timeout_seconds=None, cell_timeout_seconds=30))
     assert done.manifest.reason is Reason.CELL_TIMEOUT, done.said
     assert is_quiet(server)
+    [operation] = done.manifest.spark.operations
+    assert operation.state == "failed"
+    assert operation.tasks > 0
+    last = done.notebook["cells"][1]["outputs"]
+    assert not any("progress" in "".join(each.get("data", {}).get("text/html", "")) for each in last)
 
 
 def test_a_run_that_is_told_to_stop_leaves_nothing_running(run, server):

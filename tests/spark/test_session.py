@@ -94,6 +94,54 @@ print(spark.session_id, sorted(row.tableName for row in spark.sql("show tables")
     assert len(set(said)) == 2
 
 
+def test_sessions_made_of_it_are_the_notebooks_too_and_end_with_it(server, tmp_path):
+    events = tmp_path / "events"
+    code = f"""{PRELUDE}
+spark = get_spark_session()
+spark.range(1).createOrReplaceTempView("seen")
+for other in (spark.newSession(), spark.cloneSession()):
+    print(other.session_id, len(other.sql("show tables").collect()))
+"""
+    ended = python(code, **server.environment(events))
+    assert ended.returncode == 0, ended.stderr
+    said = [line.split() for line in ended.stdout.splitlines()]
+    assert [views for _, views in said] == ["0", "1"]
+    told = [each["session_id"] for each in of_kind("spark_session", events)]
+    assert told[1:] == [session_id for session_id, _ in said]
+    assert [each["session_id"] for each in of_kind("spark_session_ended", events)] == told
+    assert all(is_closed(server, each) for each in told)
+    assert [each["rows"] for each in of_kind("spark_operation", events)][-2:] == [0, 1]
+
+
+def test_threads_that_ask_at_the_same_time_get_one_session(server, tmp_path):
+    code = f"""{PRELUDE}
+ready, got = threading.Barrier(3), []
+def ask():
+    ready.wait()
+    got.append(get_spark_session())
+threads = [threading.Thread(target=ask) for _ in range(3)]
+[each.start() for each in threads], [each.join() for each in threads]
+print(len(got), len(set(map(id, got))))
+"""
+    ended = python(code, **server.environment(tmp_path / "events"))
+    assert ended.stdout == "3 1\n", ended.stderr
+    assert len(of_kind("spark_session", tmp_path / "events")) == 1
+
+
+def test_a_fork_that_ends_leaves_the_notebook_its_session(server, tmp_path):
+    code = f"""{PRELUDE}
+spark = get_spark_session()
+if os.fork() == 0:
+    raise SystemExit
+os.wait()
+print(spark.range(4).count())
+"""
+    events = tmp_path / "events"
+    ended = python(code, **server.environment(events))
+    assert ended.stdout == "4\n", ended.stderr
+    assert len(of_kind("spark_session_ended", events)) == 1
+
+
 def test_a_killed_kernels_session_is_released_by_whoever_knows_it(server, tmp_path):
     events = tmp_path / "events"
     code = f"""{PRELUDE}
@@ -142,11 +190,17 @@ try:
     get_spark_session(settings={{"spark.sql.shuffle.partitions": "many", "spark.sql.ansi.enabled": False}})
 except Exception as error:
     print(type(error).__name__, error)
-spark = get_spark_session(settings={{"spark.sql.shuffle.partitions": 7}})
+try:
+    get_spark_session(settings={{"spark.sql.shufle.partitions": 7, "spark.sql.ansi.enable": True}})
+except Exception as error:
+    print("; ".join(str(error).splitlines()))
+spark = get_spark_session(settings={{"spark.sql.shuffle.partitions": 7, "spark.sql.iceberg.merge-schema": True}})
 print(spark.conf.get("spark.sql.shuffle.partitions"))
 """
     ended = python(code, **server.environment(tmp_path / "events"))
-    first, second = ended.stdout.splitlines()
+    first, mistyped, second = ended.stdout.splitlines()
+    assert "spark.sql.shufle.partitions: Spark has no such setting; did you mean spark.sql.shuffle.part" in mistyped
+    assert "spark.sql.ansi.enable: Spark has no such setting; did you mean spark.sql.ansi.enabled?" in mistyped
     assert first.startswith(
         "InvalidRequest Spark settings that a session cannot change: spark.sql.shuffle.partitions: "
     )
@@ -216,6 +270,42 @@ print(get_spark_session().range(4).count())
     assert second.startswith("SparkSessionLost the Spark session of this notebook is lost")
     assert not third.startswith("silently")
     assert last == "4"
+
+
+def test_a_server_that_is_gone_or_has_another_key_is_named_with_the_reason(tmp_path):
+    port = free_port()
+    code = f"""{PRELUDE}
+spark = get_spark_session()
+print("attached", flush=True)
+for _ in range(2):
+    input()
+    try:
+        print("silently went on:", get_spark_session())
+    except Exception as error:
+        print(type(error).__name__, error, flush=True)
+    if _ == 0:
+        print(len(spark.client.get_retry_policies()), flush=True)
+spark.stop()
+"""
+    with started(tmp_path / "one", port) as server:
+        notebook = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **server.environment(tmp_path / "events")},
+        )
+        assert notebook.stdout.readline() == "attached\n"
+    notebook.stdin.write("\n")
+    notebook.stdin.flush()
+    gone, tries = notebook.stdout.readline(), notebook.stdout.readline()
+    assert gone.startswith("SparkUnavailable the Spark Connect server at sc://127.0.0.1")
+    assert "onnect" in gone.partition("no usable answer: ")[2]
+    assert "RPC that terminated" not in gone
+    assert tries == "0\n"
+    with started(tmp_path / "two", port, "a-rotated-key-of-the-tests"):
+        said, _ = notebook.communicate("\n", timeout=200)
+    assert "refuses the key of this run" in said
 
 
 def test_a_session_that_the_server_closed_is_lost_too(server, tmp_path):
@@ -308,3 +398,42 @@ except Exception as error:
     assert said[3] == "512m FAIR ['flights', 'r1']"
     assert said[4] == "True slow"
     assert "spark.executor.memory: takes effect only when Spark starts" in said[5]
+
+
+def test_a_classic_session_is_the_process_and_the_next_one_has_its_own_settings(server, tmp_path):
+    code = f"""{PRELUDE}
+def show(spark):
+    conf, context = spark.conf, spark.sparkContext
+    names = ("spark.sql.shuffle.partitions", "spark.task.maxFailures")
+    print(*(conf.get(name, "none") for name in names), context.getLocalProperty("spark.jobGroup.id"), flush=True)
+first = get_spark_session(local=True, settings={{"spark.sql.shuffle.partitions": 3, "spark.task.maxFailures": 7}})
+show(first)
+def ask():
+    other = get_spark_session(local=True)
+    print(other is first)
+    show(other)
+thread = threading.Thread(target=ask)
+thread.start()
+thread.join()
+if os.fork() == 0:
+    raise SystemExit
+os.wait()
+print(first.range(4).count())
+first.stop()
+try:
+    get_spark_session(local=True, settings={{"spark.driver.memory": "1.5g"}})
+except Exception as error:
+    print(error)
+second = get_spark_session(local=True, settings={{"spark.sql.shuffle.partitions": 5, "spark.driver.memory": "1024 MB"}})
+show(second)
+second.stop()
+print(get_spark_session().range(6).count(), os.environ["SPARK_REMOTE"])
+"""
+    events = tmp_path / "events"
+    ended = python(code, **server.environment(events, TMPDIR=str(tmp_path)))
+    assert ended.returncode == 0, ended.stderr
+    first, is_same, in_thread, after_fork, refused, second, last = ended.stdout.splitlines()
+    assert (first, is_same, in_thread, after_fork, second) == ("3 7 r1", "True", "3 7 r1", "4", "5 none r1")
+    assert "spark.driver.memory: is 1g since this notebook first started Spark" in refused
+    assert last == f"6 {server.remote}"
+    assert [each["remote"] for each in of_kind("spark", events)] == [None, None, server.remote]

@@ -37,6 +37,7 @@ OURS = (
 SECRET = (
     *("spark.hadoop.fs.s3a.access.key", "spark.hadoop.fs.s3a.secret.key", "spark.hadoop.fs.s3a.session.token"),
     *("spark.hadoop.fs.s3a.encryption.key", "spark.hadoop.fs.s3a.server-side-encryption.key"),
+    *("spark.hadoop.fs.azure.account.key.", "spark.hadoop.javax.jdo.option.ConnectionPassword"),
 )
 """Values that are secrets. They come by the workspace's kind of credentials and never as a setting."""
 
@@ -77,6 +78,8 @@ AT_START_ONLY = (
 )
 """Settings that a running Spark takes without a word and without effect, beside those above."""
 
+_S3A = "spark.hadoop.fs.s3a."
+_S3A_BUCKET = f"{_S3A}bucket."
 _NAME = re.compile(r"spark\.[A-Za-z0-9_.\-]{1,200}", re.ASCII)
 
 
@@ -112,7 +115,16 @@ def _faults_of(name: object, value: object, layer: Layer, starts_spark: bool) ->
     return [Fault(name, text) for text in (_too_late(name, starts_spark), _wrong_value(value)) if text]
 
 
+def _for_all_buckets(name: str) -> str:
+    """The setting that this one is for a single bucket, as S3A has it: `…s3a.bucket.NAME.access.key`."""
+    if not name.startswith(_S3A_BUCKET):
+        return name
+    ends = (each.removeprefix(_S3A) for each in (*SECRET, *OURS) if each.startswith(_S3A))
+    return next((f"{_S3A}{end}" for end in ends if name.endswith(f".{end}")), name)
+
+
 def _forbidden(name: str, layer: Layer) -> str | None:
+    name = _for_all_buckets(name)
     if is_one_of(name, SECRET):
         return "cannot be set: it is a secret; credentials come by the workspace's `credentials` alone"
     if is_one_of(name, OURS):

@@ -35,6 +35,7 @@ class SparkStory:
         self._operations: deque[SparkOperation] = deque(maxlen=MAX_SPARK_OPERATIONS)
         self._count = 0
         self._progress: tuple[str, SparkProgress] | None = None
+        self._running: dict[str, SparkOperation] = {}
         self.sessions: dict[str, str | None] = {}
         """Sessions that nobody has ended yet, and whose they are."""
 
@@ -66,7 +67,9 @@ class SparkStory:
         if running:
             found["progress"] = self._progress[1] if self._progress is not None else None
         else:
-            found["operations"] = tuple(self._operations)
+            # Nobody has told the ends of those that still run: they ended with their kernel.
+            found["operations"] = (*self._operations, *self._running.values())[-MAX_SPARK_OPERATIONS:]
+            found["operation_count"] += len(self._running)
         return self._application.model_copy(update=found)
 
     def _take_application(self, event: Mapping[str, Any]) -> None:
@@ -81,15 +84,23 @@ class SparkStory:
     def _take_progress(self, event: Mapping[str, Any]) -> None:
         known = {name: event[name] for name in SparkProgress.model_fields if name in event}
         self._progress = str(event["id"]), SparkProgress(**known)
+        # What has no tasks may be no query at all: a listener of streams, say, is an operation without an end.
+        if self._progress[1].tasks and (event["id"] in self._running or len(self._running) < MAX_SPARK_OPERATIONS):
+            self._running[event["id"]] = _operation_of({**event, "state": "failed"})
 
     def _take_operation(self, event: Mapping[str, Any]) -> None:
-        known = {name: event[name] for name in SparkOperation.model_fields if name in event}
-        began = datetime.fromtimestamp(float(event["started_at"]), UTC).isoformat(timespec="milliseconds")
-        operation = SparkOperation(**{**known, "started_at": began})
+        operation = _operation_of(event)
         self._operations.append(operation)
         self._count += 1
+        self._running.pop(operation.id, None)
         if self._progress is not None and self._progress[0] == operation.id:
             self._progress = None
+
+
+def _operation_of(event: Mapping[str, Any]) -> SparkOperation:
+    known = {name: event[name] for name in SparkOperation.model_fields if name in event}
+    began = datetime.fromtimestamp(float(event["started_at"]), UTC).isoformat(timespec="milliseconds")
+    return SparkOperation(**{**known, "started_at": began})
 
 
 class SparkFollower:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from daybook.spark.configuration import defaults, merged, settings_of
 READY_LIMIT_SECONDS = 60.0
 """How long a run waits for its server: a cold start takes about 10 s, on a busy machine several times that."""
 DEFAULT_APP_NAME = "daybook"
+HIDDEN_REMOTE_VARIABLE = "DAYBOOK_SPARK_REMOTE"
+"""Where the address of the run's server is kept while a session with `local=True` lives."""
 POOL_SETTING = "spark.scheduler.pool"
 LOCAL_WORKSPACE = "local"
 """What the workspace is called outside of a run; see `daybook.notebook.workspace`."""
@@ -52,7 +54,7 @@ class Asked:
 
     def address(self, environment: Mapping[str, str]) -> str | None:
         """Of the server to attach to; None where Spark is started here."""
-        return None if self.local else self.remote or environment.get(SPARK_REMOTE_VARIABLE) or None
+        return None if self.local else self.remote or server_of(environment)
 
     def name(self, environment: Mapping[str, str]) -> str:
         """The application's name."""
@@ -90,6 +92,23 @@ class Asked:
             yield Fault(POOL_SETTING, "is given as `scheduler_pool`")
         if not self.ready_seconds > 0:
             yield Fault("ready_seconds", "must be more than 0")
+
+
+def server_of(environment: Mapping[str, str]) -> str | None:
+    """The address of the run's server; None where there is none."""
+    return environment.get(SPARK_REMOTE_VARIABLE) or environment.get(HIDDEN_REMOTE_VARIABLE) or None
+
+
+def hide_server(environment: MutableMapping[str, str]) -> None:
+    """Has pyspark not see that there is a server, while a Spark of this process's own runs."""
+    if address := environment.pop(SPARK_REMOTE_VARIABLE, None):
+        environment[HIDDEN_REMOTE_VARIABLE] = address
+
+
+def restore_server(environment: MutableMapping[str, str]) -> None:
+    """Has pyspark see it again."""
+    if address := environment.pop(HIDDEN_REMOTE_VARIABLE, None):
+        environment.setdefault(SPARK_REMOTE_VARIABLE, address)
 
 
 def session_settings(asked: Asked, environment: Mapping[str, str]) -> dict[str, str]:

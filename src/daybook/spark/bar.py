@@ -89,7 +89,9 @@ def line_of(over: list[Operation]) -> str:
     tasks, read = (sum(getattr(each, name) for each in over) for name in ("tasks_done", "read_bytes"))
     failed = sum(each.state == "failed" for each in over)
     parts = [f"{len(over)} queries" if len(over) > 1 else "", f"{failed} failed" if failed else ""]
-    parts.append(f"{tasks} task{'' if tasks == 1 else 's'} in {sum(each.seconds for each in over):.1f} s")
+    # Spark tells now and then, and may not have told of any that ended.
+    counted = f"{tasks} task{'' if tasks == 1 else 's'} in " if tasks else ""
+    parts.append(f"{counted}{sum(each.seconds for each in over):.1f} s")
     parts.append(f"{amount(read)} read" if read else "")
     return f"Spark: {', '.join(filter(None, parts))}"
 

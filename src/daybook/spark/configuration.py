@@ -25,8 +25,11 @@ EVENT_LOG = "spark-events"
 """Where Spark's event logs lie, below the workspace's bucket."""
 _EVENT_LOG_FILE = "64m"
 """S3 shows a file once it is closed, so a log of many small ones can be looked at while the server runs."""
-_SIZES = re.compile(r"(memory|memoryoverhead|size|bytes|threshold)\Z", re.IGNORECASE)
-_BINARY = re.compile(r"\d+(?:\.\d+)?\s*[kmgtp]ib?|\d+\.\d+\s*[kmgtp]b?", re.IGNORECASE | re.ASCII)
+_SIZES = re.compile(r"(memory|memoryoverhead|size|bytes|threshold|inflight|buffer|buffer\.max)\Z", re.IGNORECASE)
+_AMOUNT = re.compile(r"\d+(?:\.\d+)?\s*[kmgtp]i?b?", re.IGNORECASE | re.ASCII)
+_SPARKS_OWN = re.compile(r"\d+[kmgtp]b?", re.IGNORECASE | re.ASCII)
+_PROCESS = re.compile(r"spark\.(driver|executor)\.memory(Overhead)?\Z")
+"""A bare number here is bytes, as everywhere in Daybook; Spark takes it for bytes in one place, for MiB in another."""
 
 
 @cache
@@ -39,7 +42,7 @@ def defaults() -> Mapping[str, Mapping[str, str]]:
 
 
 def settings_of(given: Mapping[str, str | int | float]) -> dict[str, str]:
-    """Settings as Spark takes them; amounts of memory that Spark cannot read (`1.5GiB`) in its own form, exactly."""
+    """Settings as Spark takes them; amounts of memory it cannot read (`1.5GiB`, `2 GB`) in its own form, exactly."""
     return {name: _spark_amount(name, setting_text(value)) for name, value in given.items()}
 
 
@@ -142,6 +145,9 @@ def _data(request: SparkServerRequest) -> dict[str, str]:
 
 
 def _spark_amount(name: str, value: str) -> str:
-    if _SIZES.search(name) and _BINARY.fullmatch(value.strip()):
-        return spark_size(memory_bytes(value))
+    text = value.strip()
+    if _PROCESS.match(name) and text.isdecimal() and int(text):
+        return spark_size(int(text))
+    if _SIZES.search(name) and _AMOUNT.fullmatch(text) and not _SPARKS_OWN.fullmatch(text):
+        return spark_size(memory_bytes(text))
     return value

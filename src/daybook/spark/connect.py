@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import socket
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +47,7 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
     def __init__(self, remote: str, token: str | None, user: str | None) -> None:
         self._key = token
         self._standing: Any = None
+        self._channels: weakref.WeakSet[Any] = weakref.WeakSet()  # also of this builder's copies
         try:
             super().__init__(remote, channelOptions=[("grpc.max_reconnect_backoff_ms", RECONNECT_MILLISECONDS)])
         except (PySparkException, ValueError) as error:
@@ -51,6 +55,13 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
             raise InvalidRequest("not an address of a Spark Connect server", [fault]) from error
         if user and not self.userId:
             self.set("user_id", user)
+
+    def __deepcopy__(self, memo: object) -> KeyedChannelBuilder:
+        """For pyspark's `newSession()` and `cloneSession()`: who follows this builder's sessions follows those, too."""
+        other = copy.copy(self)
+        other._params, other._channel_options = dict(self._params), list(self._channel_options)
+        other._standing = None
+        return other
 
     @property
     def token(self) -> str | None:
@@ -72,7 +83,16 @@ class KeyedChannelBuilder(DefaultChannelBuilder):  # type: ignore[misc]  # pyspa
     def toChannel(self) -> Any:
         """A channel to the server."""
         standing, self._standing = self._standing, None
-        return standing if standing is not None else super().toChannel()
+        if standing is not None:
+            return standing
+        made = super().toChannel()
+        self._channels.add(made)
+        return made
+
+    def close(self) -> None:
+        """Closes all channels, those of copies, too: a process does not end while gRPC has one open."""
+        for channel in list(self._channels):
+            channel.close()
 
     def metadata(self) -> Any:
         """What goes with every call."""
@@ -102,8 +122,12 @@ def attach(builder: KeyedChannelBuilder, *, limit_seconds: float, say: Callable[
         session.release_session_on_close = False
         session.stop()  # which has pyspark forget it, too
         raise SparkUnavailable(_refusal(builder.where, error)) from error
-    session.client.set_retry_policies([DefaultPolicy(max_backoff=LONGEST_RETRY_MILLISECONDS)])
+    session.client.set_retry_policies(_patience())
     return session
+
+
+def _patience() -> list[DefaultPolicy]:
+    return [DefaultPolicy(max_backoff=LONGEST_RETRY_MILLISECONDS)]
 
 
 def _wait_for_channel(builder: KeyedChannelBuilder, limit_seconds: float, say: Callable[[str], None]) -> None:
@@ -154,16 +178,16 @@ def require_alive(session: SparkSession) -> None:
     """
     if session.is_stopped:
         raise SparkSessionLost(_LOST.format("its server was replaced"))
-    policies = session.client.get_retry_policies()
+    # They stay off where it does not answer, so that `stop()` does not take two minutes more.
     session.client.set_retry_policies([])
     try:
         session.client.get_configs("spark.app.id")
     except (PySparkException, grpc.RpcError) as error:
         if session.is_stopped or "INVALID_HANDLE." in str(error):
             raise SparkSessionLost(_LOST.format(first_line(error))) from error
-        raise SparkUnavailable(f"the Spark Connect server does not answer: {first_line(error)}") from error
-    finally:
-        session.client.set_retry_policies(policies)
+        builder = session.client._builder  # not ours where the notebook made the session itself
+        raise SparkUnavailable(_refusal(getattr(builder, "where", builder.host), error)) from error
+    session.client.set_retry_policies(_patience())
 
 
 _LOST = (
@@ -179,8 +203,10 @@ def _refusal(where: str, error: Exception) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text; gRPC appends a page."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """The first line of an error's text; of gRPC's own, a page that begins with the name of a class, its details."""
+    text = str(error).strip() or type(error).__name__
+    details = re.search(r'^\s*details = "(.+)"$', text, re.MULTILINE)
+    return details[1] if details is not None and text.startswith("<") else text.splitlines()[0]
 
 
 def without_token(remote: str) -> str:

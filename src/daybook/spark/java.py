@@ -68,7 +68,12 @@ def _probe(origin: str, executable: Path) -> Java | Fault:
     try:
         # `-version` writes to stderr in the machine's language; the version itself is quoted in all of them.
         answer = subprocess.run(
-            [str(executable), "-version"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False
+            [str(executable), "-version"],
+            capture_output=True,
+            text=True,
+            errors="replace",  # that language's letters may be in an encoding of their own
+            timeout=ANSWER_SECONDS,
+            check=False,
         )
     except OSError as error:
         return Fault(where, f"cannot be started: {error.strerror}")

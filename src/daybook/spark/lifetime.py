@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -68,26 +69,51 @@ def keep(session: Any, seconds: float = ALIVE_SECONDS) -> None:
     threading.Thread(target=work, name="spark-sign-of-life", daemon=True).start()
 
 
-def end_with_process(session: Any, builder: Any, tell: Callable[[Mapping[str, Any]], None]) -> None:
-    """Has the session released when this process ends by itself, and that told: nobody else need do it then.
+class Sessions:
+    """The sessions of a notebook on one server: what `get_spark_session` gave, and those made of it.
 
     Args:
-        session: pyspark's.
-        builder: of its channel.
-        tell: takes `spark_session_ended`.
+        tell: takes `spark_session` and `spark_session_ended`.
     """
 
-    def end() -> None:
-        ended = session.is_stopped
-        if not ended:
-            with builder.toChannel() as channel:
-                ended = release(channel, builder.metadata(), session.session_id, session.client._user_id)
-            session.client.close()
-        if ended:
-            with suppress(OSError):
-                tell({"kind": "spark_session_ended", "session_id": session.session_id})
+    def __init__(self, tell: Callable[[Mapping[str, Any]], None]) -> None:
+        self._tell = tell
+        self._met: dict[str, str | None] = {}
 
-    atexit.register(end)
+    def met(self, session_id: str, user_id: str | None) -> None:
+        """Tells of it, if it is a new one: should this process be killed, the runner ends it."""
+        if session_id not in self._met:
+            self._met[session_id] = user_id
+            self._say("spark_session", session_id=session_id, user_id=user_id)
+
+    def end_with_process(self, session: Any, builder: Any) -> None:
+        """Has them released when this process ends by itself, and that told: nobody else need do it then.
+
+        Args:
+            session: pyspark's, the first of them.
+            builder: of its channel.
+        """
+        process = os.getpid()
+
+        def end() -> None:
+            if os.getpid() != process:
+                return  # a fork of the notebook's process ends, not the notebook
+            ended = [session.session_id] if session.is_stopped else []
+            left = [each for each in self._met.items() if each[0] not in ended]
+            if left:
+                with builder.toChannel() as channel:
+                    ended += [one for one, user in left if release(channel, builder.metadata(), one, user)]
+            if not session.is_stopped:
+                session.client.close()
+            builder.close()
+            for one in ended:
+                self._say("spark_session_ended", session_id=one)
+
+        atexit.register(end)
+
+    def _say(self, kind: str, **more: str | None) -> None:
+        with suppress(OSError):  # a full disk: the session itself is none the worse for it
+            self._tell({"kind": kind, **more})
 
 
 def release_all(sessions: Sequence[tuple[str, str | None]], environment: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,11 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daybook.contract.errors import InfrastructureFailed
+from daybook.contract.errors import Fault, InfrastructureFailed, InvalidRequest
 from daybook.contract.spark_server import SparkBucket, SparkCredentials, SparkServerRequest
 from daybook.contract.spark_settings import Layer
 from daybook.contract.variables import RUN_VARIABLE, WORKSPACE_VARIABLE
-from daybook.spark.asked import LOCAL_WORKSPACE, POOL_SETTING, Asked, call_settings, layers_of, tags_of
+from daybook.spark.asked import (
+    LOCAL_WORKSPACE,
+    POOL_SETTING,
+    Asked,
+    call_settings,
+    hide_server,
+    layers_of,
+    tags_of,
+)
 from daybook.spark.configuration import server_configuration
 from daybook.spark.jars import Installed, installed, s3a_faults
 from daybook.spark.java import find_java
@@ -37,7 +46,9 @@ _LOOK_EVERY_SECONDS = 0.05
 _LOG_TAIL_CHARACTERS = 600
 MEMORY_SETTING = "spark.driver.memory"
 _GATEWAY = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET")
-_CONNECT = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
+_GROUP_PROPERTY = "spark.jobGroup.id"
+_SETTINGS = "daybook_settings"
+"""Of pyspark's gateway to Java: what the context before was started with."""
 
 
 def start_local(asked: Asked, environment: MutableMapping[str, str], say: Callable[[str], None]) -> Any:
@@ -53,23 +64,55 @@ def start_local(asked: Asked, environment: MutableMapping[str, str], say: Callab
         UnusableJava: no Java of this machine will do.
         InfrastructureFailed: Java or Spark did not start; the message has the end of its log.
     """
-    for name in _CONNECT:
-        environment.pop(name, None)
     configured = local_configuration(asked, environment, installed(spark_home()), say)
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    state = Path(tempfile.mkdtemp(prefix="daybook-spark-"))
-    atexit.register(shutil.rmtree, state, ignore_errors=True)
-    name = asked.name(environment)
-    full = {**configured, "spark.local.dir": str(state), "spark.app.name": name}
-    process, port, secret = _start_java(full, state, environment)
-    with _gateway(environment, port, secret):
-        session = SparkSession.builder.appName(name).getOrCreate()
-    # The open pipe is what keeps Java alive; it ends when this process does.
-    SparkContext._gateway.proc = process
-    _mark(session, asked, environment)
+    hide_server(environment)
+    environment.pop("SPARK_CONNECT_MODE_ENABLED", None)
+    full = {**configured, "spark.app.name": asked.name(environment)}
+    before = getattr(SparkContext._gateway, _SETTINGS, {})
+    _require_memory(full, before)
+    full["spark.local.dir"] = before.get("spark.local.dir") or _state()
+    if SparkContext._gateway is not None:
+        _set_in_java(SparkContext._jvm.java.lang.System, full, before)
+        session = SparkSession.builder.getOrCreate()
+    else:
+        process, port, secret = _start_java(full, Path(full["spark.local.dir"]), environment)
+        with _gateway(environment, port, secret):
+            session = SparkSession.builder.getOrCreate()
+        # The open pipe is what keeps Java alive; it ends when this process does.
+        SparkContext._gateway.proc = process  # type: ignore[attr-defined]  # made by getOrCreate
+    setattr(SparkContext._gateway, _SETTINGS, full)
+    mark(session, asked, environment)
     return session
+
+
+def _state() -> str:
+    state, process = tempfile.mkdtemp(prefix="daybook-spark-"), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == process:  # a fork of the notebook's process that ends leaves it to the notebook
+            shutil.rmtree(state, ignore_errors=True)
+
+    atexit.register(remove)
+    return state
+
+
+def _require_memory(settings: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """A session that was stopped leaves its Java to the next one, as pyspark's do; only the heap is as it was."""
+    wanted, there = (checked_memory(each.get(MEMORY_SETTING, DEFAULT_MEMORY)) for each in (settings, before))
+    if before and MEMORY_SETTING in settings and wanted != there:
+        fault = Fault(MEMORY_SETTING, f"is {there} since this notebook first started Spark; restart its kernel")
+        raise InvalidRequest("this Spark session cannot be had", [fault])
+
+
+def _set_in_java(system: Any, settings: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Has the next context of a Java that runs begin with these, and with nothing of the one before."""
+    for name in before.keys() - settings.keys():
+        system.clearProperty(name)
+    for name, value in settings.items():
+        system.setProperty(name, value)
 
 
 def local_configuration(
@@ -99,20 +142,16 @@ def local_configuration(
     return {**configured, **COMMON_SETTINGS, "spark.ui.enabled": "false", **call_settings(asked)}
 
 
-def _mark(session: Any, asked: Asked, environment: Mapping[str, str]) -> None:
-    """Names what the notebook's thread runs: a job group, tags, and the pool of the scheduler."""
+def mark(session: Any, asked: Asked, environment: Mapping[str, str]) -> None:
+    """Names what the calling thread runs: a job group, unless it has one, tags, and the pool of the scheduler."""
     context = session.sparkContext
-    run = environment.get(RUN_VARIABLE) or asked.name(environment)
-    context.setJobGroup(run, asked.name(environment), interruptOnCancel=True)
+    if context.getLocalProperty(_GROUP_PROPERTY) is None:
+        run = environment.get(RUN_VARIABLE) or asked.name(environment)
+        context.setJobGroup(run, asked.name(environment), interruptOnCancel=True)
     for tag in tags_of(asked, environment):
         session.addTag(tag)
-    set_pool(session, asked)
-
-
-def set_pool(session: Any, asked: Asked) -> None:
-    """Has the calling thread's jobs go into the pool that was asked for."""
     if asked.scheduler_pool is not None:
-        session.sparkContext.setLocalProperty(POOL_SETTING, asked.scheduler_pool)
+        context.setLocalProperty(POOL_SETTING, asked.scheduler_pool)
 
 
 def _start_java(

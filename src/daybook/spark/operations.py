@@ -6,6 +6,7 @@ every answer, of whichever thread. So each request gets the run's tags here too:
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,15 @@ from typing import Any, Protocol
 
 import grpc
 
-_EXECUTE, _REATTACH = "/ExecutePlan", "/ReattachExecute"
+from daybook.contract.errors import InvalidRequest
+
+_EXECUTE, _REATTACH, _RELEASE = "/ExecutePlan", "/ReattachExecute", "/ReleaseExecute"
 _ON_THE_WAY = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 """After these pyspark takes the same operation up again."""
+FORKED = (
+    "this process was forked from the notebook's, whose connection to Spark it cannot use. Ask Spark from threads, or "
+    "start processes anew: multiprocessing.get_context('spawn'), joblib's loky"
+)
 
 
 @dataclass(frozen=True)
@@ -64,15 +71,17 @@ class Listener(Protocol):
 class _Followed:
     operation: Operation
     started: float
+    is_broken: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class OperationWatch(grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]  # gRPC has no types
-    """Tags and follows all operations of one channel.
+class OperationWatch(grpc.UnaryStreamClientInterceptor, grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # no types
+    """Tags and follows all operations of a notebook's channels.
 
     Args:
         tags: that every request is to have.
         listener: is told of them.
+        met: is told of each session that runs something, and whose it is; now and then twice.
         clock: seconds that only grow.
         now: seconds since 1970.
     """
@@ -81,24 +90,40 @@ class OperationWatch(grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]  
         self,
         tags: Sequence[str],
         listener: Listener,
+        met: Callable[[str, str | None], None] = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._tags = tuple(tags)
         self._listener = listener
+        self._met = met
+        self._process = os.getpid()
         self._clock = clock
         self._now = now
         self._followed: dict[str, _Followed] = {}
 
     def intercept_unary_stream(self, continuation: Any, call_details: Any, request: Any) -> Any:
         """gRPC's way of asking: the answers of an execution are looked at as they are read."""
+        self._require_own_process()
         if call_details.method.endswith(_EXECUTE):
+            self._met(request.session_id, request.user_context.user_id or None)
             missing = [tag for tag in self._tags if tag not in request.tags]
             request.tags.extend(missing)
             self._begin(request.operation_id, [tag for tag in request.tags if tag not in self._tags])
         elif not call_details.method.endswith(_REATTACH):
             return continuation(call_details, request)
         return _Answers(continuation(call_details, request), self, request.operation_id)
+
+    def intercept_unary_unary(self, continuation: Any, call_details: Any, request: Any) -> Any:
+        """Everything else passes; pyspark says here what it reads no further, be it that it has tried long enough."""
+        self._require_own_process()
+        if call_details.method.endswith(_RELEASE) and request.HasField("release_all"):
+            self._let_go(request.operation_id)
+        return continuation(call_details, request)
+
+    def _require_own_process(self) -> None:
+        if os.getpid() != self._process:
+            raise InvalidRequest(FORKED)
 
     def answered(self, operation_id: str, answer: Any) -> None:
         """Takes note of one answer."""
@@ -112,17 +137,26 @@ class OperationWatch(grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]  
             if over:
                 changes["state"] = "succeeded"
             operation = followed.operation = replace(followed.operation, **changes)
+            followed.is_broken = False
         if over:
             self._end(operation)
         elif answer.HasField("execution_progress"):
             self._listener.progressed(operation)
 
     def failed(self, operation_id: str, code: Any) -> None:
-        """The answers broke off; where pyspark goes on with the operation, so does this."""
+        """The answers broke off; where pyspark takes the operation up again, so does this, until pyspark lets go."""
         followed = self._followed.get(operation_id)
-        if followed is not None and code not in _ON_THE_WAY:
-            seconds = self._clock() - followed.started
-            self._end(replace(followed.operation, state="failed", seconds=seconds))
+        if followed is not None:
+            followed.is_broken = True
+            if code not in _ON_THE_WAY:
+                self._let_go(operation_id)
+
+    def _let_go(self, operation_id: str) -> None:
+        """Whoever has read enough of an operation's rows has had what it wanted: only a broken one has failed."""
+        followed = self._followed.get(operation_id)
+        if followed is not None:
+            state = "failed" if followed.is_broken else "succeeded"
+            self._end(replace(followed.operation, state=state, seconds=self._clock() - followed.started))
 
     def _begin(self, operation_id: str, tags: Sequence[str]) -> None:
         operation = Operation(operation_id, tuple(sorted(tags)), self._now())
@@ -149,6 +183,9 @@ class _Answers:
             answer = next(self._call)
         except grpc.RpcError as error:
             self._watch.failed(self._operation_id, error.code() if hasattr(error, "code") else None)
+            raise
+        except KeyboardInterrupt:  # pyspark ends the operation then
+            self._watch.failed(self._operation_id, None)
             raise
         self._watch.answered(self._operation_id, answer)
         return answer

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping, MutableMapping
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+from difflib import get_close_matches
 from typing import Any
 
 from daybook.contract.errors import Fault, InvalidRequest
 from daybook.contract.variables import SPARK_REMOTE_VARIABLE, SPARK_TOKEN_VARIABLE, USER_VARIABLE
-from daybook.spark.asked import READY_LIMIT_SECONDS, Asked, call_settings, session_settings, tags_of
+from daybook.spark.asked import (
+    READY_LIMIT_SECONDS,
+    Asked,
+    call_settings,
+    restore_server,
+    session_settings,
+    tags_of,
+)
 
 __all__ = ["READY_LIMIT_SECONDS", "Asked", "get_spark_session"]
 
 Tell = Callable[[Mapping[str, Any]], None]
+_MISTYPED = 0.94
+"""So alike are names that differ by a letter or two."""
+_ONE_AT_A_TIME = threading.RLock()
+"""Threads that ask at the same time get one session: it is this process's, as pyspark's own are."""
 
 
 def get_spark_session(
@@ -32,12 +45,17 @@ def get_spark_session(
         SparkUnavailable: the server cannot be reached, or refuses the run.
         UnusableJava: there is no server and no Java to start Spark with.
     """
+    with _ONE_AT_A_TIME:
+        return _got(asked, environment, tell, say)
+
+
+def _got(asked: Asked, environment: MutableMapping[str, str], tell: Tell, say: Callable[[str], None]) -> Any:
     address = asked.address(environment)
     existing = _existing(asked)
     starts_spark = existing is None and address is None
     asked.require(environment, starts_spark=starts_spark, has_pools=starts_spark or hasattr(existing, "_jsc"))
     if existing is not None:
-        return _again(existing, asked)
+        return _again(existing, asked, environment)
     if address is not None:
         return _attached(address, asked, environment, tell, say)
     from daybook.spark.local import start_local
@@ -60,11 +78,12 @@ def _attached(
     address: str, asked: Asked, environment: MutableMapping[str, str], tell: Tell, say: Callable[[str], None]
 ) -> Any:
     settings = session_settings(asked, environment)
+    restore_server(environment)
     # pyspark.sql.functions and its like look at this to know which kind of column to make.
     environment["SPARK_CONNECT_MODE_ENABLED"] = "1"
     from daybook.spark.bar import Bar, NotebookDisplay
     from daybook.spark.connect import KeyedChannelBuilder, application, attach
-    from daybook.spark.lifetime import end_with_process, keep
+    from daybook.spark.lifetime import Sessions, keep
     from daybook.spark.operations import OperationWatch
     from daybook.spark.telling import Several, Telling
 
@@ -73,13 +92,14 @@ def _attached(
     key = (environment.get(SPARK_TOKEN_VARIABLE) or "").strip() if is_ours else None
     builder = KeyedChannelBuilder(address, key or None, environment.get(USER_VARIABLE))
     tags = tags_of(asked, environment)
-    builder.add_interceptor(OperationWatch(tags, Several([Telling(tell), Bar(NotebookDisplay())])))
+    # Of sessions on another server the runner is not told: it knows no key to end them with.
+    sessions = Sessions(tell if is_ours else lambda _: None)
+    builder.add_interceptor(OperationWatch(tags, Several([Telling(tell), Bar(NotebookDisplay())]), sessions.met))
     session = attach(builder, limit_seconds=asked.ready_seconds, say=say)
-    if is_ours:
-        # Should this process be killed, the runner ends the session; of another server it knows no key.
-        tell({"kind": "spark_session", "session_id": session.session_id, "user_id": session.client._user_id})
-    end_with_process(session, builder, tell if is_ours else lambda _: None)
+    sessions.met(session.session_id, session.client._user_id)
+    sessions.end_with_process(session, builder)
     try:
+        _require_known(session, asked.settings)
         _apply(session, {"spark.app.name": asked.name(environment), **settings}, optional={"spark.app.name"})
     except InvalidRequest:
         session.stop()
@@ -91,13 +111,14 @@ def _attached(
     return session
 
 
-def _again(session: Any, asked: Asked) -> Any:
+def _again(session: Any, asked: Asked, environment: Mapping[str, str]) -> Any:
     """The session that there is, with what the call asks for."""
+    _require_known(session, asked.settings)
     _apply(session, call_settings(asked))
-    if asked.scheduler_pool is not None:
-        from daybook.spark.local import set_pool
+    if hasattr(session, "_jsc"):
+        from daybook.spark.local import mark
 
-        set_pool(session, asked)
+        mark(session, asked, environment)
     return session
 
 
@@ -112,7 +133,10 @@ def _existing(asked: Asked) -> Any:
             )
         return connected
     classic = sys.modules.get("pyspark.sql.session")
-    found = classic and classic.SparkSession.getActiveSession()
+    # Not the active one, which is a thread's.
+    found = classic and classic.SparkSession._instantiatedSession
+    if found is None or found._sc._jsc is None:  # it was stopped
+        return None
     if found and asked.remote is not None:
         raise InvalidRequest("this notebook has a Spark of its own already; stop() it before you attach to another")
     return found
@@ -136,6 +160,24 @@ def _connected() -> Any:
 
     require_alive(session)
     return session
+
+
+def _require_known(session: Any, names: Iterable[str]) -> None:
+    """Lets names pass that Spark knows, and those that are unlike any of them: extensions have settings of their own.
+
+    Spark itself takes every name, so one that was mistyped would have no effect and nobody would say so.
+
+    Raises:
+        InvalidRequest: some are most likely mistyped; every one is named, and what it is like.
+    """
+    unknown = [name for name in names if not session.conf.isModifiable(name)]
+    known = [row.key for row in session.sql("SET -v").collect()] if unknown else []
+    likely = {name: get_close_matches(name, known, 1, _MISTYPED) for name in unknown if name not in known}
+    faults = [
+        Fault(name, f"Spark has no such setting; did you mean {like[0]}?") for name, like in likely.items() if like
+    ]
+    if faults:
+        raise InvalidRequest("this Spark session cannot be had", faults)
 
 
 def _apply(session: Any, settings: Mapping[str, str], optional: Collection[str] = ()) -> None:

@@ -38,21 +38,17 @@ class Telling:
             if now - self._told_at < PROGRESS_SECONDS:
                 return
             self._told_at = now
-        counts = {name: getattr(operation, name) for name in ("stages", "tasks", "tasks_done", "read_bytes")}
-        self._say({"kind": "spark_progress", "id": operation.id, **counts})
+        # All of it: should the kernel be killed, this is what is known of the operation that it ran.
+        self._say("spark_progress", operation)
 
     def ended(self, operation: Operation) -> None:
         """Tells of it once more, and for good."""
-        told = {
-            **asdict(operation),
-            "seconds": round(operation.seconds, 3),
-            "started_at": round(operation.started_at, 3),
-        }
-        self._say({"kind": "spark_operation", **told})
+        self._say("spark_operation", operation)
 
-    def _say(self, event: Mapping[str, Any]) -> None:
+    def _say(self, kind: str, operation: Operation) -> None:
+        times = {name: round(getattr(operation, name), 3) for name in ("seconds", "started_at")}
         with suppress(OSError):  # a full disk: the query itself is none the worse for it
-            self._tell(event)
+            self._tell({"kind": kind, **asdict(operation), **times})
 
 
 class Several:
