@@ -73,6 +73,14 @@ def test_it_answers_once_the_mark_is_there_and_counts_its_sessions(store, announ
     until(lambda: the_one(store).sessions == 3)
 
 
+def test_a_server_that_is_too_busy_to_count_is_not_said_to_have_no_sessions(store, announcing, ready):
+    ready.touch()
+    announcing.looked(2)
+    until(lambda: the_one(store) and the_one(store).sessions == 2)
+    announcing.looked(None)
+    assert announcing._state.sessions == 2
+
+
 def test_the_line_that_says_that_it_answers_is_enough(store, announcing, ready, said):
     until(lambda: the_one(store))
     ready.touch()

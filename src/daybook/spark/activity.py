@@ -79,6 +79,9 @@ def _page(host: str, port: int, path: str) -> bytes:
     connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_SECONDS)
     try:
         connection.request("GET", path)
-        return connection.getresponse().read()
+        answer = connection.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            raise http.client.HTTPException(f"{path} answers {answer.status}")
+        return answer.read()
     finally:
         connection.close()

@@ -86,9 +86,9 @@ class Announcing:
             self.looked(None)
 
     def looked(self, sessions: int | None) -> None:
-        """It has so many open sessions; whether it answers its mark of readiness says."""
+        """It has so many open sessions, or as many as before where it does not tell; whether it answers its mark says."""
         if self._ready.exists():
-            self._tell(state=SparkState.ANSWERS, sessions=sessions)
+            self._tell(state=SparkState.ANSWERS, sessions=self._state.sessions if sessions is None else sessions)
 
     def looking(self, activity: Activity) -> Callable[[], bool]:
         """Whether it is used, as its supervisor asks from time to time; each time its sessions are counted, too."""

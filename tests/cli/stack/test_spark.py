@@ -28,7 +28,7 @@ words = sys.argv[1:]
 clients = []
 class Pages(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200)
+        self.send_response(500 if "silent" in open(__file__ + ".mode").read() else 200)
         self.end_headers()
         self.wfile.write(f"{{len(clients)}} session(s) are online".encode())
 def hold(client):
@@ -119,6 +119,15 @@ def test_one_that_is_used_is_stopped_only_by_force(project, ports, mode, watch, 
         with pytest.raises(InvalidRequest, match=r"sessions are open \(1\).*--force"):
             stop_server(project, said.append, force=False)
         assert stop_server(project, said.append, force=True).pid is not None
+
+
+def test_one_that_does_not_tell_whether_it_is_used_is_stopped_only_by_force(project, ports, mode, watch, said):
+    start_server(project, ENVIRONMENT, watch)
+    mode.write_text("silent")
+    assert local_server(project).sessions is None
+    with pytest.raises(InvalidRequest, match=r"do not tell whether sessions are open.*--force"):
+        stop_server(project, said.append, force=False)
+    assert stop_server(project, said.append, force=True).pid is not None
 
 
 def test_one_that_does_not_start_says_why_and_leaves_nothing(project, ports, mode, watch):

@@ -98,13 +98,13 @@ def stop_server(project: Project, say: Callable[[str], None], force: bool) -> Lo
     """Stops the server; one that does not run is fine.
 
     Raises:
-        InvalidRequest: sessions are open, and would fail.
+        InvalidRequest: sessions are open, or nobody can tell whether some are, and would fail.
         InfrastructureFailed: it cannot be ended.
     """
     with exclusive(project.lock, say):
         before = local_server(project)
-        if before.sessions and not force:
-            raise InvalidRequest(f"sessions are open ({before.sessions}), and would fail; stop it with --force")
+        if not force:
+            _require_unused(before)
         found = state.alive(project).get(SPARK)
         if found is not None:
             end(family(found[1]), GRACE_SECONDS)
@@ -112,6 +112,15 @@ def stop_server(project: Project, say: Callable[[str], None], force: bool) -> Lo
                 raise InfrastructureFailed(f"the Spark server does not end: process {found[0].pid}")
         delete_record(project.records, SPARK)
     return before
+
+
+def _require_unused(server: LocalServer) -> None:
+    if server.sessions:
+        raise InvalidRequest(f"sessions are open ({server.sessions}), and would fail; stop it with --force")
+    if server.state == "answers" and server.sessions is None:
+        raise InvalidRequest(
+            f"its pages ({server.ui}) do not tell whether sessions are open, which would fail; stop it with --force"
+        )
 
 
 def _ports(project: Project) -> Ports:
