@@ -86,7 +86,7 @@ class Announcing:
             self.looked(None)
 
     def looked(self, sessions: int | None) -> None:
-        """It has so many open sessions, or as many as before where it does not tell; whether it answers its mark says."""
+        """It has so many open sessions, or as many as before where that is None; whether it answers its mark says."""
         if self._ready.exists():
             self._tell(state=SparkState.ANSWERS, sessions=self._state.sessions if sessions is None else sessions)
 
