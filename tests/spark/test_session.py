@@ -239,6 +239,19 @@ for address in ("{server.remote}", "sc://localhost:{server.port}/;token={KEY}"):
     assert KEY not in (tmp_path / "events").read_text()
 
 
+def an_attached(code, server, folder):
+    """A notebook that says when it is attached, and then waits for a line."""
+    notebook = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **server.environment(folder / "events")},
+    )
+    assert notebook.stdout.readline() == "attached\n"
+    return notebook
+
+
 def test_a_session_that_is_lost_is_an_error_until_it_is_stopped(tmp_path):
     port = free_port()
     code = f"""{PRELUDE}
@@ -255,14 +268,7 @@ spark.stop()
 print(get_spark_session().range(4).count())
 """
     with started(tmp_path / "one", port) as server:
-        notebook = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **server.environment(tmp_path / "events")},
-        )
-        assert notebook.stdout.readline() == "attached\n"
+        notebook = an_attached(code, server, tmp_path)
     with started(tmp_path / "two", port):
         said, _ = notebook.communicate("\n", timeout=200)
     first, second, third, last = said.splitlines()
@@ -288,14 +294,7 @@ for _ in range(2):
 spark.stop()
 """
     with started(tmp_path / "one", port) as server:
-        notebook = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **server.environment(tmp_path / "events")},
-        )
-        assert notebook.stdout.readline() == "attached\n"
+        notebook = an_attached(code, server, tmp_path)
     notebook.stdin.write("\n")
     notebook.stdin.flush()
     gone, tries = notebook.stdout.readline(), notebook.stdout.readline()
