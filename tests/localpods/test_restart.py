@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import httpx
 import psutil
@@ -20,10 +21,15 @@ COUNT = "import time\nfor i in range(100000): print(i, flush=True); time.sleep(0
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_running_pod_outlives_the_server_and_is_taken_up_again(own_localpods: Localpods, how: signal.Signals) -> None:
+def test_a_running_pod_outlives_the_server_and_is_taken_up_again(
+    own_localpods: Localpods, how: signal.Signals, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
     finished = own_localpods.python("print('kept')")
     script = (
-        "import time\nprint('before', flush=True)\ntime.sleep(2.5)\nprint('after', flush=True)\nraise SystemExit(7)"
+        "import os, time\nprint('before', flush=True)\n"
+        f"while not os.path.exists({str(gate)!r}):\n    time.sleep(0.01)\n"
+        "print('after', flush=True)\nraise SystemExit(7)"
     )
     running = own_localpods.python(script)
     own_localpods.finished(finished)
@@ -37,6 +43,7 @@ def test_a_running_pod_outlives_the_server_and_is_taken_up_again(own_localpods: 
     assert after["status"]["phase"] == "Running"
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after == before  # to its resourceVersion: nobody was told in between that it is pending again
+    gate.touch()
     assert own_localpods.terminated(running)["exitCode"] == 7
     assert own_localpods.log(running) == "before\nafter\n"
     assert own_localpods.get(finished)["status"]["phase"] == "Succeeded"
