@@ -98,29 +98,24 @@ def _without_answer_since(pod: Any) -> datetime:
 
 def _has_answered(pod: Any) -> bool:
     """Whether it was ready once: no container is when it starts, so what turned after that turned twice."""
-    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
-    began = next((state.running.started_at for state in states if state.running is not None), None)
+    running = _state(pod, "running")
+    began = running and running.started_at
     return began is not None and _without_answer_since(pod) > began
 
 
 def _has_no_image(pod: Any) -> bool:
     """Whether there is no image of that name to be had, so that waiting for it is of no use."""
-    waiting = _waiting(pod)
+    waiting = _state(pod, "waiting")
     if waiting is None or waiting.reason in _NEVER_PULLED:
         return waiting is not None
     said = (waiting.message or "").lower()
     return waiting.reason in _NOT_PULLED and any(words in said for words in _NO_SUCH_IMAGE)
 
 
-def _waiting(pod: Any) -> Any:
-    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
-    return next((state.waiting for state in states if state.waiting is not None), None)
-
-
 def _waits_for(pod: Any) -> str:
     if pod.status.phase == "Running":
         return "Spark does not answer at the moment" if _has_answered(pod) else "Spark starts"
-    waiting = _waiting(pod)
+    waiting = _state(pod, "waiting")
     if waiting is not None and waiting.reason not in (None, "ContainerCreating", "PodInitializing"):
         return f"{waiting.reason}: {waiting.message or 'no reason given'}"
     scheduled = _condition(pod.status, "PodScheduled")
@@ -132,13 +127,18 @@ def _waits_for(pod: Any) -> str:
 def _said(pod: Any) -> str:
     if pod.status.phase == "Running":
         return "its container runs, and gives no answer"
-    states = [one.state for one in pod.status.container_statuses or [] if one.state is not None]
-    terminated = next((state.terminated for state in states if state.terminated is not None), None)
+    terminated = _state(pod, "terminated")
     # A server that its node evicts, or that shuts down, is told to end and ends well: with exit code 0.
     taken_away = pod.status.reason is not None or disruption_of(pod) is not None
     if terminated is not None and not taken_away and terminated.reason not in ("OOMKilled", "ContainerStatusUnknown"):
         return f"exit code {terminated.exit_code}: {(terminated.message or 'no reason given').strip()}"
     return ending_of(pod, CONTAINER).message
+
+
+def _state(pod: Any, which: str) -> Any:
+    """`running`, `waiting` or `terminated` of the first container that is it; None where none is."""
+    states = (getattr(one.state, which) for one in pod.status.container_statuses or [] if one.state is not None)
+    return next((state for state in states if state is not None), None)
 
 
 def _condition(status: Any, kind: str) -> Any:
