@@ -68,6 +68,15 @@ class Airflow:
         return [each for each in self.held if each.workspace == workspace.name]
 
 
+def ports_of(waiting: Any) -> dict[str, Any]:
+    """The world's ports `waiting` and `waiting_run`, of what tells which runs of a workspace wait."""
+
+    def waiting_run(workspace: Any, run_id: str) -> Asked | None:
+        return next((each for each in waiting(workspace) if each.run_id == run_id), None)
+
+    return {"waiting": waiting, "waiting_run": waiting_run}
+
+
 def with_airflow(world: World, airflow: Airflow, *notebooks: Any, **changes: Any) -> World:
     """The world, with notebooks and that Airflow."""
     found = a_catalogue(*(notebooks or (FLIGHTS, SECRET)))
@@ -77,8 +86,7 @@ def with_airflow(world: World, airflow: Airflow, *notebooks: Any, **changes: Any
         trigger=airflow.trigger,
         cancel=airflow.cancel,
         spark=airflow.spark,
-        waiting=airflow.waiting,
-        **changes,
+        **{**ports_of(airflow.waiting), **changes},
     )
 
 

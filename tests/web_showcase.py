@@ -17,6 +17,7 @@ from daybook.storage import Store, open_store, record_of
 from daybook.storage.spark_states import tell_spark_state
 from daybook.web.world import Asked, World
 from daybook.workspaces import SparkServer, SparkSettings, Workspaces
+from web_api import ports_of
 from web_notebooks import EVERY_WIDGET, a_notebook
 
 EXAMPLES = Path(__file__).parents[1] / "include" / "notebooks"
@@ -44,7 +45,7 @@ def shown(world: World, bucket: Store) -> tuple[World, dict[str, str]]:
         bucket=lambda workspace: bucket if workspace.name == "open" else empty,
         catalogue=catalogue,
         workspaces=lambda: with_spark(world.workspaces()),
-        waiting=lambda workspace: [queued] if workspace.name == "open" else [],
+        **ports_of(lambda workspace: [queued] if workspace.name == "open" else []),
         next_runs=lambda: {"daily_flights": soon + timedelta(hours=7)},
     )
     pages = {name: f"/runs/open/{run_id}" for name, run_id in runs.items()}

@@ -11,6 +11,7 @@ from daybook.web.api import events
 from daybook.web.app import create_app
 from daybook.web.live.watching import TooMany, Watchers
 from daybook.web.world import Asked, Conflict
+from web_api import ports_of
 
 PAGE = f"/runs/open/{RUN_ID}"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"><b>bold</b>"
@@ -169,7 +170,7 @@ def test_a_page_that_tells_why_a_run_cannot_be_cancelled_follows_the_run_all_the
 def test_a_run_that_ended_before_it_began_is_no_more_shown_as_queued(world, our_server, open_page):
     held = [Asked(RUN_ID, "flights_delays", "open", "alice", ASKED_AT, "flights_delays", "manual__1", "queued")]
     url, switch = our_server
-    switch.app = create_app(dataclasses.replace(world, waiting=lambda place: held if place.name == "open" else []))
+    switch.app = create_app(dataclasses.replace(world, **ports_of(lambda place: held if place.name == "open" else [])))
     page = open_page()
     page.goto(url + PAGE)
     page.locator("summary", has_text="Cancel").wait_for()

@@ -20,6 +20,7 @@ from daybook.web.runs import NO_SUCH_RUN
 from daybook.web.tokens.csrf import Csrf
 from daybook.web.world import Asked, Conflict
 from daybook.workspaces import Identity
+from web_api import ports_of
 from web_notebooks import a_catalogue, a_notebook
 
 pytestmark = pytest.mark.anyio
@@ -104,7 +105,7 @@ async def test_cancel_has_airflow_end_the_run_and_leads_back_to_it(client, save,
 
 async def test_a_run_without_a_record_can_be_cancelled_too(world, airflow):
     asked = Asked(RUN_ID, "flights_delays", "open", "bob", ASKED_AT, "run_notebook", "manual__7", "queued")
-    app = create_app(dataclasses.replace(world, waiting=lambda _: [asked]))
+    app = create_app(dataclasses.replace(world, **ports_of(lambda _: [asked])))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://daybook.test", headers={"Authorization": "Bearer bob"}

@@ -17,6 +17,7 @@ from daybook.web.live import watching
 from daybook.web.runs import NO_SUCH_RUN
 from daybook.web.world import Asked
 from web.streams import listening
+from web_api import ports_of
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +79,7 @@ async def test_messages_have_numbers_and_say_how_soon_to_come_again(world, save)
 
 async def test_a_run_that_only_airflow_knows_is_told_as_queued_and_then_as_its_record_says(world, save):
     app = create_app(
-        dataclasses.replace(world, waiting=lambda workspace: [asked()] if workspace.name == "open" else [])
+        dataclasses.replace(world, **ports_of(lambda workspace: [asked()] if workspace.name == "open" else []))
     )
     async with listening(app, PATH) as stream:
         first = await stream.state()
@@ -90,7 +91,7 @@ async def test_a_run_that_only_airflow_knows_is_told_as_queued_and_then_as_its_r
 async def test_a_run_that_airflow_lets_go_without_a_record_is_gone(world, monkeypatch):
     monkeypatch.setattr("daybook.web.live.looking.WAITING_SECONDS", 0.0)
     held = [asked()]
-    app = create_app(dataclasses.replace(world, waiting=lambda _: held))
+    app = create_app(dataclasses.replace(world, **ports_of(lambda _: held)))
     async with listening(app, PATH) as stream:
         assert not (await stream.state())["gone"]
         held.clear()

@@ -180,7 +180,7 @@ def open_seen(site: Here, user: User, workspace: str, run_id: str) -> Run | Wait
     found = recorded(site, place, run_id)
     if found is not None:
         return found
-    asked = waiting_run(site, place, run_id)
+    asked = site.world.waiting_run(place, run_id)
     # It may have begun in between.
     began = recorded(site, place, run_id)
     if began is not None:
@@ -188,12 +188,6 @@ def open_seen(site: Here, user: User, workspace: str, run_id: str) -> Run | Wait
     if asked is None:
         raise HTTPException(404, NO_SUCH_RUN)
     return Waiting(place, asked)
-
-
-def waiting_run(site: Site, workspace: Workspace, run_id: str) -> Asked | None:
-    """A run that Airflow has taken and not ended; None where it knows none of that id in this workspace."""
-    listed = next((each for each in site.world.waiting(workspace) if each.run_id == run_id), None)
-    return listed or site.world.waiting_run(workspace, run_id)
 
 
 def is_inert(media_type: str) -> bool:

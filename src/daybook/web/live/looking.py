@@ -9,7 +9,6 @@ from daybook.contract.manifest import Manifest, State
 from daybook.storage import record_of
 from daybook.web.live.model import Progress, of_manifest, of_waiting
 from daybook.web.live.notebook import NotebookView
-from daybook.web.runs import waiting_run
 from daybook.web.site import Site
 from daybook.web.world import Asked
 from daybook.workspaces import Workspace
@@ -69,7 +68,7 @@ class Looking:
 
     def _without_record(self) -> Progress:
         if time.monotonic() - self._asked_at >= WAITING_SECONDS:
-            self._asked = waiting_run(self._site, self._workspace, self._run_id)
+            self._asked = self._site.world.waiting_run(self._workspace, self._run_id)
             self._asked_at = time.monotonic()
         if self._asked is None:
             return Progress(run_id=self._run_id, workspace=self._workspace.name, state=State.QUEUED, gone=True)
