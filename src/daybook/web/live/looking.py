@@ -40,7 +40,7 @@ class Looking:
         """The run as it is now.
 
         Raises:
-            StoreFailed: the bucket does not answer.
+            InfrastructureFailed: the bucket does not answer, or, where the run has no record, Airflow's database.
         """
         newer = self._record.read_newer(self._tag)
         if newer is not None:
